@@ -1,0 +1,131 @@
+/** How a figure is taken: a window of steady load, rounds that alternate between targets, the median of them. */
+import { median } from './numbers.ts'
+import { cpuMicroseconds, machineBusyMicroseconds, residentBytes } from './procfs.ts'
+import type { Rig, Target, TargetName } from './rig.ts'
+
+/** Named with their unit: `cpuUs`, `p50Ms`, `rssMb`. */
+export type Figures = Record<string, number>
+export type Row = { target: TargetName; figures: Figures }
+export type Settings = {
+  rounds: number
+  warmMs: number
+  windowMs: number
+  /** Windows that may be taken again because somebody else used the machine, per scenario. */
+  repeats: number
+  /** Also what takes long: 9,500 streams. */
+  full: boolean
+}
+export type Bench = { rig: Rig; settings: Settings; say: (line: string) => void }
+export type Measured = { rows: Row[]; notes: string[] }
+type Sample = { figures: Figures; foreignShare: number }
+
+/** More foreign CPU than this share of one core, and the window is taken again. */
+const FOREIGN_SHARE_LIMIT = 0.15
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** Polls a state until it is there. The bound only ends a run that would never end. */
+export async function until<State>(
+  what: string,
+  read: () => Promise<State>,
+  reached: (state: State) => boolean,
+  withinMs = 10_000,
+): Promise<State> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const state = await read()
+    if (reached(state)) return state
+    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${withinMs / 1000} s`)
+    await pause(10)
+  }
+}
+
+/** Starts fresh targets for one scenario and stops them whatever happens. */
+export async function withTargets<Result>(
+  { rig }: Bench,
+  names: TargetName[],
+  use: (targets: Target[]) => Promise<Result>,
+): Promise<Result> {
+  const targets: Target[] = []
+  try {
+    for (const name of names) if (rig.targets.includes(name)) targets.push(await rig.start(name))
+    return await use(targets)
+  } finally {
+    for (const target of targets) await target.stop()
+  }
+}
+
+type Steady<Counted> = {
+  begin: (target: Target) => Promise<void>
+  take: () => Promise<Counted>
+  end: () => Promise<void>
+  figures: (counted: Counted, window: { cpuUs: number; seconds: number }) => Figures
+}
+
+/** Measures every target under the same steady load, in turns, after a first turn that only warms it up. */
+export async function measureInTurns<Counted>(
+  bench: Bench,
+  targets: Target[],
+  load: Steady<Counted>,
+): Promise<Measured> {
+  const { settings } = bench
+  for (const target of targets) await takeWindow(bench, target, load)
+  const samples = new Map<Target, Sample[]>(targets.map((target) => [target, []]))
+  let repeatsLeft = settings.repeats
+  let repeated = 0
+  for (let round = 0; round < settings.rounds; round++) {
+    for (const target of rotated(targets, round)) {
+      let sample = await takeWindow(bench, target, load)
+      while (sample.foreignShare > FOREIGN_SHARE_LIMIT && repeatsLeft > 0) {
+        repeatsLeft--
+        repeated++
+        const again = await takeWindow(bench, target, load)
+        if (again.foreignShare < sample.foreignShare) sample = again
+      }
+      samples.get(target)?.push(sample)
+    }
+  }
+  const rows = targets.map((target) => ({ target: target.name, figures: medians(samples.get(target) ?? []) }))
+  return { rows, notes: disturbance([...samples.values()].flat(), repeated) }
+}
+
+async function takeWindow<Counted>(bench: Bench, target: Target, load: Steady<Counted>): Promise<Sample> {
+  const { rig, settings } = bench
+  const ours = () => [...rig.helpers.map(cpuMicroseconds)].reduce((sum, each) => sum + each, 0)
+  await load.begin(target)
+  try {
+    await pause(settings.warmMs)
+    await load.take()
+    const before = { at: performance.now(), cpu: cpuOf(target), ours: ours(), busy: machineBusyMicroseconds() }
+    await pause(settings.windowMs)
+    const counted = await load.take()
+    const after = { at: performance.now(), cpu: cpuOf(target), ours: ours(), busy: machineBusyMicroseconds() }
+    const seconds = (after.at - before.at) / 1000
+    const foreign = after.busy - before.busy - (after.ours - before.ours)
+    const figures = load.figures(counted, { cpuUs: after.cpu - before.cpu, seconds })
+    if (target.pid !== null) figures.rssMb = residentBytes(target.pid) / 2 ** 20
+    return { figures, foreignShare: foreign / (seconds * 1e6) }
+  } finally {
+    await load.end()
+  }
+}
+
+const cpuOf = (target: Target) => (target.pid === null ? Number.NaN : cpuMicroseconds(target.pid))
+
+function rotated<Item>(items: Item[], by: number): Item[] {
+  const at = by % items.length
+  return [...items.slice(at), ...items.slice(0, at)]
+}
+
+function medians(samples: Sample[]): Figures {
+  const names = Object.keys(samples[0]?.figures ?? {})
+  return Object.fromEntries(names.map((name) => [name, median(samples.map(({ figures }) => figures[name] ?? 0))]))
+}
+
+function disturbance(samples: Sample[], repeated: number): string[] {
+  const disturbed = samples.filter(({ foreignShare }) => foreignShare > FOREIGN_SHARE_LIMIT).length
+  const notes = []
+  if (repeated > 0) notes.push(`${repeated} disturbed windows taken again`)
+  if (disturbed > 0) notes.push(`${disturbed} of ${samples.length} windows stayed disturbed by foreign CPU`)
+  return notes
+}

@@ -1,0 +1,110 @@
+/** What Linux says of processes, cores and sockets. Everything the bench claims about cost is read here. */
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Ticks of /proc/PID/stat per second: AT_CLKTCK of the auxiliary vector, so no tool and no guess is needed. */
+export function clockTicksPerSecond(): number {
+  const AT_CLKTCK = 17n
+  const auxv = readFileSync('/proc/self/auxv')
+  for (let at = 0; at + 16 <= auxv.length; at += 16) {
+    if (auxv.readBigUInt64LE(at) === AT_CLKTCK) return Number(auxv.readBigUInt64LE(at + 8))
+  }
+  throw new Error('/proc/self/auxv names no clock tick')
+}
+
+const microsecondsPerTick = () => 1e6 / clockTicksPerSecond()
+
+type Stat = { parent: number; ticks: number }
+
+/** The fields after the name, which stands in parentheses and may hold blanks. */
+function readStat(pid: number): Stat | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    // 14-17 in proc(5): user and system, of itself and of the children it has waited for
+    const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0)
+    return { parent: Number(fields[1]), ticks }
+  } catch {
+    return null // it ended between the listing and the reading
+  }
+}
+
+/** A process and everything below it. */
+export function processTree(root: number): number[] {
+  const children = new Map<number, number[]>()
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    const stat = Number.isInteger(pid) ? readStat(pid) : null
+    if (stat) children.set(stat.parent, [...(children.get(stat.parent) ?? []), pid])
+  }
+  const tree = [root]
+  for (const pid of tree) tree.push(...(children.get(pid) ?? []))
+  return tree
+}
+
+/** User and system time of a process tree so far, in µs. */
+export function cpuMicroseconds(root: number): number {
+  return processTree(root).reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0) * microsecondsPerTick()
+}
+
+/** Resident memory of a process tree, in bytes. */
+export function residentBytes(root: number): number {
+  return processTree(root).reduce((sum, pid) => {
+    try {
+      const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+      return sum + Number(kilobytes ?? 0) * 1024
+    } catch {
+      return sum
+    }
+  }, 0)
+}
+
+/** Time the cores of this machine spent on processes (any, also those of a neighbour on the same host: steal), in µs. */
+export function machineBusyMicroseconds(): number {
+  const [user = 0, nice = 0, system = 0, , , , , steal = 0] = readFileSync('/proc/stat', 'latin1')
+    .split('\n', 1)[0]!
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number)
+  return (user + nice + system + steal) * microsecondsPerTick()
+}
+
+/** The cores this process may run on, from a list like `0-1,4`. */
+export function allowedCores(): number[] {
+  const list = /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0'
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number)
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  })
+}
+
+export type SocketQueues = { unsentBytes: number; unreadBytes: number }
+
+/**
+ * What the kernel holds for each TCP socket of this machine, by `localPort:remotePort`: written and not yet
+ * acknowledged, received and not yet read.
+ */
+export function socketQueues(): Map<string, SocketQueues> {
+  const queues = new Map<string, SocketQueues>()
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of readTable(table)) {
+      const [, local = '', remote = '', , counts = ''] = line.trim().split(/\s+/)
+      const [unsent = '0', unread = '0'] = counts.split(':')
+      queues.set(`${port(local)}:${port(remote)}`, {
+        unsentBytes: Number.parseInt(unsent, 16),
+        unreadBytes: Number.parseInt(unread, 16),
+      })
+    }
+  }
+  return queues
+}
+
+function readTable(path: string): string[] {
+  try {
+    return readFileSync(path, 'latin1').trim().split('\n').slice(1)
+  } catch {
+    return [] // a kernel without IPv6
+  }
+}
+
+const port = (address: string) => Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16)

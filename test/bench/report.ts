@@ -1,0 +1,91 @@
+/** The figures as people and as programs read them. */
+import { arch, cpus, platform, release } from 'node:os'
+import type { Row } from './measure.ts'
+import { goals, judge, type Verdict, voidReason } from './targets.ts'
+
+export type ScenarioResult = { name: string; title: string; rows: Row[]; notes: string[]; seconds: number }
+
+export type Report = {
+  at: string
+  machine: string
+  node: string
+  placement: string
+  mode: string
+  scenarios: ScenarioResult[]
+  verdicts: Verdict[]
+}
+
+export function report(about: { placement: string; mode: string }, scenarios: ScenarioResult[]): Report {
+  return {
+    at: new Date().toISOString(),
+    machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${platform()} ${release()} ${arch()}`,
+    node: process.version,
+    ...about,
+    scenarios,
+    verdicts: goals.flatMap((goal) => {
+      const found = scenarios.find(({ name }) => name === goal.scenario)
+      return found ? [judge(goal, found.rows)] : []
+    }),
+  }
+}
+
+const headings: Record<string, string> = {
+  cpuUs: 'CPU µs',
+  perSecond: 'per second',
+  p50Ms: 'p50 ms',
+  p99Ms: 'p99 ms',
+  rssMb: 'RSS MB',
+  silentStream: 'silent stream',
+  beforeFirstByte: 'before first byte',
+  nonStream: 'non-stream',
+  slowestMs: 'slowest ms',
+  heldKb: 'held KB',
+  rssGrowthKb: 'RSS growth KB',
+  pushedMb: 'pushed MB',
+  kbPerStream: 'KB per stream',
+  oneWayP50Ms: 'one-way p50 ms',
+  oneWayP99Ms: 'one-way p99 ms',
+  backMs: 'served again after ms',
+}
+
+export function scenarioTable({ title, rows, notes }: ScenarioResult): string {
+  const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
+  const bareCpu = rows.find(({ target }) => target === 'bare')?.figures.cpuUs
+  const lines = rows.map(({ target, figures }) => [
+    target,
+    ...names.map((name) => number(figures[name])),
+    ...(bareCpu ? [number(figures.cpuUs === undefined ? undefined : figures.cpuUs / bareCpu)] : []),
+  ])
+  const head = ['target', ...names.map((name) => headings[name] ?? name), ...(bareCpu ? ['CPU × bare'] : [])]
+  const reason = voidReason(rows)
+  const below = [...notes, ...(reason ? [reason] : [])].map((note) => `- ${note}\n`).join('')
+  return `### ${title}\n\n${table(head, lines)}${below ? `\n${below}` : ''}`
+}
+
+export function verdictTable(verdicts: Verdict[]): string {
+  return table(
+    ['scenario', 'figure', 'target', 'limit in this run', 'Lexora', ''],
+    verdicts.map(({ goal, measured, limit, is }) => [
+      goal.scenario,
+      headings[goal.figure] ?? goal.figure,
+      goal.bound === '× bare' ? `${goal.value} × bare` : `${goal.bound} ${goal.value}`,
+      number(limit),
+      number(measured),
+      is === 'missed' ? '**missed**' : is,
+    ]),
+  )
+}
+
+function table(head: string[], lines: string[][]): string {
+  const widths = head.map((cell, at) => Math.max(cell.length, ...lines.map((line) => line[at]?.length ?? 0)))
+  const row = (cells: string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |\n`
+  return row(head) + row(widths.map((width) => '-'.repeat(width))) + lines.map(row).join('')
+}
+
+/** Three significant digits, thousands as they are. */
+function number(value: number | null | undefined): string {
+  if (value === undefined || value === null || Number.isNaN(value)) return ''
+  if (!Number.isFinite(value)) return 'never'
+  if (Number.isInteger(value) || Math.abs(value) >= 100) return Math.round(value).toLocaleString('en')
+  return value.toPrecision(3)
+}

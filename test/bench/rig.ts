@@ -1,0 +1,107 @@
+/** The bench on its feet: mock, load and targets, each a process of its own, the target alone on its core. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Caller } from './channel.ts'
+import { type Lexora, lexoraIsBuilt, startLexora } from './lexora.ts'
+import type { LoadApi } from './load.ts'
+import type { MockApi } from './mock.ts'
+import { allowedCores } from './procfs.ts'
+
+export const TARGETS = ['direct', 'pipe', 'bare', 'lexora'] as const
+export type TargetName = (typeof TARGETS)[number]
+
+/** Something to send requests to; `pid` is null where the mock itself is asked. */
+export type Target = { name: TargetName; port: number; pid: number | null; stop: () => Promise<void> }
+
+export type Rig = {
+  mock: Caller<MockApi>
+  mockPort: number
+  load: Caller<LoadApi>
+  /** The pids that serve the bench itself. */
+  helpers: number[]
+  /** Where processes run, for the report. */
+  placement: string
+  targets: TargetName[]
+  /** Starts a fresh target; the caller stops it. */
+  start: (name: TargetName) => Promise<Target>
+  stop: () => Promise<void>
+}
+
+type Cores = { bench: string; proxy: string } | null
+
+export async function startRig(wanted: TargetName[]): Promise<Rig> {
+  const cores = chooseCores()
+  const mock = startHelper<MockApi>('mock', cores?.bench)
+  const load = startHelper<LoadApi>('load', cores?.bench)
+  const mockPort = await mock.caller.call('listen', { port: 0 })
+  const open = new Set<Target>()
+
+  return {
+    mock: mock.caller,
+    mockPort,
+    load: load.caller,
+    helpers: [process.pid, mock.child.pid ?? 0, load.child.pid ?? 0],
+    placement: cores
+      ? `proxy on core ${cores.proxy}, mock and load on core ${cores.bench}`
+      : 'nothing pinned: no taskset, or a single core',
+    targets: wanted.filter((name) => name !== 'lexora' || lexoraIsBuilt()),
+    start: async (name) => {
+      const target = await startTarget(name, mockPort, cores?.proxy)
+      const stop = target.stop
+      target.stop = async () => {
+        open.delete(target)
+        await stop()
+      }
+      open.add(target)
+      return target
+    },
+    stop: async () => {
+      for (const target of [...open]) await target.stop()
+      await end(mock.child)
+      await end(load.child)
+    },
+  }
+}
+
+async function startTarget(name: TargetName, upstreamPort: number, core: string | undefined): Promise<Target> {
+  if (name === 'direct') return { name, port: upstreamPort, pid: null, stop: async () => {} }
+  if (name === 'lexora') {
+    const lexora: Lexora = await startLexora({ upstreamPort, launch: (args) => pinned(core, args) })
+    return { name, port: lexora.port, pid: lexora.pid, stop: lexora.stop }
+  }
+  const { child, caller } = startHelper<{ listen: (to: { upstreamPort: number }) => Promise<number> }>(name, core)
+  const port = await caller.call('listen', { upstreamPort })
+  return { name, port, pid: child.pid ?? 0, stop: () => end(child) }
+}
+
+/** The first core for the bench, the second for the proxy under test; null where that cannot be had. */
+function chooseCores(): Cores {
+  const [bench, proxy] = allowedCores()
+  if (bench === undefined || proxy === undefined) return null
+  try {
+    execFileSync('taskset', ['-V'], { stdio: 'ignore' })
+  } catch {
+    return null
+  }
+  return { bench: String(bench), proxy: String(proxy) }
+}
+
+/** The command that runs node on a core; taskset replaces itself by it, so the pid is node's. */
+function pinned(core: string | undefined, args: string[]): { command: string; args: string[] } {
+  if (core === undefined) return { command: process.execPath, args }
+  return { command: 'taskset', args: ['-c', core, process.execPath, ...args] }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as in channel.ts
+function startHelper<Api extends Record<string, (argument: any) => unknown>>(name: string, core: string | undefined) {
+  const program = pinned(core, [new URL(`${name}.ts`, import.meta.url).pathname])
+  const child = spawn(program.command, program.args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  return { child, caller: new Caller<Api>(child, name) }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}

@@ -1,0 +1,53 @@
+import { type Bench, type Figures, type Measured, pause, until, withTargets } from '../measure.ts'
+import { residentBytes } from '../procfs.ts'
+import { chatRequest } from '../requests.ts'
+import type { Target } from '../rig.ts'
+
+/** So many streams open at once, one event per second each: who loses some, what one costs, how late events are. */
+export function manyStreams(count: number) {
+  return (bench: Bench): Promise<Measured> =>
+    withTargets(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
+      const rows = []
+      for (const target of targets) rows.push({ target: target.name, figures: await hold(bench, target, count) })
+      return { rows, notes: [] }
+    })
+}
+
+async function hold({ rig, settings }: Bench, target: Target, count: number): Promise<Figures> {
+  const { mock, load } = rig
+  await warm({ rig, settings }, target)
+  const idleBytes = residentBytes(target.pid ?? 0)
+  await mock.call('behave', { is: 'endless', everyMs: 1_000 })
+  await load.call('crowd', { port: target.port, request: chatRequest({ stream: true }), count })
+  try {
+    await until(
+      `${count} streams through ${target.name}`,
+      () => load.call('crowdTake'),
+      ({ streaming, lost }) => streaming + lost >= count,
+      90_000,
+    )
+    await pause(settings.windowMs)
+    await load.call('crowdTake')
+    await pause(Math.max(3_000, settings.windowMs))
+    const { lost, oneWayMs } = await load.call('crowdTake')
+    const rssBytes = residentBytes(target.pid ?? 0)
+    return {
+      lost,
+      kbPerStream: (rssBytes - idleBytes) / count / 1024,
+      rssMb: rssBytes / 2 ** 20,
+      oneWayP50Ms: oneWayMs.p50,
+      oneWayP99Ms: oneWayMs.p99,
+    }
+  } finally {
+    await load.call('crowdLeave')
+  }
+}
+
+/** Code compiled and heap stretched by ordinary work are not the streams' cost. */
+async function warm({ rig, settings }: Pick<Bench, 'rig' | 'settings'>, target: Target): Promise<void> {
+  await rig.mock.call('behave', { is: 'stream', events: 20, everyMs: 0 })
+  const request = chatRequest({ stream: true })
+  await rig.load.call('loop', { port: target.port, request, connections: 64, events: 21 })
+  await pause(settings.warmMs)
+  await rig.load.call('loopStop')
+}
