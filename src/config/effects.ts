@@ -1,0 +1,45 @@
+import type { Config } from '../protocol/config.ts'
+import { isTree, valueAt } from './layer.ts'
+import type { Path } from './shape.ts'
+
+/** A key whose feature is not in this release, with "*" for any name. The release that brings it removes the row. */
+const UNBUILT: readonly { key: string; only?: (value: unknown) => boolean }[] = [
+  { key: 'server.tls' },
+  { key: 'rate_limit' },
+  { key: 'fallback.on_context_overflow' },
+  { key: 'queue' },
+  { key: 'routing.backends.*.max_in_flight' },
+  { key: 'routing.backends.*.requests_per_minute' },
+  { key: 'routing.backends.*.weight' },
+  { key: 'routing.backends.*.remote' },
+  { key: 'routing.backends.*.daily_tokens' },
+  { key: 'routing.backends.*.proxy' },
+  { key: 'routing.aliases.*', only: Array.isArray },
+  { key: 'routing.auto' },
+  { key: 'engines' },
+  { key: 'cache' },
+  { key: 'ui' },
+  { key: 'telemetry' },
+]
+
+/** One line for each key that was set and does nothing yet. What is set to null, false or `enabled: false` asks for nothing. */
+export function unbuilt({ config, explicit }: { config: Config; explicit: ReadonlySet<string> }): string[] {
+  return UNBUILT.flatMap(({ key, only }) =>
+    matches(config, key.split('.'))
+      .filter((path) => explicit.has(path.join('.')))
+      .filter((path) => asksForSomething(valueAt(config, path)) && (only?.(valueAt(config, path)) ?? true))
+      .map((path) => `${path.join('.')} has no effect yet: this release does not have that feature`),
+  )
+}
+
+function matches(value: unknown, [key, ...rest]: string[], path: Path = []): Path[] {
+  if (key === undefined) return [path]
+  if (!isTree(value)) return []
+  const names = key === '*' ? Object.keys(value) : [key]
+  return names.flatMap((name) => matches(value[name], rest, [...path, name]))
+}
+
+function asksForSomething(value: unknown): boolean {
+  if (isTree(value)) return value.enabled !== false
+  return value !== null && value !== false
+}
