@@ -1,0 +1,314 @@
+import type { Transform } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { Failure } from '../policy/retry.ts'
+import { parseRetryAfter } from '../policy/retry-after.ts'
+import { isJsonObject, judgeAnswer } from '../wire/answer.ts'
+import { SseFramer } from '../wire/sse.ts'
+import { type Dialect, type StreamFault, StreamJudge } from '../wire/stream-judge.ts'
+import type { Usage } from '../wire/usage.ts'
+import { decoderFor } from './decode.ts'
+import { failureFromError, invalidFailure, statusFailure, timeoutFailure, truncatedFailure } from './failure.ts'
+
+/** Anything that takes a request the way an undici Pool does. */
+export type Dispatch = Pick<Dispatcher, 'dispatch'>
+
+export type AttemptRequest = {
+  backend: string
+  path: string
+  /** Names and values in turn. */
+  headers: string[]
+  body: Buffer
+  /** Null: the answer is one JSON document. */
+  stream: { dialect: Dialect; hideUsage: boolean; choices: number } | null
+  limits: AttemptLimits
+}
+
+/** Milliseconds, but for `maxAnswerBytes`. `wholeMs` bounds an answer that is not a stream, `firstEventMs` and `idleMs` a stream. */
+export type AttemptLimits = {
+  connectMs: number
+  wholeMs: number
+  firstEventMs: number
+  idleMs: number
+  totalMs: number
+  maxAnswerBytes: number
+}
+
+export type WholeAnswer = { status: number; contentType: string; body: Buffer; usage: Usage | null }
+
+/** Told what comes of an attempt: either one `onAnswer`, or `onEvents` and one `onEnd`; or, at any point, one `onFailure`. */
+export type AttemptSink = {
+  onAnswer(answer: WholeAnswer): void
+  /** Whole good events, as they came. Returns false to be left alone until `resume()`. */
+  onEvents(events: Buffer): boolean
+  onEnd(usage: Usage | null): void
+  /** `event`: the backend's own error event, where the stream ended with one. Nothing follows. */
+  onFailure(failure: Failure, event: Buffer | null, usage: Usage | null): void
+}
+
+const MAX_EVENT_BYTES = 1024 * 1024
+const MAX_ERROR_BYTES = 1024 * 1024
+/** How long a backend may take to close a stream that has said it is done. */
+const AFTER_DONE_MS = 1000
+const JSON_TYPE = 'application/json'
+
+/**
+ * One try at one backend, from connecting to the last byte. Never retries. Ends by itself (one of the sink's three
+ * endings) or by `abort()`, after which the sink hears nothing more and the upstream connection is destroyed.
+ */
+export class Attempt implements Dispatcher.DispatchHandler {
+  private readonly request: AttemptRequest
+  private readonly sink: AttemptSink
+  private readonly onClose: () => void
+  private readonly startedAt = performance.now()
+  private controller: Dispatcher.DispatchController | null = null
+  private ended = false
+  private closed = false
+  private timer: NodeJS.Timeout
+  private lastProgress = this.startedAt
+  private paused = false
+  private status = 0
+  private headers: Record<string, string | string[] | undefined> = {}
+  private decoder: Transform | null = null
+  private collected: Buffer[] = []
+  private collectedBytes = 0
+  private framer: SseFramer | null = null
+  private judge: StreamJudge | null = null
+
+  /** `onClose` is called once, when the upstream side is over: finished, failed or aborted. */
+  constructor(request: AttemptRequest, sink: AttemptSink, onClose: () => void) {
+    this.request = request
+    this.sink = sink
+    this.onClose = onClose
+    this.timer = setTimeout(() => this.onTimer(), this.nextDeadlineIn(this.startedAt))
+  }
+
+  start(dispatch: Dispatch): this {
+    const { path, headers, body } = this.request
+    dispatch.dispatch({ path, method: 'POST', headers, body, headersTimeout: 0, bodyTimeout: 0 }, this)
+    return this
+  }
+
+  /** Ends it for good, wherever it is. Safe at any time and more than once. */
+  abort(): void {
+    this.end()
+    this.destroy()
+  }
+
+  /** The client reads again. */
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    this.lastProgress = performance.now()
+    this.controller?.resume()
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    // It may have been given up while it waited for a connection: then nothing is sent.
+    if (this.ended) controller.abort(new Error('given up'))
+    else this.lastProgress = performance.now()
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200 || this.ended) return
+    this.status = status
+    this.headers = headers
+    const decoder = decoderFor(headers['content-encoding'])
+    if (decoder === 'unknown')
+      return this.fail(invalidFailure(this.request.backend, 'used an encoding we did not ask for'))
+    if (status >= 300 && status < 400)
+      return this.fail(invalidFailure(this.request.backend, `answered with a redirect (${status})`))
+    if (decoder !== null) this.decodeThrough(decoder)
+    const type = contentType(headers)
+    if (status >= 300 || type.startsWith(JSON_TYPE)) return
+    if (this.request.stream === null || type !== 'text/event-stream') {
+      return this.fail(
+        invalidFailure(this.request.backend, `answered with content type '${type.slice(0, 40) || 'none'}'`),
+      )
+    }
+    this.framer = new SseFramer()
+    this.judge = new StreamJudge(this.request.stream.dialect, this.request.stream)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.ended) return
+    if (this.decoder !== null) this.decoder.write(chunk)
+    else this.onBody(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.decoder !== null && !this.ended) this.decoder.end()
+    else this.onBodyEnd()
+    this.close()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(failureFromError(error, this.request.backend, this.progress()))
+    this.close()
+  }
+
+  private progress(): { sent: boolean; headSeen: boolean; started: boolean } {
+    return { sent: this.controller !== null, headSeen: this.status !== 0, started: this.judge?.hasStarted ?? false }
+  }
+
+  private decodeThrough(decoder: Transform): void {
+    this.decoder = decoder
+    decoder.on('data', (chunk: Buffer) => this.onBody(chunk))
+    decoder.on('end', () => this.onBodyEnd())
+    decoder.on('error', () => this.fail(invalidFailure(this.request.backend, 'sent a body that does not decode')))
+  }
+
+  private onBody(chunk: Buffer): void {
+    if (this.ended) return
+    if (this.framer !== null && this.judge !== null) this.onStream(chunk, this.framer, this.judge)
+    else this.collect(chunk)
+  }
+
+  private onStream(chunk: Buffer, framer: SseFramer, judge: StreamJudge): void {
+    const events = framer.push(chunk)
+    if (events === null) {
+      if (framer.pending > MAX_EVENT_BYTES)
+        this.fail(invalidFailure(this.request.backend, 'sent an event of more than 1 MiB'))
+      return
+    }
+    const { send, fault } = judge.judge(events)
+    if (judge.hasStarted) this.lastProgress = performance.now()
+    if (send !== null && !this.sink.onEvents(send) && !judge.isDone) this.pause()
+    if (fault !== null) this.failStream(fault, judge)
+    else if (judge.isDone) this.endStream(judge, null)
+  }
+
+  private endStream(judge: StreamJudge, last: Buffer | null): void {
+    if (this.ended) return
+    if (last !== null) this.sink.onEvents(last)
+    this.end()
+    this.timer = setTimeout(() => this.destroy(), AFTER_DONE_MS)
+    this.sink.onEnd(judge.usage)
+  }
+
+  private collect(chunk: Buffer): void {
+    this.collectedBytes += chunk.length
+    const { maxAnswerBytes } = this.request.limits
+    const most = this.status >= 300 ? Math.min(MAX_ERROR_BYTES, maxAnswerBytes) : maxAnswerBytes
+    if (this.collectedBytes > most)
+      return this.fail(invalidFailure(this.request.backend, `sent more than ${most} bytes`))
+    this.collected.push(chunk)
+  }
+
+  private onBodyEnd(): void {
+    if (this.ended) return
+    if (this.judge !== null) {
+      const { fault, send } = this.judge.end()
+      if (fault !== null) this.failStream(fault, this.judge)
+      else this.endStream(this.judge, send)
+      return
+    }
+    const body = this.collected.length === 1 ? this.collected[0]! : Buffer.concat(this.collected)
+    if (this.status >= 300) this.failStatus(body)
+    else this.finishWhole(body)
+  }
+
+  private finishWhole(body: Buffer): void {
+    const { backend, stream } = this.request
+    const verdict = judgeAnswer(body)
+    if (verdict.ok) {
+      if (stream !== null) return this.fail(invalidFailure(backend, 'answered a stream request with one JSON document'))
+      this.end()
+      const contentType = header(this.headers, 'content-type') ?? JSON_TYPE
+      return this.sink.onAnswer({ status: this.status, contentType, body, usage: verdict.usage })
+    }
+    if (verdict.kind === 'invalid') return this.fail(invalidFailure(backend, 'sent JSON that does not parse'))
+    if (verdict.kind === 'aborted') return this.fail(truncatedFailure(backend))
+    const status = verdict.status ?? 502
+    this.fail(statusFailure(backend, { status, retryAfterMs: null, answer: { status, body, contentType: JSON_TYPE } }))
+  }
+
+  private failStatus(body: Buffer): void {
+    const told = header(this.headers, 'content-type') ?? JSON_TYPE
+    const answer =
+      contentType(this.headers).endsWith('json') && isJsonObject(body)
+        ? { status: this.status, body, contentType: told }
+        : null
+    const retryAfterMs = parseRetryAfter(this.headers['retry-after'], Date.now())
+    this.fail(statusFailure(this.request.backend, { status: this.status, retryAfterMs, answer }))
+  }
+
+  private failStream(fault: StreamFault, judge: StreamJudge): void {
+    const { backend } = this.request
+    if (fault.kind === 'garbled')
+      return this.fail(invalidFailure(backend, 'sent an event that does not parse'), null, judge.usage)
+    if (fault.kind !== 'error-event') return this.fail(truncatedFailure(backend), null, judge.usage)
+    const status = fault.status ?? 502
+    const answer = { status, body: Buffer.from(fault.data), contentType: JSON_TYPE }
+    this.fail(statusFailure(backend, { status, retryAfterMs: null, answer }), fault.event, judge.usage)
+  }
+
+  private fail(failure: Failure, event: Buffer | null = null, usage: Usage | null = null): void {
+    if (this.ended) return
+    this.end()
+    this.destroy()
+    this.sink.onFailure(failure, event, usage)
+  }
+
+  private pause(): void {
+    this.paused = true
+    this.controller?.pause()
+  }
+
+  private onTimer(): void {
+    const now = performance.now()
+    const left = this.nextDeadlineIn(now)
+    if (left > 0) {
+      this.timer = setTimeout(() => this.onTimer(), left)
+      return
+    }
+    const { backend } = this.request
+    if (this.controller === null)
+      return this.fail(timeoutFailure(backend, 'did not accept a connection in time', 'connect_timeout'))
+    this.fail(timeoutFailure(backend, 'took too long to answer'))
+  }
+
+  /** Milliseconds until the next deadline that holds in the present phase. */
+  private nextDeadlineIn(now: number): number {
+    const { connectMs, wholeMs, firstEventMs, idleMs, totalMs } = this.request.limits
+    const total = this.startedAt + totalMs - now
+    if (this.controller === null) return Math.min(total, this.startedAt + connectMs - now)
+    if (this.request.stream === null) return Math.min(total, this.startedAt + wholeMs - now)
+    // While the client does not read, the silence is ours and the relay's own limit counts.
+    if (this.paused) return Math.min(total, idleMs)
+    const patience = this.judge?.hasStarted ? idleMs : firstEventMs
+    return Math.min(total, this.lastProgress + patience - now)
+  }
+
+  /** No more news to the sink. */
+  private end(): void {
+    this.ended = true
+    clearTimeout(this.timer)
+  }
+
+  private destroy(): void {
+    this.decoder?.destroy()
+    this.controller?.abort(new Error('given up'))
+    this.close()
+  }
+
+  private close(): void {
+    if (this.closed) return
+    this.closed = true
+    clearTimeout(this.timer)
+    this.onClose()
+  }
+}
+
+function header(headers: Record<string, string | string[] | undefined>, name: string): string | undefined {
+  const value = headers[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+function contentType(headers: Record<string, string | string[] | undefined>): string {
+  return (header(headers, 'content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
+}

@@ -1,0 +1,233 @@
+import { Pool } from 'undici'
+import {
+  type Breaker,
+  type BreakerEvent,
+  breakerAllows,
+  CLOSED,
+  nextBreaker,
+  settleBreaker,
+} from '../policy/circuit-breaker.ts'
+import type { Failure } from '../policy/retry.ts'
+import type { BackendView } from '../policy/route.ts'
+import type { Endpoint } from '../protocol/endpoints.ts'
+import { azurePath } from './adapters/azure.ts'
+import { createDummy } from './adapters/dummy.ts'
+import { Attempt, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
+import { createConnector } from './connector.ts'
+
+export type BackendType = 'vllm' | 'openai_compatible' | 'azure_openai' | 'anthropic' | 'ollama' | 'llamacpp' | 'dummy'
+
+/** One configured backend with its values resolved: what the configuration, the environment or an engine made of it. */
+export type BackendOptions = {
+  name: string
+  type: BackendType
+  /** Base before `/v1`, without a trailing slash; may have a path. */
+  url: string
+  apiKey: string | null
+  timeoutMs: number | null
+  connectTimeoutMs: number
+  models: readonly string[]
+  modelMapping: Readonly<Record<string, string>>
+  fallbackBackends: readonly string[]
+  headers: Readonly<Record<string, string>>
+  includeUsage: 'auto' | 'on' | 'off'
+  apiVersion: string | null
+  /** PEM text of a certificate authority. */
+  ca: string | null
+}
+
+/** A model as a backend reports it. */
+export type ReportedModel = { id: string; ownedBy: string | null; contextLength: number | null; created: number | null }
+
+export type Health = { is: 'unknown' | 'up' | 'down'; latencyMs: number | null; reason: string | null }
+
+/** A success keeps a backend healthy whatever its probe says, for this long. */
+const TRUST_MS = 5000
+/** uvicorn closes an idle connection after 5 s: ours must be gone before. */
+const KEEP_ALIVE_MS = 4000
+
+/** A live backend: its connections, its breaker, its health and what is in flight. Times are monotonic milliseconds. */
+export class Backend {
+  readonly options: BackendOptions
+  private readonly pool: Pool | null
+  private readonly dispatch: Dispatch
+  private readonly basePath: string
+  private readonly baseHeaders: readonly string[]
+  private readonly view: BackendView & { models: Set<string>; usable: boolean; modelsKnown: boolean; inFlight: number }
+  private breaker: Breaker = CLOSED
+  private lastSuccess = Number.NEGATIVE_INFINITY
+  /** Set by a 429 or 503 with Retry-After: others are preferred until then. */
+  private restUntil = 0
+  reported: readonly ReportedModel[] = []
+  health: Health = { is: 'unknown', latencyMs: null, reason: null }
+
+  constructor(options: BackendOptions) {
+    this.options = options
+    const url = new URL(options.url)
+    this.basePath = url.pathname.replace(/\/+$/, '')
+    this.pool = options.type === 'dummy' ? null : openPool(url, options)
+    this.dispatch = this.pool ?? createDummy(options)
+    this.baseHeaders = baseHeaders(options)
+    this.view = {
+      name: options.name,
+      models: new Set([...options.models, ...Object.keys(options.modelMapping)]),
+      modelMapping: new Map(Object.entries(options.modelMapping)),
+      fallbackBackends: options.fallbackBackends,
+      usable: true,
+      modelsKnown: options.models.length > 0,
+      inFlight: 0,
+    }
+  }
+
+  get name(): string {
+    return this.options.name
+  }
+
+  /** Requests whose upstream side is not over. */
+  get inFlight(): number {
+    return this.view.inFlight
+  }
+
+  viewAt(now: number): BackendView {
+    this.view.usable = breakerAllows(this.breaker, now) && this.health.is !== 'down' && this.restUntil <= now
+    return this.view
+  }
+
+  breakerAt(now: number): Breaker['is'] {
+    return settleBreaker(this.breaker, now).is
+  }
+
+  /** The path of an endpoint here. Made of configuration only; `model` is a configured name where Azure needs one. */
+  pathFor(endpoint: Endpoint, model: string | null): string {
+    const { type, apiVersion } = this.options
+    return this.withBase(type === 'azure_openai' ? azurePath(endpoint.path, model, apiVersion) : endpoint.path)
+  }
+
+  /** A path below this backend's base. */
+  withBase(path: string): string {
+    return this.basePath + path
+  }
+
+  /** The headers that every request to this backend carries; a fresh array to append to. */
+  headers(): string[] {
+    return this.baseHeaders.slice()
+  }
+
+  /** Starts one attempt. Breaker, health and in-flight count follow from how it goes. */
+  attempt(request: Omit<AttemptRequest, 'backend'>, sink: AttemptSink): Attempt {
+    this.view.inFlight++
+    this.tell('probe-started')
+    const observed = this.observe(sink)
+    return new Attempt({ ...request, backend: this.name }, observed, () => {
+      this.view.inFlight--
+      this.tell('probe-dropped')
+    }).start(this.dispatch)
+  }
+
+  /** A background GET with its own time limit; a failure is a value. */
+  async get(path: string, timeoutMs: number): Promise<{ status: number; body: Buffer } | { error: string }> {
+    if (this.pool === null) return { status: 200, body: Buffer.from('{"data":[]}') }
+    try {
+      const headers = this.headers()
+      const signal = AbortSignal.timeout(timeoutMs)
+      const answer = await this.pool.request({ path: this.withBase(path), method: 'GET', headers, signal })
+      const body = Buffer.from(await answer.body.arrayBuffer())
+      return { status: answer.statusCode, body }
+    } catch (error) {
+      return { error: (error as NodeJS.ErrnoException).code ?? (error as Error).name }
+    }
+  }
+
+  /** What a background probe found. A backend that just answered a real request stays up whatever the probe says. */
+  probed(health: Health, now: number): void {
+    if (health.is === 'up') this.tell('reachable')
+    if (health.is === 'down' && now - this.lastSuccess < TRUST_MS) return
+    this.health = health
+  }
+
+  setReported(models: readonly ReportedModel[]): void {
+    this.reported = models
+    this.view.modelsKnown = true
+    if (this.options.models.length > 0) return
+    this.view.models = new Set([...models.map(({ id }) => id), ...Object.keys(this.options.modelMapping)])
+  }
+
+  /** Names that a client may ask for here. */
+  get models(): ReadonlySet<string> {
+    return this.view.models
+  }
+
+  /** Lets what is in flight go on; takes nothing new. */
+  async close(): Promise<void> {
+    await this.pool?.destroy()
+  }
+
+  private observe(sink: AttemptSink): AttemptSink {
+    let good = false
+    const succeed = (): void => {
+      if (good) return
+      good = true
+      this.succeeded()
+    }
+    return {
+      onAnswer: (answer) => {
+        succeed()
+        sink.onAnswer(answer)
+      },
+      onEvents: (events) => {
+        succeed()
+        return sink.onEvents(events)
+      },
+      onEnd: (usage) => sink.onEnd(usage),
+      onFailure: (failure, event, usage) => {
+        this.failed(failure)
+        sink.onFailure(failure, event, usage)
+      },
+    }
+  }
+
+  private succeeded(): void {
+    this.lastSuccess = performance.now()
+    if (this.breaker !== CLOSED) this.tell('success')
+    if (this.health.is !== 'up') this.health = { is: 'up', latencyMs: this.health.latencyMs, reason: null }
+  }
+
+  private failed(failure: Failure): void {
+    const now = performance.now()
+    if (failure.kind === 'status' && failure.retryAfterMs !== null) {
+      this.restUntil = Math.max(this.restUntil, now + Math.min(failure.retryAfterMs, 60_000))
+    }
+    if (countsAgainst(failure)) this.tell('failure')
+  }
+
+  private tell(event: BreakerEvent): void {
+    this.breaker = nextBreaker(this.breaker, event, performance.now())
+  }
+}
+
+/** 4xx and 429 are the request's or the quota's fault, a stale connection nobody's. */
+function countsAgainst(failure: Failure): boolean {
+  if (failure.kind === 'stale') return false
+  return failure.kind !== 'status' || (failure.status !== null && failure.status >= 500)
+}
+
+function openPool(url: URL, { connectTimeoutMs, ca }: BackendOptions): Pool {
+  return new Pool(url.origin, {
+    connect: createConnector(connectTimeoutMs, ca),
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+  })
+}
+
+function baseHeaders({ type, apiKey, headers }: BackendOptions): string[] {
+  const list = ['accept-encoding', 'identity']
+  if (apiKey !== null) {
+    if (type === 'azure_openai') list.push('api-key', apiKey)
+    else list.push('authorization', `Bearer ${apiKey}`)
+  }
+  for (const [name, value] of Object.entries(headers)) list.push(name.toLowerCase(), value)
+  return list
+}

@@ -1,0 +1,39 @@
+import type { Socket } from 'node:net'
+import { buildConnector } from 'undici'
+
+/** Bytes a connection had answered before it failed, by the error that ended it: tells a stale connection from a fresh one. */
+const bytesReadBefore = new WeakMap<Error, number>()
+
+/**
+ * Opens connections to one backend: both address families tried, Nagle's algorithm off (sglang-router loses 43 ms per
+ * first event to it), HTTP/1.1 only. `timeoutMs` bounds the connect itself.
+ */
+export function createConnector(timeoutMs: number, ca: string | null): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: timeoutMs,
+    allowH2: false,
+    autoSelectFamily: true,
+    ...(ca === null ? {} : { ca }),
+  })
+  return (options, callback) => {
+    connect(options, (error, socket) => {
+      if (error !== null) {
+        callback(error, null)
+        return
+      }
+      watch(socket)
+      callback(null, socket)
+    })
+  }
+}
+
+/** Whether the connection that failed with `error` had answered earlier requests. */
+export function wasReused(error: Error): boolean {
+  const fromUndici = (error as { socket?: { bytesRead?: number } }).socket?.bytesRead
+  return (bytesReadBefore.get(error) ?? fromUndici ?? 0) > 0
+}
+
+function watch(socket: Socket): void {
+  socket.setNoDelay(true)
+  socket.on('error', (error) => bytesReadBefore.set(error, socket.bytesRead))
+}

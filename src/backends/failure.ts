@@ -1,0 +1,90 @@
+import type { Failure } from '../policy/retry.ts'
+import { problem } from '../protocol/errors.ts'
+import { wasReused } from './connector.ts'
+
+/** How far an attempt had come when it failed. */
+export type Progress = { sent: boolean; headSeen: boolean; started: boolean }
+
+const UNREACHABLE: Record<string, string> = {
+  ECONNREFUSED: 'refused the connection',
+  ENOTFOUND: 'has a host name that does not resolve',
+  EAI_AGAIN: 'has a host name that does not resolve now',
+  EHOSTUNREACH: 'has no route to its host',
+  ENETUNREACH: 'has no route to its network',
+  EADDRNOTAVAIL: 'has an address that cannot be reached from here',
+  ENOENT: 'has no socket at its path',
+  CERT_HAS_EXPIRED: 'shows an expired certificate',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'shows a self-signed certificate (name its CA file in `ca`)',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'shows a certificate that cannot be verified (name its CA file in `ca`)',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'shows a certificate for another host',
+}
+
+const CONNECT_TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
+
+/** Turns what undici threw into a failure. The error's own text stays out of the message: it may hold addresses. */
+export function failureFromError(error: Error, backend: string, progress: Progress): Failure {
+  const code = codeOf(error)
+  if (!progress.sent || (!progress.headSeen && code in UNREACHABLE)) {
+    if (CONNECT_TIMEOUTS.has(code))
+      return timeoutFailure(backend, 'did not accept a connection in time', 'connect_timeout')
+    const what = UNREACHABLE[code] ?? 'could not be reached'
+    const reason = code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'dns' : 'unreachable'
+    return failure('unreachable', problem('backend_unreachable', `Backend '${backend}' ${what}.`), reason)
+  }
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || error.message === 'bad upgrade') {
+    return invalidFailure(backend, 'sent something that is not HTTP')
+  }
+  if (!progress.headSeen) {
+    const kind = wasReused(error) ? 'stale' : 'lost'
+    return failure(
+      kind,
+      problem('backend_unreachable', `Backend '${backend}' closed the connection before it answered.`),
+      kind,
+    )
+  }
+  return truncatedFailure(backend)
+}
+
+export function timeoutFailure(backend: string, what: string, reason = 'timeout'): Failure {
+  return failure('timeout', problem('backend_timeout', `Backend '${backend}' ${what}.`), reason)
+}
+
+export function invalidFailure(backend: string, what: string): Failure {
+  return failure('invalid', problem('backend_invalid_response', `Backend '${backend}' ${what}.`), 'invalid')
+}
+
+export function truncatedFailure(backend: string): Failure {
+  return failure('lost', problem('backend_truncated', `Backend '${backend}' ended its answer half-way.`), 'truncated')
+}
+
+/** An error that the backend told in words: by status, inside a 200, or as an event of a stream. */
+export function statusFailure(
+  backend: string,
+  told: { status: number; retryAfterMs: number | null; answer: Failure['answer'] },
+): Failure {
+  const { status } = told
+  const base = { status, retryAfterMs: told.retryAfterMs, answer: told.answer }
+  if (status === 401 || status === 403) {
+    const refused = problem('backend_auth', `Backend '${backend}' refused Lexora's credentials (${status}).`)
+    return { ...failure('auth', refused, 'auth'), ...base, answer: null }
+  }
+  const retryAfterMs = told.retryAfterMs ?? undefined
+  // Without a JSON body of its own a failed answer is ours to word: 503 stays 503, anything else is a broken backend.
+  const code = status === 503 ? 'overloaded' : 'backend_invalid_response'
+  const reason = status === 429 ? 'rate_limited' : `status_${status}`
+  return {
+    ...failure('status', problem(code, `Backend '${backend}' answered ${status}.`, { retryAfterMs }), reason),
+    ...base,
+  }
+}
+
+function failure(kind: Failure['kind'], told: Failure['problem'], reason: string): Failure {
+  return { kind, problem: told, status: null, retryAfterMs: null, answer: null, reason }
+}
+
+function codeOf(error: Error): string {
+  const own = (error as NodeJS.ErrnoException).code
+  if (own !== undefined) return own
+  const inner = (error as AggregateError).errors as NodeJS.ErrnoException[] | undefined
+  return inner?.find((each) => each.code !== undefined)?.code ?? ''
+}

@@ -1,0 +1,37 @@
+import type { BackendView } from '../policy/route.ts'
+import { Backend, type BackendOptions } from './backend.ts'
+
+/** The live set of backends, by name, in the order of the configuration. */
+export class BackendRegistry {
+  private readonly byName = new Map<string, Backend>()
+
+  constructor(backends: readonly BackendOptions[]) {
+    for (const options of backends) this.byName.set(options.name, new Backend(options))
+  }
+
+  get(name: string): Backend | undefined {
+    return this.byName.get(name)
+  }
+
+  all(): Backend[] {
+    return [...this.byName.values()]
+  }
+
+  /** What routing decides on, as it is at this moment. */
+  views(now: number): BackendView[] {
+    const views: BackendView[] = []
+    for (const backend of this.byName.values()) views.push(backend.viewAt(now))
+    return views
+  }
+
+  add(options: BackendOptions): Backend {
+    const backend = new Backend(options)
+    this.byName.set(options.name, backend)
+    return backend
+  }
+
+  /** Destroys every connection. Call after the gateway has drained. */
+  async close(): Promise<void> {
+    await Promise.all(this.all().map((backend) => backend.close()))
+  }
+}

@@ -1,0 +1,37 @@
+import { type Problem, problem } from '../protocol/errors.ts'
+import { type KeyRing, MINTED_PREFIX, type Principal, sameSecret } from '../users/api-key.ts'
+
+export type AuthOptions = {
+  /** `loopback`: keys are optional, unless one that we minted is presented. */
+  mode: 'required' | 'loopback' | 'off'
+  keys: KeyRing
+  adminKey: string | null
+}
+
+export type Authenticated = { ok: true; principal: Principal } | { ok: false; problem: Problem }
+
+const NOBODY: Authenticated = { ok: true, principal: { user: null, keyId: null } }
+
+/** Bearer key → caller, as `auth.mode` says (DESIGN 3). `keys` are the credentials found in the request's headers. */
+export function authenticate(keys: readonly string[], { mode, keys: ring }: AuthOptions): Authenticated {
+  if (mode === 'off') return NOBODY
+  if (keys.length > 1) return refused('Two different API keys were sent.')
+  const key = keys[0]
+  const principal = key === undefined ? null : ring.find(key)
+  if (principal !== null) return { ok: true, principal }
+  if (mode === 'required')
+    return refused(key === undefined ? 'Send an API key as Authorization: Bearer.' : 'The API key is not known here.')
+  // On loopback clients send placeholders (EMPTY, ollama, sk-…): they are nobody. A key of ours that is gone is not.
+  return key?.startsWith(MINTED_PREFIX) ? refused('The API key is not known here.') : NOBODY
+}
+
+/** Only the admin key opens operators' doors; without one they stay shut to HTTP. */
+export function authenticateAdmin(keys: readonly string[], { adminKey }: AuthOptions): Problem | null {
+  if (adminKey === null) return problem('permission_denied', 'Set auth.admin_key to use this route.')
+  if (keys.length !== 1) return problem('invalid_api_key', 'Send the admin key as Authorization: Bearer.')
+  return sameSecret(keys[0]!, adminKey) ? null : problem('permission_denied', 'This route needs the admin key.')
+}
+
+function refused(message: string): Authenticated {
+  return { ok: false, problem: problem('invalid_api_key', message) }
+}

@@ -1,0 +1,373 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Attempt, AttemptLimits, AttemptSink, WholeAnswer } from '../backends/attempt.ts'
+import type { Backend } from '../backends/backend.ts'
+import type { BackendRegistry } from '../backends/registry.ts'
+import { decideRetry, type Failure, type RetryPolicy, type Tried } from '../policy/retry.ts'
+import { countRequest, type RetryBudget, takeRetry } from '../policy/retry-budget.ts'
+import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
+import type { Endpoint } from '../protocol/endpoints.ts'
+import { type Problem, problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
+import type { Dialect } from '../wire/stream-judge.ts'
+import type { Usage } from '../wire/usage.ts'
+import { ClientStream } from './client-stream.ts'
+import { errorEvent, sendError } from './error-response.ts'
+import { type InferenceRequest, parseInferenceRequest } from './inference-request.ts'
+import { readBody } from './read-body.ts'
+import type { RequestHead } from './request-head.ts'
+import type { Settlement } from './settlement.ts'
+
+/** Milliseconds and bytes. */
+export type ExchangeLimits = {
+  maxBodyBytes: number
+  maxAnswerBytes: number
+  firstByteMs: number
+  idleMs: number
+  totalMs: number
+  nonStreamMs: number
+  keepAliveAfterMs: number
+}
+
+export type ExchangeOptions = {
+  registry: BackendRegistry
+  routes: RouteTable
+  retry: RetryPolicy & { budget: number }
+  budget: RetryBudget
+  limits: ExchangeLimits
+  chance: () => number
+}
+
+const DIALECTS: Partial<Record<Endpoint['kind'], Dialect>> = {
+  chat: 'chunks',
+  completions: 'chunks',
+  responses: 'responses',
+  messages: 'messages',
+}
+
+const SHUTTING_DOWN = problem('shutting_down', 'Lexora is shutting down.', { retryAfterMs: 5000 })
+
+/**
+ * The story of one managed request: read, route, attempt (and again, or elsewhere, while the client has seen nothing),
+ * relay, settle. A client that leaves ends it at once, wherever it is. Never throws.
+ */
+export class Exchange implements AttemptSink {
+  private readonly options: ExchangeOptions
+  private readonly req: IncomingMessage
+  private readonly res: ServerResponse
+  private readonly head: RequestHead
+  private readonly endpoint: Endpoint
+  private readonly settlement: Settlement
+  private readonly client: ClientStream
+  private readonly requestId: string
+  private readonly startedAt = performance.now()
+  private request!: InferenceRequest
+  private candidates: Candidate[] = []
+  private current!: Candidate
+  private attempts = 0
+  private attempt: Attempt | null = null
+  /** Set once content went out: from then on the answer is the client's and nothing is tried again. */
+  private committed = false
+  private gone = false
+  /** Ends the present wait, for an attempt's verdict or a pause before the next one. */
+  private wake: ((failure: Failure | null) => void) | null = null
+
+  constructor(
+    options: ExchangeOptions,
+    parts: {
+      req: IncomingMessage
+      res: ServerResponse
+      head: RequestHead
+      endpoint: Endpoint
+      settlement: Settlement
+      requestId: string
+    },
+  ) {
+    this.options = options
+    this.req = parts.req
+    this.res = parts.res
+    this.head = parts.head
+    this.endpoint = parts.endpoint
+    this.settlement = parts.settlement
+    this.requestId = parts.requestId
+    this.client = new ClientStream(parts.res, options.limits.idleMs, () => this.attempt?.resume())
+    parts.res.once('close', () => this.onClose())
+  }
+
+  /** Runs it to its end. Resolves when the request is settled. */
+  async run(): Promise<void> {
+    const read = await readBody(this.req, this.options.limits.maxBodyBytes)
+    if (read === null) return this.leave()
+    if (!read.ok) return this.refuse(read.problem, true)
+    const parsed = parseInferenceRequest(read.body, this.head, this.endpoint)
+    if (!parsed.ok) return this.refuse(parsed.problem)
+    this.request = parsed.request
+    this.settlement.stream = parsed.request.stream
+    this.settlement.user ??= parsed.request.user
+    const route = planRoute(
+      { model: parsed.request.model, task: this.head.task },
+      this.options.registry.views(performance.now()),
+      this.options.routes,
+    )
+    if (!route.ok) return this.refuse(route.problem)
+    this.settlement.model = this.knownModel(route.model)
+    this.candidates = route.candidates
+    await this.tryAll()
+  }
+
+  /** Lexora stops and its patience is over: ends the request with a true error wherever it is. */
+  shutDown(): void {
+    this.attempt?.abort()
+    if (this.committed) this.breakStream(SHUTTING_DOWN, null, null)
+    else this.refuse(SHUTTING_DOWN)
+    this.wakeUp(null)
+  }
+
+  onAnswer({ status, contentType, body, usage }: WholeAnswer): void {
+    this.committed = true
+    const headers = this.answerHeaders(contentType)
+    headers.push('content-length', String(body.length))
+    this.res.writeHead(status, headers)
+    this.client.end(body)
+    this.settle('ok', status, null, usage)
+    this.wakeUp(null)
+  }
+
+  onEvents(events: Buffer): boolean {
+    if (!this.committed) {
+      this.committed = true
+      this.settlement.firstToken(performance.now())
+      this.client.stopKeepAlive()
+      this.openStream()
+    }
+    return this.client.write(events)
+  }
+
+  onEnd(usage: Usage | null): void {
+    this.client.end()
+    this.settle('ok', 200, null, usage)
+    this.wakeUp(null)
+  }
+
+  onFailure(failure: Failure, event: Buffer | null, usage: Usage | null): void {
+    if (this.committed) {
+      this.breakStream(failure.problem, event, usage)
+      this.wakeUp(null)
+    } else {
+      this.wakeUp(failure)
+    }
+  }
+
+  private async tryAll(): Promise<void> {
+    const { retry, budget, registry, chance } = this.options
+    countRequest(budget, this.startedAt)
+    const tried = new Set<string>()
+    let [retries, lost, staleRetried] = [0, 0, false]
+    this.current = this.candidates[0]!
+    if (this.request.stream) this.client.startKeepAlive(this.options.limits.keepAliveAfterMs, () => this.openStream())
+    let waitedMs = 0
+    for (;;) {
+      tried.add(this.current.backend)
+      const failure = await this.tryOnce(registry.get(this.current.backend)!)
+      if (failure === null) return
+      if (failure.kind === 'lost') lost++
+      const now = performance.now()
+      const untried = this.usableUntried(tried, now)
+      const facts: Tried = {
+        retries,
+        lost,
+        staleRetried,
+        untriedPeers: untried.filter(({ role }) => role === 'peer').length,
+        untriedFallbacks: untried.filter(({ role }) => role === 'fallback').length,
+        remainingMs: this.remainingMs(now, waitedMs),
+        repeatable: !this.request.stores,
+      }
+      const decision = decideRetry(failure, facts, retry, chance())
+      if (decision.do === 'give-up') return this.giveUp(failure)
+      this.settlement.retried(this.current.backend, failure.reason)
+      if (decision.do === 'next-backend') {
+        const next = untried.find(({ role }) => role === 'peer') ?? untried[0]!
+        if (next.role === 'fallback') this.settlement.fellBack(this.current.backend, next.backend)
+        this.current = next
+        continue
+      }
+      if (decision.budgeted && !takeRetry(budget, retry.budget, now)) return this.giveUp(failure)
+      if (decision.budgeted) retries++
+      else staleRetried = true
+      waitedMs += decision.afterMs
+      if (decision.afterMs > 0 && !(await this.pause(decision.afterMs))) return
+    }
+  }
+
+  /** One attempt; the failure that may be repaired, or null when the story is over. */
+  private async tryOnce(backend: Backend): Promise<Failure | null> {
+    if (this.isOver()) return null
+    this.attempts++
+    this.settlement.backend = backend.name
+    this.settlement.leave(performance.now())
+    const failure = await new Promise<Failure | null>((resolve) => {
+      this.wake = resolve
+      this.attempt = this.startAttempt(backend)
+    })
+    this.settlement.comeBack(performance.now())
+    return this.isOver() ? null : failure
+  }
+
+  private startAttempt(backend: Backend): Attempt {
+    const { options, request, endpoint } = this
+    const dialect = request.stream ? DIALECTS[endpoint.kind] : undefined
+    const hideUsage = dialect === 'chunks' && !request.wantsUsage && asksUsage(backend)
+    const headers = backend.headers()
+    headers.push('content-type', this.head.contentType ?? 'application/json', 'x-request-id', this.requestId)
+    headers.push(...this.head.forwarded)
+    const body = request.bodyFor({
+      model: this.current.model,
+      includeUsage: hideUsage,
+      dropEngineFields: backend.options.type === 'vllm',
+    })
+    return backend.attempt(
+      {
+        path: backend.pathFor(endpoint, this.current.model),
+        headers,
+        body,
+        stream: dialect === undefined ? null : { dialect, hideUsage, choices: request.choices },
+        limits: attemptLimits(options.limits, backend, options.limits.totalMs - (performance.now() - this.startedAt)),
+      },
+      this,
+    )
+  }
+
+  private usableUntried(tried: ReadonlySet<string>, now: number): Candidate[] {
+    const { registry } = this.options
+    return this.candidates.filter(({ backend }) => !tried.has(backend) && registry.get(backend)!.viewAt(now).usable)
+  }
+
+  private remainingMs(now: number, waitedMs: number): number {
+    const total = this.options.limits.totalMs - (now - this.startedAt)
+    return this.request.timeoutMs === null ? total : Math.min(total, this.request.timeoutMs - waitedMs)
+  }
+
+  /** Waits before the next try; false when the client left or Lexora stopped meanwhile. */
+  private async pause(ms: number): Promise<boolean> {
+    this.settlement.leave(performance.now())
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.wakeUp(null), ms)
+      this.wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.settlement.comeBack(performance.now())
+    return !this.isOver()
+  }
+
+  private wakeUp(failure: Failure | null): void {
+    const { wake } = this
+    this.wake = null
+    wake?.(failure)
+  }
+
+  private isOver(): boolean {
+    return this.gone || this.settlement.isSettled
+  }
+
+  private onClose(): void {
+    this.client.close()
+    if (this.res.writableFinished) return
+    this.gone = true
+    this.attempt?.abort()
+    this.leave()
+    this.wakeUp(null)
+  }
+
+  private leave(): void {
+    this.settle('client_closed', 499, 'client_closed', null)
+  }
+
+  private openStream(): void {
+    if (this.client.isOpen) return
+    const headers = this.answerHeaders('text/event-stream; charset=utf-8')
+    headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no')
+    this.res.writeHead(200, headers)
+  }
+
+  private answerHeaders(contentType: string): string[] {
+    const headers = ['content-type', contentType, 'x-request-id', this.requestId]
+    headers.push(
+      'x-lexora-backend',
+      this.current.backend,
+      'x-lexora-attempts',
+      String(this.attempts),
+      'x-lexora-queue-ms',
+      '0',
+    )
+    const model = this.current.model ?? this.request.model
+    if (model !== null && /^[\x21-\x7e]+$/.test(model)) headers.push('x-lexora-model', model)
+    return headers
+  }
+
+  /** Every attempt failed: the client gets the backend's own words where it may, else ours. */
+  private giveUp(failure: Failure): void {
+    const { answer } = failure
+    if (answer === null || this.client.isOpen) return this.refuse(failure.problem)
+    this.client.stopKeepAlive()
+    const headers = this.answerHeaders(answer.contentType)
+    headers.push('content-length', String(answer.body.length))
+    if ((answer.status === 429 || answer.status === 503) && failure.retryAfterMs !== null) {
+      headers.push('retry-after', String(retryAfterSeconds(failure.retryAfterMs)))
+    }
+    this.res.writeHead(answer.status, headers)
+    this.client.end(answer.body)
+    this.settle(answer.status < 500 ? 'client_error' : 'backend_error', answer.status, failure.reason, null)
+  }
+
+  private refuse(told: Problem, close = false): void {
+    if (this.isOver()) return
+    this.client.stopKeepAlive()
+    const status = statusOf(told)
+    const outcome = status < 500 ? 'client_error' : 'backend_error'
+    if (this.client.isOpen) {
+      this.client.end(errorEvent(told, this.endpoint))
+    } else {
+      const headers = this.attempts > 0 ? ['x-lexora-attempts', String(this.attempts)] : []
+      sendError(this.res, told, { requestId: this.requestId, shape: this.endpoint.shape, headers, close })
+    }
+    this.settle(outcome, status, told.code, null)
+  }
+
+  /** After content the only honest ending is an error event without an end mark. */
+  private breakStream(told: Problem, event: Buffer | null, usage: Usage | null): void {
+    if (this.isOver()) return
+    this.client.end(event ?? errorEvent(told, this.endpoint))
+    this.settle('stream_error', 200, told.code, usage)
+  }
+
+  private settle(
+    outcome: Parameters<Settlement['settle']>[0]['outcome'],
+    status: number,
+    error: string | null,
+    usage: Usage | null,
+  ): void {
+    this.settlement.settle({ outcome, status, error, usage }, performance.now())
+  }
+
+  /** Request text must not become a label: a name that no backend is known to serve is `other`. */
+  private knownModel(model: string): string {
+    return this.options.registry.all().some((backend) => backend.models.has(model)) ? model : 'other'
+  }
+}
+
+/** `auto` asks every backend but Azure's dated API, which refuses the field on older versions. */
+function asksUsage({ options }: Backend): boolean {
+  if (options.includeUsage !== 'auto') return options.includeUsage === 'on'
+  return options.apiVersion === null
+}
+
+function attemptLimits(limits: ExchangeLimits, { options }: Backend, totalMs: number): AttemptLimits {
+  return {
+    connectMs: options.connectTimeoutMs,
+    wholeMs: options.timeoutMs ?? limits.nonStreamMs,
+    firstEventMs: options.timeoutMs ?? limits.firstByteMs,
+    idleMs: limits.idleMs,
+    totalMs,
+    maxAnswerBytes: limits.maxAnswerBytes,
+  }
+}

@@ -1,0 +1,217 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createProxyMiddleware, type RequestHandler } from 'http-proxy-middleware'
+import type { Backend } from '../backends/backend.ts'
+import type { BackendRegistry } from '../backends/registry.ts'
+import { planRoute, type RouteTable } from '../policy/route.ts'
+import { type Problem, problem, statusOf } from '../protocol/errors.ts'
+import { JsonScanError, scanObject, wanted } from '../wire/json-scan.ts'
+import { sendError } from './error-response.ts'
+import { tooLarge } from './guards.ts'
+import type { RequestHead } from './request-head.ts'
+import type { Settlement } from './settlement.ts'
+
+/** How much of a body is looked at to find its model; it stays in the stream and travels on untouched. */
+const PEEK_BYTES = 64 * 1024
+const MODEL = wanted('model')
+const REQUEST_HEADERS = new Set([
+  'accept',
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+  'traceparent',
+  'tracestate',
+])
+const RESPONSE_HEADERS = new Set([
+  'content-type',
+  'content-length',
+  'content-disposition',
+  'transfer-encoding',
+  'retry-after',
+])
+
+export type PassThroughOptions = {
+  registry: BackendRegistry
+  routes: RouteTable
+  maxBodyBytes: number
+  timeoutMs: number
+}
+
+type Call = { backend: Backend; requestId: string; settlement: Settlement; path: string }
+
+/**
+ * Bytes through untouched, by http-proxy-middleware: audio and images to the backend that has their model, and the
+ * operator's raw door to a named one. Headers are allow-listed both ways; there is no retry.
+ */
+export class PassThrough {
+  private readonly options: PassThroughOptions
+  private readonly proxies = new Map<Backend, RequestHandler>()
+  private readonly calls = new WeakMap<IncomingMessage, Call>()
+
+  constructor(options: PassThroughOptions) {
+    this.options = options
+  }
+
+  /** Forwards to the backend that serves the body's model (or the one named by `?model=`). */
+  async route(
+    req: IncomingMessage,
+    res: ServerResponse,
+    head: RequestHead,
+    call: Omit<Call, 'backend' | 'path'>,
+  ): Promise<void> {
+    const asked = new URLSearchParams(head.target.slice(head.path.length)).get('model') ?? (await peekModel(req, head))
+    const views = this.options.registry.views(performance.now())
+    const only = views.length === 1 ? views[0]!.name : null
+    const table = {
+      ...this.options.routes,
+      defaultBackend: this.options.routes.defaultBackend ?? (asked === null ? only : null),
+    }
+    const route = planRoute({ model: asked, task: null }, views, table)
+    if (!route.ok) return refuse(res, route.problem, call)
+    call.settlement.model = this.options.registry.all().some(({ models }) => models.has(route.model))
+      ? route.model
+      : 'other'
+    this.forward(req, res, head, {
+      ...call,
+      backend: this.options.registry.get(route.candidates[0]!.backend)!,
+      path: head.path,
+    })
+  }
+
+  /** Forwards `/backends/{name}/rest` as `/rest`. */
+  raw(req: IncomingMessage, res: ServerResponse, head: RequestHead, call: Omit<Call, 'backend' | 'path'>): void {
+    const [, , name, ...rest] = head.target.split('/')
+    const backend = this.options.registry.get(decodeURIComponent(name ?? ''))
+    const path = `/${rest.join('/')}`
+    if (backend === undefined || backend.options.type === 'dummy') {
+      return refuse(res, problem('not_found', 'There is no such backend.'), call)
+    }
+    // Nothing may climb out of the configured base path, in plain or in escapes that a server might decode.
+    if (/\.\.|%2e|%2f|%5c|\\/i.test(path))
+      return refuse(res, problem('invalid_request', 'The path must be plain.'), call)
+    this.forward(req, res, head, { ...call, backend, path })
+  }
+
+  private forward(req: IncomingMessage, res: ServerResponse, head: RequestHead, call: Call): void {
+    const { maxBodyBytes } = this.options
+    if (head.contentLength !== null && head.contentLength > maxBodyBytes)
+      return refuse(res, tooLarge(maxBodyBytes), call)
+    this.calls.set(req, call)
+    call.settlement.backend = call.backend.name
+    call.settlement.leave(performance.now())
+    res.once('close', () => {
+      const gone = !res.writableFinished
+      const status = gone ? 499 : res.statusCode
+      const outcome = gone ? 'client_closed' : status < 400 ? 'ok' : status < 500 ? 'client_error' : 'backend_error'
+      call.settlement.settle({ outcome, status, error: status >= 400 ? `status_${status}` : null }, performance.now())
+    })
+    countBytes(req, maxBodyBytes)
+    void this.proxyTo(call.backend)(req, res)
+  }
+
+  private proxyTo(backend: Backend): RequestHandler {
+    let proxy = this.proxies.get(backend)
+    if (proxy === undefined) {
+      proxy = createProxyMiddleware({
+        target: new URL(backend.options.url).origin,
+        changeOrigin: true,
+        followRedirects: false,
+        xfwd: false,
+        proxyTimeout: this.options.timeoutMs,
+        pathRewrite: (_path, req) => backend.withBase(this.calls.get(req as IncomingMessage)?.path ?? '/'),
+        on: {
+          proxyReq: (proxyReq, req) => {
+            for (const name of proxyReq.getHeaderNames()) {
+              if (!REQUEST_HEADERS.has(name) && name !== 'host') proxyReq.removeHeader(name)
+            }
+            const own = backend.headers()
+            for (let i = 0; i < own.length; i += 2) proxyReq.setHeader(own[i]!, own[i + 1]!)
+            proxyReq.setHeader('x-request-id', this.calls.get(req)?.requestId ?? '')
+          },
+          proxyRes: (proxyRes, req, res) => {
+            for (const name of Object.keys(proxyRes.headers)) {
+              if (!RESPONSE_HEADERS.has(name)) delete proxyRes.headers[name]
+            }
+            res.setHeader('x-request-id', this.calls.get(req)?.requestId ?? '')
+            res.setHeader('x-lexora-backend', backend.name)
+          },
+          error: (_error, req, res) => {
+            const requestId = this.calls.get(req)?.requestId ?? ''
+            const told = problem('backend_unreachable', `Backend '${backend.name}' could not be reached.`)
+            if ('headersSent' in res) sendError(res, told, { requestId })
+            // An answer that was cut must look cut.
+            if (!('headersSent' in res) || !res.writableEnded) res.destroy()
+          },
+        },
+      })
+      this.proxies.set(backend, proxy)
+    }
+    return proxy
+  }
+}
+
+function refuse(
+  res: ServerResponse,
+  told: Problem,
+  { requestId, settlement }: Pick<Call, 'requestId' | 'settlement'>,
+): void {
+  sendError(res, told, { requestId, close: true })
+  const status = statusOf(told)
+  settlement.settle(
+    { outcome: status < 500 ? 'client_error' : 'backend_error', status, error: told.code },
+    performance.now(),
+  )
+}
+
+/** A body without a length is cut at the limit; the proxy then sees an aborted request. */
+function countBytes(req: IncomingMessage, maxBytes: number): void {
+  let bytes = 0
+  req.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > maxBytes) req.destroy()
+  })
+}
+
+/** Looks for the model's name in the first bytes of a JSON or multipart body and puts them back; null when it is not there. */
+async function peekModel(req: IncomingMessage, head: RequestHead): Promise<string | null> {
+  const start = await peek(req)
+  if (start.length === 0) return null
+  if (head.contentType?.toLowerCase().startsWith('application/json')) return modelOfJson(start)
+  const field = /name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,200})\r\n/.exec(start.toString('latin1'))
+  return field === null ? null : Buffer.from(field[1]!, 'latin1').toString('utf8')
+}
+
+function modelOfJson(start: Buffer): string | null {
+  try {
+    const member = scanObject(start, MODEL, 64).members[0]
+    const value: unknown = member === undefined ? null : JSON.parse(start.toString('utf8', member.start, member.end))
+    return typeof value === 'string' ? value : null
+  } catch (error) {
+    if (error instanceof JsonScanError) return null
+    throw error
+  }
+}
+
+function peek(req: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = []
+    let bytes = 0
+    const finish = (): void => {
+      req.off('readable', take)
+      req.off('close', finish)
+      const start = Buffer.concat(parts)
+      if (start.length > 0 && !req.destroyed) req.unshift(start)
+      resolve(start)
+    }
+    const take = (): void => {
+      // Reading exactly what is there leaves the end of the stream unread, so that all of it can be put back.
+      const chunk = req.readableLength > 0 ? (req.read(req.readableLength) as Buffer | null) : null
+      if (chunk !== null) {
+        parts.push(chunk)
+        bytes += chunk.length
+      }
+      if (bytes >= PEEK_BYTES || req.complete || chunk === null) finish()
+    }
+    req.on('readable', take)
+    req.once('close', finish)
+  })
+}

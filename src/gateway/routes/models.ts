@@ -1,0 +1,40 @@
+import type { BackendRegistry } from '../../backends/registry.ts'
+import type { RouteTable } from '../../policy/route.ts'
+
+/** One entry of `GET /v1/models`: OpenAI's fields, vLLM's `max_model_len`, and whether a backend can serve it now. */
+export type ModelEntry = {
+  id: string
+  object: 'model'
+  created: number
+  owned_by: string
+  max_model_len?: number
+  root?: string
+  state: 'ready' | 'unavailable'
+  backends: string[]
+}
+
+/** All models of all backends merged by name, and the aliases. `created` is one constant, since vLLM's changes at each call. */
+export function listModels(registry: BackendRegistry, routes: RouteTable, created: number): ModelEntry[] {
+  const entries = new Map<string, ModelEntry>()
+  const now = performance.now()
+  for (const backend of registry.all()) {
+    const { usable } = backend.viewAt(now)
+    for (const id of backend.models) {
+      const reported = backend.reported.find((model) => model.id === id)
+      const entry = entries.get(id) ?? newEntry(id, reported?.ownedBy ?? backend.name, reported?.created ?? created)
+      if (reported?.contextLength != null) entry.max_model_len ??= reported.contextLength
+      if (usable) entry.state = 'ready'
+      entry.backends.push(backend.name)
+      entries.set(id, entry)
+    }
+  }
+  for (const [alias, model] of routes.aliases) {
+    const target = entries.get(model)
+    if (target !== undefined && !entries.has(alias)) entries.set(alias, { ...target, id: alias, root: model })
+  }
+  return [...entries.values()]
+}
+
+function newEntry(id: string, ownedBy: string, created: number): ModelEntry {
+  return { id, object: 'model', created, owned_by: ownedBy, state: 'unavailable', backends: [] }
+}

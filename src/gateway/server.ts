@@ -1,0 +1,330 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import express from 'express'
+import { newRetryBudget } from '../policy/retry-budget.ts'
+import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
+import { type Problem, problem, statusOf } from '../protocol/errors.ts'
+import { nearestNames } from '../protocol/nearest-name.ts'
+import type { Outcome } from '../telemetry/outcome.ts'
+import { type AuthOptions, authenticate, authenticateAdmin } from './authenticate.ts'
+import { sendError } from './error-response.ts'
+import { Exchange, type ExchangeOptions } from './exchange.ts'
+import { corsHeaders, type GuardRules, guard, guardBody } from './guards.ts'
+import { PassThrough } from './pass-through.ts'
+import { type RequestHead, readHead } from './request-head.ts'
+import { listModels } from './routes/models.ts'
+import { Settlement } from './settlement.ts'
+
+export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
+  auth: AuthOptions
+  /** An extra header that may carry a key, lower-case. */
+  keyHeader: string | null
+  rules: GuardRules
+  onOutcome: (outcome: Outcome) => void
+  /** A fault of ours, for the log. */
+  onError: (error: unknown, requestId: string) => void
+  operations: Operations
+  maxConnections: number
+}
+
+/** The operators' routes, answered by the app that holds the facts. */
+export type Operations = {
+  health(): { status: string }
+  ready(): boolean
+  stats(): unknown
+  metrics(): Promise<{ contentType: string; text: string }>
+}
+
+const HEADERS_TIMEOUT_MS = 10_000
+const CLIENT_KEEP_ALIVE_MS = 65_000
+const MAX_HEADER_BYTES = 16 * 1024
+const REQUEST_ID = /^[\w.:-]{1,128}$/
+
+type Context = { req: IncomingMessage; res: ServerResponse; head: RequestHead; requestId: string }
+
+/**
+ * HTTP in, HTTP out: guards, authentication, and the table of routes. One gateway may listen at several addresses; it
+ * stops by `drain`, which lets what runs finish.
+ */
+export class Gateway {
+  private readonly options: GatewayOptions
+  private readonly managed = new Map<string, Endpoint>(MANAGED.map((endpoint) => [endpoint.path, endpoint]))
+  private readonly passThrough: PassThrough
+  private readonly exchangeOptions: ExchangeOptions
+  private readonly servers: Server[] = []
+  private readonly live = new Set<Exchange>()
+  private readonly created = Math.floor(Date.now() / 1000)
+  private readonly operations: express.Express
+  private draining = false
+  private open = 0
+  private idle: (() => void) | null = null
+
+  constructor(options: GatewayOptions) {
+    this.options = options
+    this.exchangeOptions = { ...options, budget: newRetryBudget() }
+    const { maxBodyBytes, nonStreamMs } = options.limits
+    this.passThrough = new PassThrough({
+      registry: options.registry,
+      routes: options.routes,
+      maxBodyBytes,
+      timeoutMs: nonStreamMs,
+    })
+    this.operations = this.operationRoutes()
+  }
+
+  /** Requests that have not ended, passed-through ones included. */
+  get inFlight(): number {
+    return this.open
+  }
+
+  /** Listens at one more address; rejects with the system's error (EADDRINUSE, …). Port 0 takes a free one. */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    const server = createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        // Body and answer have deadlines of their own.
+        requestTimeout: 0,
+        keepAliveTimeout: CLIENT_KEEP_ALIVE_MS,
+        connectionsCheckingInterval: 1000,
+        noDelay: true,
+        // Our own check answers it as JSON, and for HTTP/1.0 too.
+        requireHostHeader: false,
+      },
+      (req, res) => this.handle(req, res, false),
+    )
+    server.maxConnections = this.options.maxConnections
+    server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.handle(req, res, true))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket))
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host, port, ipv6Only: host === '::1' }, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    this.servers.push(server)
+    return server.address() as AddressInfo
+  }
+
+  /** Takes nothing new, lets what runs finish for `graceMs`, then ends it with a true error; resolves when all is closed. */
+  async drain(graceMs: number): Promise<void> {
+    this.draining = true
+    const closed = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    for (const server of this.servers) server.closeIdleConnections()
+    await this.waitUntilIdle(graceMs)
+    for (const exchange of [...this.live]) exchange.shutDown()
+    for (const server of this.servers) server.closeIdleConnections()
+    const cut = setTimeout(() => {
+      for (const server of this.servers) server.closeAllConnections()
+    }, 1000)
+    await Promise.all(closed)
+    clearTimeout(cut)
+  }
+
+  private async waitUntilIdle(graceMs: number): Promise<void> {
+    if (this.open === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, graceMs)
+      this.idle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  private handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
+    const head = readHead(req, this.options.keyHeader)
+    const requestId = head.requestId !== null && REQUEST_ID.test(head.requestId) ? head.requestId : randomUUID()
+    const context: Context = { req, res, head, requestId }
+    if (this.draining) res.setHeader('connection', 'close')
+    const told = guard(head, this.options.rules)
+    if (told !== null) return this.refuse(context, told)
+    if (head.origin !== null) {
+      for (const [name, value] of corsHeaders(head, this.options.rules)) res.setHeader(name, value)
+      if (head.method === 'OPTIONS') return answerPreflight(res)
+    }
+    const endpoint = this.managed.get(head.path)
+    if (endpoint !== undefined) return this.handleManaged(context, endpoint, expectsContinue)
+    if (expectsContinue) res.writeContinue()
+    if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
+    if (head.path.startsWith('/backends/')) return this.handleRawDoor(context)
+    this.operations(req as express.Request, Object.assign(res, { locals: context }) as unknown as express.Response)
+  }
+
+  private handleManaged(context: Context, endpoint: Endpoint, expectsContinue: boolean): void {
+    const { req, res, head, requestId } = context
+    const auth = this.admit(context, 'POST') ?? guardBody(head, this.options.limits.maxBodyBytes)
+    if (auth !== null) return this.refuse(context, auth, endpoint)
+    const caller = authenticate(head.keys, this.options.auth)
+    if (!caller.ok) return this.refuse(context, caller.problem, endpoint)
+    if (expectsContinue) res.writeContinue()
+    const settlement = this.settlement(context, endpoint.path, caller.principal)
+    const exchange = new Exchange(this.exchangeOptions, { req, res, head, endpoint, settlement, requestId })
+    this.live.add(exchange)
+    void exchange
+      .run()
+      .catch((error: unknown) => this.onFault(error, context, settlement, endpoint))
+      .finally(() => this.live.delete(exchange))
+  }
+
+  private handlePassThrough(context: Context): void {
+    const told = this.admit(context, 'POST')
+    if (told !== null) return this.refuse(context, told)
+    const caller = authenticate(context.head.keys, this.options.auth)
+    if (!caller.ok) return this.refuse(context, caller.problem)
+    const settlement = this.settlement(context, context.head.path, caller.principal)
+    this.passThrough
+      .route(context.req, context.res, context.head, { requestId: context.requestId, settlement })
+      .catch((error: unknown) => this.onFault(error, context, settlement))
+  }
+
+  private handleRawDoor(context: Context): void {
+    const told = this.draining ? shuttingDown() : authenticateAdmin(context.head.keys, this.options.auth)
+    if (told !== null) return this.refuse(context, told)
+    const settlement = this.settlement(context, '/backends/*', { user: null, keyId: null })
+    this.passThrough.raw(context.req, context.res, context.head, { requestId: context.requestId, settlement })
+  }
+
+  private admit({ head, res }: Context, method: string): Problem | null {
+    if (this.draining) return shuttingDown()
+    if (head.method === method) return null
+    res.setHeader('allow', method)
+    return problem('method_not_allowed', `Use ${method} for ${head.path}.`)
+  }
+
+  private settlement(
+    context: Context,
+    endpoint: string,
+    principal: { user: string | null; keyId: string | null },
+  ): Settlement {
+    const task = context.head.task === null ? null : context.head.task.slice(0, 100)
+    const facts = { reqId: context.requestId, ...principal, task, endpoint }
+    this.open++
+    return new Settlement(facts, performance.now(), (outcome) => {
+      this.open--
+      this.options.onOutcome(outcome)
+      if (this.open === 0) this.idle?.()
+    })
+  }
+
+  /** Refuses before anything ran. Managed endpoints count even these: one outcome per request. */
+  private refuse(context: Context, told: Problem, endpoint?: Endpoint): void {
+    const { req, res, requestId, head } = context
+    const hasBody =
+      head.contentLength !== 0 && (head.contentLength !== null || req.headers['transfer-encoding'] !== undefined)
+    sendError(res, told, { requestId, close: hasBody, ...(endpoint === undefined ? {} : { shape: endpoint.shape }) })
+    if (endpoint === undefined) return
+    const settlement = this.settlement(context, endpoint.path, { user: null, keyId: null })
+    const status = statusOf(told)
+    settlement.settle(
+      { outcome: status < 500 ? 'client_error' : 'backend_error', status, error: told.code },
+      performance.now(),
+    )
+  }
+
+  private onFault(error: unknown, { res, requestId }: Context, settlement: Settlement, endpoint?: Endpoint): void {
+    this.options.onError(error, requestId)
+    const told = problem('internal_error', `A fault in Lexora. Its log has the details under ${requestId}.`)
+    sendError(res, told, { requestId, close: true, ...(endpoint === undefined ? {} : { shape: endpoint.shape }) })
+    settlement.settle({ outcome: 'backend_error', status: 500, error: told.code }, performance.now())
+    if (res.headersSent && !res.writableEnded) res.destroy()
+  }
+
+  /** Everything that is not on the token path: Express routes it. */
+  private operationRoutes(): express.Express {
+    const { operations, registry, routes } = this.options
+    const app = express()
+    app.disable('x-powered-by')
+    app.disable('etag')
+    app.set('query parser', 'simple')
+    app.get('/healthz', (_req, res) => res.json({ status: 'alive' }))
+    app.get('/readyz', (_req, res) => {
+      const ready = operations.ready() && !this.draining
+      res.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not_ready' })
+    })
+    app.use((_req, res, next) => {
+      const { head } = res.locals as Context
+      const caller = authenticate(head.keys, this.options.auth)
+      if (caller.ok) next()
+      else this.refuse(res.locals as Context, caller.problem)
+    })
+    app.get('/health', (_req, res) => {
+      const report = operations.health()
+      res.status(report.status === 'unhealthy' ? 503 : 200).json(report)
+    })
+    app.get('/stats', (_req, res) => res.json(operations.stats()))
+    app.get('/metrics', async (_req, res) => {
+      const { contentType, text } = await operations.metrics()
+      res.set('content-type', contentType).send(text)
+    })
+    app.get('/v1/models', (_req, res) => res.json({ object: 'list', data: listModels(registry, routes, this.created) }))
+    app.get('/v1/models/*id', (req, res) => {
+      const id = (req.params['id'] as unknown as string[]).join('/')
+      const models = listModels(registry, routes, this.created)
+      const model = models.find((entry) => entry.id === id)
+      if (model !== undefined) return void res.json(model)
+      const near = nearestNames(
+        id,
+        models.map((entry) => entry.id),
+      )
+      const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
+      this.refuse(res.locals as Context, problem('model_not_found', `No such model.${hint}`, { param: 'model' }))
+    })
+    app.use((_req, res) => this.refuseUnknown(res.locals as Context))
+    app.use((error: unknown, _req: express.Request, res: express.Response, _next: express.NextFunction) => {
+      const context = res.locals as Context
+      if (error instanceof URIError) return this.refuse(context, problem('invalid_request', 'The path is malformed.'))
+      this.options.onError(error, context.requestId)
+      this.refuse(
+        context,
+        problem('internal_error', `A fault in Lexora. Its log has the details under ${context.requestId}.`),
+      )
+    })
+    return app
+  }
+
+  private refuseUnknown(context: Context): void {
+    const { head, res } = context
+    const paths = [...this.managed.keys(), ...PASSED_THROUGH, ...OPERATION_PATHS]
+    if (OPERATION_PATHS.includes(head.path)) {
+      res.setHeader('allow', 'GET, HEAD')
+      return this.refuse(context, problem('method_not_allowed', `Use GET for ${head.path}.`))
+    }
+    const near = nearestNames(head.path.slice(0, 100), paths, 1)
+    const hint = near.length > 0 ? ` Did you mean ${near[0]}?` : ''
+    this.refuse(context, problem('not_found', `There is no such path here.${hint}`))
+  }
+}
+
+const OPERATION_PATHS = ['/health', '/healthz', '/readyz', '/stats', '/metrics', '/v1/models']
+
+function shuttingDown(): Problem {
+  return problem('shutting_down', 'Lexora is shutting down.', { retryAfterMs: 5000 })
+}
+
+function answerPreflight(res: ServerResponse): void {
+  res.writeHead(204, ['content-length', '0'])
+  res.end()
+}
+
+/** A connection whose bytes never became a request. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const told =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? problem('headers_too_large', `The request headers are larger than ${MAX_HEADER_BYTES} bytes.`)
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? problem('request_timeout', 'The request headers did not arrive in time.')
+        : problem('invalid_request', 'This is not a valid HTTP/1.1 request.')
+  const status = statusOf(told)
+  const body = JSON.stringify({
+    error: { message: told.message, type: 'invalid_request_error', param: null, code: told.code },
+  })
+  const head = `HTTP/1.1 ${status} ${told.code}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`
+  socket.end(`${head}\r\nx-request-id: ${randomUUID()}\r\nconnection: close\r\n\r\n${body}`)
+}

@@ -1,0 +1,89 @@
+import type { Outcome, OutcomeKind } from '../telemetry/outcome.ts'
+import type { Usage } from '../wire/usage.ts'
+
+/** What is known of a request before it ends. */
+export type Facts = Pick<Outcome, 'reqId' | 'user' | 'keyId' | 'task' | 'endpoint'>
+
+/** How it ended. The first ending counts; whatever comes later (finish, close, error, abort, timeout) is an echo. */
+export type Ending = { outcome: OutcomeKind; status: number; error: string | null; usage?: Usage | null }
+
+/**
+ * The one account of one request: gathers what happens on the way and closes exactly once, whatever the order of
+ * events. Slots, counters and the request log all hang on this single closing, so none of them can leak.
+ */
+export class Settlement {
+  private readonly facts: Facts
+  private readonly onSettled: (outcome: Outcome) => void
+  private readonly startedAt: number
+  private readonly retries: Outcome['retries'] = []
+  private readonly fallbacks: Outcome['fallbacks'] = []
+  private firstTokenAt: number | null = null
+  private awaySince: number | null = null
+  private awayMs = 0
+  private settled = false
+  model = 'other'
+  stream = false
+  backend: string | null = null
+  user: string | null = null
+
+  /** `now` is a monotonic clock in milliseconds, here and below. */
+  constructor(facts: Facts, now: number, onSettled: (outcome: Outcome) => void) {
+    this.facts = facts
+    this.user = facts.user
+    this.startedAt = now
+    this.onSettled = onSettled
+  }
+
+  get isSettled(): boolean {
+    return this.settled
+  }
+
+  /** Handed to a backend, or waiting to be. */
+  leave(now: number): void {
+    this.awaySince ??= now
+  }
+
+  /** Back in our hands. */
+  comeBack(now: number): void {
+    if (this.awaySince === null) return
+    this.awayMs += now - this.awaySince
+    this.awaySince = null
+  }
+
+  retried(backend: string, reason: string): void {
+    this.retries.push({ backend, reason })
+  }
+
+  fellBack(from: string, to: string): void {
+    this.fallbacks.push({ from, to })
+  }
+
+  firstToken(now: number): void {
+    this.firstTokenAt ??= now
+  }
+
+  /** Closes the account; false when it was closed before. */
+  settle(ending: Ending, now: number): boolean {
+    if (this.settled) return false
+    this.settled = true
+    this.comeBack(now)
+    this.onSettled({
+      ...this.facts,
+      user: this.user,
+      model: this.model,
+      backend: this.backend,
+      stream: this.stream,
+      status: ending.status,
+      outcome: ending.outcome,
+      error: ending.error,
+      retries: this.retries,
+      fallbacks: this.fallbacks,
+      queueMs: 0,
+      ttftMs: this.firstTokenAt === null ? null : this.firstTokenAt - this.startedAt,
+      latencyMs: now - this.startedAt,
+      awayMs: this.awayMs,
+      usage: ending.usage ?? null,
+    })
+    return true
+  }
+}

@@ -1,0 +1,146 @@
+import { type Problem, problem } from '../protocol/errors.ts'
+import { nearestNames } from '../protocol/nearest-name.ts'
+
+/** What routing needs to know of a backend, taken from the registry at the moment of the request. */
+export type BackendView = {
+  name: string
+  /** Names a client may ask for here: the configured list, what it maps, and what it reported. */
+  models: ReadonlySet<string>
+  modelMapping: ReadonlyMap<string, string>
+  fallbackBackends: readonly string[]
+  /** False while its breaker is open, its probe fails, or it asked us to wait. */
+  usable: boolean
+  /** False for a backend without a configured list that has not told its models yet. */
+  modelsKnown: boolean
+  inFlight: number
+}
+
+export type RouteTable = {
+  aliases: ReadonlyMap<string, string>
+  tasks: ReadonlyMap<string, { primary: string; fallback: readonly string[] }>
+  defaultBackend: string | null
+  defaultModel: string | null
+}
+
+export type Candidate = {
+  backend: string
+  /** The name to send; equal to the requested one where nothing is mapped. */
+  model: string | null
+  role: 'peer' | 'fallback'
+}
+
+/** `model` is the resolved name, for headers, metrics and the log. */
+export type Route = { ok: true; model: string; candidates: Candidate[] } | { ok: false; problem: Problem }
+
+/**
+ * Model → ordered candidates, each backend at most once: alias → backends that have the model (usable first, least
+ * busy first) → the default backend → the first one's fallbacks. Deterministic for equal input.
+ */
+export function planRoute(
+  asked: { model: string | null; task: string | null },
+  backends: readonly BackendView[],
+  table: RouteTable,
+): Route {
+  const names = namesFor(asked, table)
+  if (!names.ok) return names
+  const candidates: Candidate[] = []
+  for (const name of names.models) addCandidates(candidates, name, backends, table)
+  const model = names.models[0]
+  if (candidates.length > 0) return { ok: true, model: model ?? '', candidates: usableFirst(candidates, backends) }
+  if (model === undefined) return missingModel(backends, table)
+  return unknownModel(model, backends, table)
+}
+
+type Names = { ok: true; models: string[] } | { ok: false; problem: Problem }
+
+function namesFor(asked: { model: string | null; task: string | null }, table: RouteTable): Names {
+  if (asked.task !== null) {
+    const task = table.tasks.get(asked.task)
+    if (task === undefined) {
+      const near = nearestNames(asked.task, table.tasks.keys())
+      const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
+      return {
+        ok: false,
+        problem: problem('invalid_request', `Unknown task '${printable(asked.task)}'.${hint}`, {
+          param: 'x-lexora-task',
+        }),
+      }
+    }
+    return { ok: true, models: [task.primary, ...task.fallback].map((name) => dealias(name, table)) }
+  }
+  const name = asked.model ?? table.defaultModel
+  return { ok: true, models: name === null ? [] : [dealias(name, table)] }
+}
+
+function dealias(name: string, table: RouteTable): string {
+  return table.aliases.get(name) ?? name
+}
+
+function addCandidates(into: Candidate[], model: string, backends: readonly BackendView[], table: RouteTable): void {
+  const add = (view: BackendView | undefined, role: Candidate['role']): void => {
+    if (view === undefined || into.some(({ backend }) => backend === view.name)) return
+    into.push({ backend: view.name, model: view.modelMapping.get(model) ?? model, role })
+  }
+  const first = into.length === 0
+  const peers = backends.filter((view) => view.models.has(model)).sort((a, b) => a.inFlight - b.inFlight)
+  if (peers.length === 0 && first) peers.push(...backends.filter(({ name }) => name === table.defaultBackend))
+  for (const view of peers) add(view, first ? 'peer' : 'fallback')
+  for (const peer of peers) {
+    for (const name of peer.fallbackBackends)
+      add(
+        backends.find((view) => view.name === name),
+        'fallback',
+      )
+  }
+}
+
+/** Unusable candidates are dropped while a usable one is left; when none is, the first are tried all the same. */
+function usableFirst(candidates: Candidate[], backends: readonly BackendView[]): Candidate[] {
+  const usable = new Set(backends.filter((view) => view.usable).map(({ name }) => name))
+  const kept = candidates.filter(({ backend }) => usable.has(backend))
+  return kept.length > 0 ? kept : candidates
+}
+
+function missingModel(backends: readonly BackendView[], table: RouteTable): Route {
+  const fallback = backends.find(({ name }) => name === table.defaultBackend)
+  // vLLM answers without a model name too: its one model.
+  if (fallback !== undefined) {
+    return { ok: true, model: '', candidates: [{ backend: fallback.name, model: null, role: 'peer' }] }
+  }
+  if (backends.length === 0) return noBackend()
+  const known = listModels(backends, table).slice(0, 5).join(', ')
+  return {
+    ok: false,
+    problem: problem('invalid_request', `Name a model. Served here: ${known || 'none yet'}.`, { param: 'model' }),
+  }
+}
+
+function unknownModel(model: string, backends: readonly BackendView[], table: RouteTable): Route {
+  if (backends.length === 0) return noBackend()
+  const silent = backends.filter((view) => !view.modelsKnown).map(({ name }) => name)
+  if (silent.length > 0) {
+    const message = `No backend is known to serve '${printable(model)}', and ${silent.join(', ')} has not told its models yet.`
+    return { ok: false, problem: problem('no_backend', message, { param: 'model', retryAfterMs: 2000 }) }
+  }
+  const names = listModels(backends, table)
+  const near = nearestNames(model, names)
+  const hint =
+    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Served here: ${names.slice(0, 5).join(', ') || 'none'}.`
+  return {
+    ok: false,
+    problem: problem('model_not_found', `The model '${printable(model)}' does not exist. ${hint}`, { param: 'model' }),
+  }
+}
+
+function noBackend(): Route {
+  return { ok: false, problem: problem('no_backend', 'No backend is configured.', { retryAfterMs: 5000 }) }
+}
+
+function listModels(backends: readonly BackendView[], table: RouteTable): string[] {
+  return [...new Set([...table.aliases.keys(), ...backends.flatMap((view) => [...view.models])])]
+}
+
+/** Request text inside a message: bounded and without control characters. */
+function printable(text: string): string {
+  return text.slice(0, 100).replace(/[\p{Cc}\p{Cf}]/gu, '\u{FFFD}')
+}

@@ -1,0 +1,70 @@
+import type { Redactor } from './redact.ts'
+
+const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
+
+export type LogLevel = (typeof LEVELS)[number]
+
+export type LogFields = Record<string, string | number | boolean | null | undefined>
+
+export type Logger = {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+const COLOURS: Record<LogLevel, string> = { DEBUG: '90', INFO: '36', WARNING: '33', ERROR: '31' }
+
+/**
+ * One line per event: `console` for people (coloured where `colour`), `json` for machines. Every line passes the
+ * redactor, and control characters in values cannot start a second line or move a terminal's cursor.
+ */
+export function createLogger(options: {
+  level: LogLevel
+  format: 'console' | 'json'
+  colour: boolean
+  redactor: Redactor
+  write: (line: string) => void
+  now: () => Date
+}): Logger {
+  const least = LEVELS.indexOf(options.level)
+  const log = (level: LogLevel, message: string, fields: LogFields = {}): void => {
+    if (LEVELS.indexOf(level) < least) return
+    const line = options.format === 'json' ? jsonLine : consoleLine(options.colour)
+    options.write(`${options.redactor.redact(line(options.now(), level, message, fields))}\n`)
+  }
+  return {
+    debug: (message, fields) => log('DEBUG', message, fields),
+    info: (message, fields) => log('INFO', message, fields),
+    warn: (message, fields) => log('WARNING', message, fields),
+    error: (message, fields) => log('ERROR', message, fields),
+  }
+}
+
+function jsonLine(at: Date, level: LogLevel, message: string, fields: LogFields): string {
+  return JSON.stringify({ ts: at.toISOString(), level, msg: message, ...fields })
+}
+
+function consoleLine(colour: boolean) {
+  return (at: Date, level: LogLevel, message: string, fields: LogFields): string => {
+    const tail = Object.entries(fields).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${printed(value)}`],
+    )
+    const label = level.padEnd(7)
+    const shown = colour ? `\u001b[${COLOURS[level]}m${label}\u001b[0m` : label
+    return [at.toISOString().slice(11, 19), shown, printable(message), ...tail].join(' ')
+  }
+}
+
+function printed(value: string | number | boolean | null): string {
+  if (typeof value !== 'string') return String(value)
+  return /^[\w./:@-]+$/.test(value) ? value : printable(JSON.stringify(value))
+}
+
+/** Control, format and bidirectional characters as escapes. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  )
+}

@@ -1,0 +1,137 @@
+import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Outcome } from './outcome.ts'
+
+const FLUSH_MS = 250
+const FLUSH_BYTES = 64 * 1024
+const MAX_HELD_BYTES = 4 * 1024 * 1024
+const FILE_NAME = /^requests-(\d{8})\.jsonl$/
+const DAY_MS = 86_400_000
+
+export type RequestLogState = { failing: string | null; dropped: number }
+
+/**
+ * One JSON line per request in `requests-YYYYMMDD.jsonl` (days are UTC), written in batches off the request path and
+ * kept `keepDays`. A disk that is full or gone costs lines, never requests: it is told once, retried, and counted.
+ */
+export class RequestLog {
+  private readonly dir: string
+  private readonly keepDays: number
+  private readonly onState: (state: RequestLogState) => void
+  private lines: string[] = []
+  private heldBytes = 0
+  private timer: NodeJS.Timeout | null = null
+  private writing: Promise<void> = Promise.resolve()
+  private file: { day: string; handle: FileHandle } | null = null
+  private current: RequestLogState = { failing: null, dropped: 0 }
+
+  constructor(options: { dir: string; keepDays: number; onState: (state: RequestLogState) => void }) {
+    this.dir = options.dir
+    this.keepDays = options.keepDays
+    this.onState = options.onState
+  }
+
+  get state(): RequestLogState {
+    return this.current
+  }
+
+  record(outcome: Outcome, at: Date): void {
+    const line = `${JSON.stringify(logLine(outcome, at))}\n`
+    if (this.heldBytes + line.length > MAX_HELD_BYTES) {
+      this.current = { ...this.current, dropped: this.current.dropped + 1 }
+      return
+    }
+    this.lines.push(line)
+    this.heldBytes += line.length
+    if (this.heldBytes >= FLUSH_BYTES) this.flush()
+    else this.timer ??= setTimeout(() => this.flush(), FLUSH_MS)
+  }
+
+  /** Writes what is held and closes the file. */
+  async close(): Promise<void> {
+    this.flush()
+    await this.writing
+    await this.file?.handle.close()
+    this.file = null
+  }
+
+  private flush(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+    if (this.lines.length === 0) return
+    const batch = this.lines.join('')
+    const count = this.lines.length
+    this.lines = []
+    this.writing = this.writing
+      .then(() => this.write(batch, count, new Date()))
+      .finally(() => {
+        this.heldBytes = Math.max(0, this.heldBytes - batch.length)
+      })
+  }
+
+  private async write(batch: string, count: number, now: Date): Promise<void> {
+    try {
+      const handle = await this.openFor(now.toISOString().slice(0, 10).replaceAll('-', ''))
+      await handle.appendFile(batch)
+      if (this.current.failing !== null) this.setState({ ...this.current, failing: null })
+    } catch (error) {
+      // The next batch starts from a fresh handle: a stream or handle does not recover from ENOSPC by itself.
+      await this.file?.handle.close().catch(() => undefined)
+      this.file = null
+      const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+      const state = { failing: reason, dropped: this.current.dropped + count }
+      if (this.current.failing === reason) this.current = state
+      else this.setState(state)
+    }
+  }
+
+  private setState(state: RequestLogState): void {
+    this.current = state
+    this.onState(state)
+  }
+
+  private async openFor(day: string): Promise<FileHandle> {
+    if (this.file?.day === day) return this.file.handle
+    await this.file?.handle.close()
+    this.file = null
+    await mkdir(this.dir, { recursive: true, mode: 0o700 })
+    const handle = await open(join(this.dir, `requests-${day}.jsonl`), 'a', 0o600)
+    this.file = { day, handle }
+    await this.removeOld(new Date())
+    return handle
+  }
+
+  private async removeOld(now: Date): Promise<void> {
+    const oldest = new Date(now.getTime() - this.keepDays * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
+    for (const name of await readdir(this.dir)) {
+      const day = FILE_NAME.exec(name)?.[1]
+      if (day !== undefined && day < oldest) await rm(join(this.dir, name), { force: true })
+    }
+  }
+}
+
+function logLine(outcome: Outcome, at: Date): Record<string, unknown> {
+  return {
+    ts: at.toISOString(),
+    req_id: outcome.reqId,
+    user: outcome.user,
+    key_id: outcome.keyId,
+    task: outcome.task,
+    model: outcome.model,
+    backend: outcome.backend,
+    endpoint: outcome.endpoint,
+    stream: outcome.stream,
+    status: outcome.status,
+    outcome: outcome.outcome,
+    ok: outcome.outcome === 'ok',
+    error: outcome.error,
+    retries: outcome.retries.length,
+    fallback: outcome.fallbacks.length > 0,
+    queue_ms: Math.round(outcome.queueMs),
+    ttft_ms: outcome.ttftMs === null ? null : Math.round(outcome.ttftMs),
+    latency_ms: Math.round(outcome.latencyMs),
+    usage_prompt: outcome.usage?.prompt ?? null,
+    usage_completion: outcome.usage?.completion ?? null,
+    usage_cached: outcome.usage?.cached ?? null,
+  }
+}
