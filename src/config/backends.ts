@@ -131,18 +131,21 @@ type KeySettings = { api_key_env: string | null; api_key: string | null }
 /** The variable goes before the key in the file. What cannot stand in a header is refused without repeating it. */
 function keyOf({ api_key_env, api_key }: KeySettings, path: string[], env: Environment, report: Report): string | null {
   if (api_key_env === null) return api_key
+  const variable = `the environment variable ${nameOrKey(api_key_env)}`
   const key = env[api_key_env]?.trim()
   if (!key) {
     const instead = api_key === null ? 'requests go there without a key' : 'api_key is used'
-    report.note(`${path.join('.')}.api_key_env: the environment variable ${api_key_env} is not set; ${instead}`)
+    report.note(`${path.join('.')}.api_key_env: ${variable} is not set; ${instead}`)
     return api_key
   }
   if (/^[\x21-\x7e]+$/.test(key)) return key
-  report.refuse({
-    path: [...path, 'api_key_env'],
-    message: `the environment variable ${api_key_env} holds characters that no key has`,
-  })
+  report.refuse({ path: [...path, 'api_key_env'], message: `${variable} holds characters that no key has` })
   return null
+}
+
+/** Some keys would pass as the name of a variable, and people do paste them here: only what is surely a name is shown. */
+function nameOrKey(variable: string): string {
+  return /^[A-Z_][A-Z0-9_]*$/.test(variable) ? variable : 'named there'
 }
 
 /** People give the address with or without what Lexora appends itself. */

@@ -22,7 +22,7 @@ const UNBUILT: readonly { key: string; only?: (value: unknown) => boolean }[] = 
   { key: 'telemetry' },
 ]
 
-/** One line for each key that was set and does nothing yet. What is set to null, false or `enabled: false` asks for nothing. */
+/** One line for each key that was set and does nothing yet. What is empty, null, false or not enabled asks for nothing. */
 export function unbuilt({ config, explicit }: { config: Config; explicit: ReadonlySet<string> }): string[] {
   return UNBUILT.flatMap(({ key, only }) =>
     matches(config, key.split('.'))
@@ -40,6 +40,7 @@ function matches(value: unknown, [key, ...rest]: string[], path: Path = []): Pat
 }
 
 function asksForSomething(value: unknown): boolean {
-  if (isTree(value)) return value.enabled !== false
+  if (Array.isArray(value)) return value.length > 0
+  if (isTree(value)) return value.enabled !== false && Object.values(value).some(asksForSomething)
   return value !== null && value !== false
 }

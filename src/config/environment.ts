@@ -69,13 +69,14 @@ function isSetting(variable: string): boolean {
 
 /** The setting that a variable names, or why there is none. */
 function resolve(variable: string, file: Tree): { path: string[]; shape: Shape } | { message: string } {
+  const parts = variable.slice('LEXORA_'.length).split('__')
   const path: string[] = []
   let shape = shapeWithAliases
   let written: unknown = file
-  for (const part of variable.slice('LEXORA_'.length).split('__')) {
+  for (const [index, part] of parts.entries()) {
     const key = isMap(shape) ? nameInMap(part, path, written) : part.toLowerCase()
     const below = key === '' || key === '__proto__' ? undefined : childOf(shape, key)
-    if (!below) return { message: unknownVariable(variable, path, shape) }
+    if (!below) return { message: unknownVariable(path, key, parts.slice(index + 1), shape) }
     path.push(key)
     shape = below
     written = isTree(written) ? written[key] : undefined
@@ -91,22 +92,26 @@ function nameInMap(part: string, path: string[], written: unknown): string {
   return known.find((name) => plain(name) === plain(part)) ?? fresh
 }
 
-function unknownVariable(variable: string, path: string[], shape: Shape): string {
-  const known = [...settingsBelow(shape, path), ...settingsBelow(shapeWithAliases, [])]
-  // Without the prefix, which every name shares and which would make all of them look alike.
-  const [near] = nearestNames(
-    variable.slice('LEXORA_'.length),
-    new Set(known.map((name) => name.slice('LEXORA_'.length))),
-    1,
-  )
-  return `unknown setting${near ? `. Did you mean LEXORA_${near}?` : '; "lexora config get" lists them all'}`
+function unknownVariable(before: string[], wrong: string, after: string[], shape: Shape): string {
+  const misspelt = before.length + after.length > 0 ? nearestNames(wrong, keysOf(shape), 1) : []
+  const near = misspelt.map((key) => variableOf([...before, key, ...after]))
+  if (near.length === 0) near.push(...nearestSettings([...before, wrong, ...after]))
+  return `unknown setting${near[0] ? `. Did you mean ${near[0]}?` : '; "lexora config get" shows all there are'}`
 }
 
-/** The variables of all single settings below a path. */
-function settingsBelow(shape: Shape, path: string[]): string[] {
+/** Compared without the prefix, which every name shares and which would make all of them look alike. */
+function nearestSettings(parts: string[]): string[] {
+  const bare = (variable: string) => variable.slice('LEXORA_'.length)
+  return nearestNames(bare(variableOf(parts)), settings(shapeWithAliases, []).map(bare), 1).map(
+    (name) => `LEXORA_${name}`,
+  )
+}
+
+/** The variables of all single settings, those in maps left out. */
+function settings(shape: Shape, path: string[]): string[] {
   return keysOf(shape).flatMap((key) => {
     const below = childOf(shape, key)!
-    return keysOf(below).length > 0 ? settingsBelow(below, [...path, key]) : [variableOf([...path, key])]
+    return keysOf(below).length > 0 ? settings(below, [...path, key]) : [variableOf([...path, key])]
   })
 }
 

@@ -5,7 +5,7 @@ import { type Path, shapeAt } from './shape.ts'
 export type Said = { value: unknown; from: Origin['from'] | 'default'; detail: string }
 
 /** Which source won a key, and what the weaker ones said. Values are raw: a face masks secrets before it prints them. */
-export type Explanation = Said & { overridden: Said[] }
+export type Explanation = Said & { path: Path; overridden: Said[] }
 
 /** Answers undefined for a key that the configuration does not have. `layers` come strongest first. */
 export function explainKey(config: Config, layers: readonly Layer[], key: string): Explanation | undefined {
@@ -23,7 +23,7 @@ export function explainKey(config: Config, layers: readonly Layer[], key: string
   // Sections and maps are joined from all sources: nothing in them is overridden as a whole.
   const overridden = isTree(value) ? [] : said.slice(1)
   if (said.length > 0 && fallback !== undefined && !isTree(value)) overridden.push(byDefault)
-  return { value, from: winner.from, detail: winner.detail, overridden }
+  return { path, value, from: winner.from, detail: winner.detail, overridden }
 }
 
 /** The path that a dotted key means. Names may hold dots themselves ("qwen2.5"), so it is matched, not split. */
