@@ -9,32 +9,15 @@ import {
 } from '../policy/circuit-breaker.ts'
 import type { Failure } from '../policy/retry.ts'
 import type { BackendView } from '../policy/route.ts'
+import type { ResolvedBackend } from '../protocol/config.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
 import { azurePath } from './adapters/azure.ts'
 import { createDummy } from './adapters/dummy.ts'
 import { Attempt, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
 import { createConnector } from './connector.ts'
 
-export type BackendType = 'vllm' | 'openai_compatible' | 'azure_openai' | 'anthropic' | 'ollama' | 'llamacpp' | 'dummy'
-
-/** One configured backend with its values resolved: what the configuration, the environment or an engine made of it. */
-export type BackendOptions = {
-  name: string
-  type: BackendType
-  /** Base before `/v1`, without a trailing slash; may have a path. */
-  url: string
-  apiKey: string | null
-  timeoutMs: number | null
-  connectTimeoutMs: number
-  models: readonly string[]
-  modelMapping: Readonly<Record<string, string>>
-  fallbackBackends: readonly string[]
-  headers: Readonly<Record<string, string>>
-  includeUsage: 'auto' | 'on' | 'off'
-  apiVersion: string | null
-  /** PEM text of a certificate authority. */
-  ca: string | null
-}
+/** One configured backend with its values resolved; `ca` is the PEM text itself here, not its file. */
+export type BackendOptions = ResolvedBackend
 
 /** A model as a backend reports it. */
 export type ReportedModel = { id: string; ownedBy: string | null; contextLength: number | null; created: number | null }
@@ -63,9 +46,9 @@ export class Backend {
 
   constructor(options: BackendOptions) {
     this.options = options
-    const url = new URL(options.url)
-    this.basePath = url.pathname.replace(/\/+$/, '')
-    this.pool = options.type === 'dummy' ? null : openPool(url, options)
+    const url = options.type === 'dummy' ? null : new URL(options.url)
+    this.basePath = url?.pathname.replace(/\/+$/, '') ?? ''
+    this.pool = url === null ? null : openPool(url, options)
     this.dispatch = this.pool ?? createDummy(options)
     this.baseHeaders = baseHeaders(options)
     this.view = {

@@ -1,0 +1,258 @@
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import type { BackendOptions } from '../backends/backend.ts'
+import { HealthProbe } from '../backends/health-probe.ts'
+import { BackendRegistry } from '../backends/registry.ts'
+import { DemoProcess } from '../engine/demo-process.ts'
+import { readHealth } from '../gateway/routes/health.ts'
+import { Gateway } from '../gateway/server.ts'
+import type { RouteTable } from '../policy/route.ts'
+import type { Config, ResolvedBackend } from '../protocol/config.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import type { Outcome } from '../telemetry/outcome.ts'
+import { RequestLog } from '../telemetry/request-log.ts'
+import { StatsCollector } from '../telemetry/stats.ts'
+import {
+  authOptions,
+  exchangeLimits,
+  guardRules,
+  listenHosts,
+  retryOptions,
+  routeTable,
+  servedModels,
+} from './gateway-options.ts'
+
+export type AppOptions = {
+  config: Config
+  backends: readonly ResolvedBackend[]
+  defaultBackend: string | null
+  /** The demo engine's program, where it is to serve; null where real backends do. */
+  demoEntry: string | null
+  logDir: string
+  version: string
+  log: Logger
+  chance?: () => number
+}
+
+/** A busy address: who asked for it is told, and who holds it where the system knows. */
+export class PortTakenError extends Error {
+  readonly port: number
+
+  constructor(host: string, port: number) {
+    super(`${host}:${port} is in use`)
+    this.port = port
+  }
+}
+
+/** Builds and joins all parts; `start` opens them in order, `stop` closes them in reverse and is awaited. */
+export class App {
+  private readonly options: AppOptions
+  private readonly registry: BackendRegistry
+  private readonly routes: RouteTable
+  private readonly gateway: Gateway
+  private readonly stats = new StatsCollector()
+  private readonly metrics: Metrics | null
+  private readonly requestLog: RequestLog | null
+  private readonly probes = new Map<string, HealthProbe>()
+  private readonly startedAt = performance.now()
+  private demo: DemoProcess | null = null
+  private stopping = false
+  addresses: AddressInfo[] = []
+
+  constructor(options: AppOptions) {
+    this.options = options
+    const { config, log } = options
+    this.registry = new BackendRegistry(options.backends.map(withCertificate))
+    this.routes = routeTable(config, options.defaultBackend)
+    this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
+    this.requestLog = this.openRequestLog()
+    this.gateway = new Gateway({
+      registry: this.registry,
+      routes: this.routes,
+      retry: retryOptions(config),
+      limits: exchangeLimits(config),
+      chance: options.chance ?? Math.random,
+      auth: authOptions(config),
+      keyHeader: config.auth.header?.toLowerCase() ?? null,
+      rules: guardRules(config),
+      onOutcome: (outcome) => this.record(outcome),
+      onError: (error, requestId) => log.error('fault', { request: requestId, error: printError(error) }),
+      operations: {
+        health: () => this.health(),
+        ready: () => this.registry.views(performance.now()).some(({ usable, name }) => usable && this.isUp(name)),
+        stats: () => this.stats.read(performance.now()),
+        metrics: () => this.exposeMetrics(),
+      },
+      maxConnections: maxConnections(),
+    })
+  }
+
+  get models(): string[] {
+    return servedModels(this.registry, this.routes)
+  }
+
+  /** Managed requests and upstream calls that are not over. */
+  get inFlight(): { requests: number; attempts: number } {
+    const attempts = this.registry.all().reduce((sum, backend) => sum + backend.inFlight, 0)
+    return { requests: this.gateway.inFlight, attempts }
+  }
+
+  /** Opens the listeners first, so that a busy port is known before an engine is loaded. Rejects with PortTakenError. */
+  async start(): Promise<void> {
+    try {
+      await this.listen()
+      if (this.options.demoEntry !== null) await this.startDemo(this.options.demoEntry)
+      await Promise.all(this.registry.all().map(async ({ name }) => await this.watch(name)))
+    } catch (error) {
+      await this.stop(0)
+      throw error
+    }
+  }
+
+  /** Drains for at most `graceMs`, then closes everything. Safe to call while `start` is still under way. */
+  async stop(graceMs: number): Promise<void> {
+    this.stopping = true
+    await this.gateway.drain(graceMs)
+    for (const probe of this.probes.values()) probe.stop()
+    await this.registry.close()
+    await this.demo?.stop()
+    await this.requestLog?.close()
+  }
+
+  private async listen(): Promise<void> {
+    const { port } = this.options.config.server
+    const metricsPort = this.options.config.metrics.port
+    for (const host of listenHosts(this.options.config)) {
+      const chosen = this.addresses[0]?.port ?? port
+      await this.listenAt(host, chosen)
+      if (metricsPort !== null) await this.listenAt(host, metricsPort)
+    }
+  }
+
+  private async listenAt(host: string, port: number): Promise<void> {
+    try {
+      this.addresses.push(await this.gateway.listen(host, port))
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EADDRINUSE') throw new PortTakenError(host, port)
+      // A machine without IPv6 has only one loopback.
+      if (host === '::1' && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')) return
+      throw error
+    }
+  }
+
+  private async startDemo(entry: string): Promise<void> {
+    const { log } = this.options
+    this.demo = new DemoProcess({
+      entry,
+      onPhase: (phase, percent) => log.info('demo engine', { phase, percent }),
+      onExit: (reason) => log.error('the demo engine ended; restart Lexora to have it back', { reason }),
+    })
+    const { port, models } = await this.demo.ready
+    if (this.stopping) return
+    this.registry.add(demoBackend(port, models))
+  }
+
+  private async watch(name: string): Promise<void> {
+    const backend = this.registry.get(name)!
+    const probe = new HealthProbe({
+      backend,
+      chance: this.options.chance ?? Math.random,
+      onChange: ({ is, reason }) => {
+        if (is === 'down') this.options.log.warn('backend is down', { backend: name, reason })
+        else this.options.log.info('backend is up', { backend: name })
+      },
+    })
+    this.probes.set(name, probe)
+    await probe.start()
+  }
+
+  private isUp(name: string): boolean {
+    return this.registry.get(name)?.health.is === 'up'
+  }
+
+  private health() {
+    return readHealth({
+      registry: this.registry,
+      requestLog: this.requestLog?.state ?? null,
+      uptimeSeconds: (performance.now() - this.startedAt) / 1000,
+      version: this.options.version,
+    })
+  }
+
+  private record(outcome: Outcome): void {
+    this.stats.record(outcome, performance.now())
+    this.metrics?.record(outcome)
+    this.requestLog?.record(outcome, new Date())
+  }
+
+  private async exposeMetrics(): Promise<{ contentType: string; text: string }> {
+    if (this.metrics === null) return { contentType: 'text/plain; charset=utf-8', text: '# metrics.enabled is false\n' }
+    return { contentType: this.metrics.contentType, text: await this.metrics.expose() }
+  }
+
+  private readGauges() {
+    const now = performance.now()
+    const states = { closed: 0, 'half-open': 1, open: 2 } as const
+    return this.registry.all().map((backend) => ({
+      name: backend.name,
+      inFlight: backend.inFlight,
+      up: backend.health.is === 'up',
+      breaker: states[backend.breakerAt(now)],
+    }))
+  }
+
+  private openRequestLog(): RequestLog | null {
+    const { config, logDir, log } = this.options
+    const { enabled, dir, keep_days } = config.metrics.request_log
+    if (!enabled) return null
+    return new RequestLog({
+      dir: dir ?? logDir,
+      keepDays: keep_days,
+      onState: ({ failing, dropped }) => {
+        if (failing === null) log.info('the request log is written again', { lines_lost: dropped })
+        else log.error('the request log cannot be written; requests go on without it', { reason: failing })
+      },
+    })
+  }
+}
+
+function withCertificate(backend: ResolvedBackend): BackendOptions {
+  return backend.ca === null ? backend : { ...backend, ca: readFileSync(backend.ca, 'utf8') }
+}
+
+function demoBackend(port: number, models: string[]): BackendOptions {
+  return {
+    name: 'demo',
+    type: 'vllm',
+    url: `http://127.0.0.1:${port}`,
+    apiKey: null,
+    timeoutMs: null,
+    connectTimeoutMs: 5000,
+    models,
+    modelMapping: {},
+    fallbackBackends: [],
+    maxInFlight: 'auto',
+    requestsPerMinute: null,
+    weight: 1,
+    headers: {},
+    includeUsage: 'auto',
+    apiVersion: null,
+    remote: false,
+    dailyTokens: null,
+    proxy: null,
+    ca: null,
+  }
+}
+
+/** Half of the descriptors the system grants, since every request may hold one on each side; a surplus is closed, not lost. */
+function maxConnections(): number {
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } }
+  const soft = Number(report.userLimits?.open_files?.soft)
+  return Number.isFinite(soft) && soft > 0 ? Math.max(16, Math.floor((soft - 64) / 2)) : 10_000
+}
+
+function printError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

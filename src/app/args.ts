@@ -1,0 +1,60 @@
+import { parseArgs } from 'node:util'
+
+export type RunOptions = {
+  configPath: string | undefined
+  /** Settings by dotted key, as `loadConfig` takes them. */
+  flags: Record<string, unknown>
+  /** `none`: serve without the demo engine even if nothing else is configured. */
+  engine: string | null
+}
+
+export type Arguments =
+  | { do: 'run'; options: RunOptions }
+  | { do: 'config'; argv: string[] }
+  | { do: 'help' }
+  | { do: 'version' }
+  | { do: 'usage-error'; message: string }
+
+const OPTIONS = {
+  'no-ui': { type: 'boolean' },
+  config: { type: 'string' },
+  host: { type: 'string' },
+  port: { type: 'string' },
+  engine: { type: 'string' },
+  'log-format': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const
+
+export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo]
+              [--log-format console|json]
+       lexora config validate|explain KEY|path|get [KEY]  [--config FILE] [--json]
+       lexora --help | --version
+
+Serves one OpenAI-compatible address in front of the backends of its configuration,
+or of a small demo engine where none is configured.`
+
+/** argv (without node and script) → what to do. */
+export function parseArguments(argv: readonly string[]): Arguments {
+  if (argv[0] === 'config') return { do: 'config', argv: argv.slice(1) }
+  let values: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
+  try {
+    values = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, strict: true })
+  } catch (error) {
+    return { do: 'usage-error', message: (error as Error).message }
+  }
+  const given = values.values
+  if (given.help) return { do: 'help' }
+  if (given.version) return { do: 'version' }
+  const [command] = values.positionals
+  if (command !== undefined) return { do: 'usage-error', message: `There is no command '${command}'.` }
+  const port = given.port === undefined ? undefined : Number(given.port)
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    return { do: 'usage-error', message: `--port must be a number from 0 to 65535, not '${given.port}'.` }
+  }
+  if (given.engine !== undefined && given.engine !== 'none' && given.engine !== 'demo') {
+    return { do: 'usage-error', message: `--engine must be none or demo, not '${given.engine}'.` }
+  }
+  const flags = { 'server.host': given.host, 'server.port': port, 'logging.format': given['log-format'] }
+  return { do: 'run', options: { configPath: given.config, flags, engine: given.engine ?? null } }
+}

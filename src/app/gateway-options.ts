@@ -1,0 +1,91 @@
+import type { BackendRegistry } from '../backends/registry.ts'
+import { isLoopbackHost } from '../config/rules.ts'
+import type { AuthOptions } from '../gateway/authenticate.ts'
+import type { ExchangeLimits } from '../gateway/exchange.ts'
+import type { GuardRules } from '../gateway/guards.ts'
+import type { RetryPolicy } from '../policy/retry.ts'
+import type { RouteTable } from '../policy/route.ts'
+import type { Config } from '../protocol/config.ts'
+import { KeyRing } from '../users/api-key.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+/** The addresses to listen on: loopback means both families, since `localhost` may be either (reliability.md 3.1). */
+export function listenHosts(config: Config): string[] {
+  const hosts = [config.server.host].flat()
+  const loopback = hosts.some((host) => host === '127.0.0.1' || host === 'localhost')
+  const named = hosts
+    .filter((host) => host !== 'localhost' && host !== '127.0.0.1')
+    .map((host) => host.replace(/^\[|\]$/g, ''))
+  return [...new Set([...(loopback ? ['127.0.0.1', '::1'] : []), ...named])]
+}
+
+export function authOptions({ auth, server }: Config): AuthOptions {
+  const keys = auth.api_keys.map((entry) => (typeof entry === 'string' ? { key: entry, user: null } : entry))
+  const beyond = [server.host].flat().some((host) => !isLoopbackHost(host))
+  const required = auth.mode === 'required' || (auth.mode === 'auto' && (keys.length > 0 || beyond))
+  return {
+    mode: auth.mode === 'off' ? 'off' : required ? 'required' : 'loopback',
+    keys: new KeyRing(keys),
+    adminKey: auth.admin_key,
+  }
+}
+
+export function guardRules({ server }: Config): GuardRules {
+  const names = ['127.0.0.1', 'localhost', '[::1]', ...[server.host].flat(), ...server.allowed_hosts]
+  const hosts = names.filter((name) => name !== '0.0.0.0' && name !== '::').map(bracketed)
+  return { hosts: new Set(hosts), origins: new Set(server.cors_origins) }
+}
+
+/** A Host header writes IPv6 addresses in brackets. */
+function bracketed(host: string): string {
+  const name = host.toLowerCase()
+  return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name
+}
+
+export function exchangeLimits({ server, timeouts }: Config): ExchangeLimits {
+  return {
+    maxBodyBytes: Math.floor(server.max_body_mb * MEBIBYTE),
+    maxAnswerBytes: Math.floor(server.max_response_mb * MEBIBYTE),
+    firstByteMs: timeouts.first_byte * 1000,
+    idleMs: timeouts.idle * 1000,
+    totalMs: timeouts.total * 1000,
+    nonStreamMs: timeouts.non_stream * 1000,
+    keepAliveAfterMs: timeouts.keepalive_comment_after * 1000,
+  }
+}
+
+export function retryOptions({ retry, fallback }: Config): RetryPolicy & { budget: number } {
+  return {
+    maxRetries: retry.max_retries,
+    baseDelayMs: retry.base_delay * 1000,
+    maxDelayMs: retry.max_delay * 1000,
+    exponentialBase: retry.exponential_base,
+    respectRetryAfter: retry.respect_retry_after,
+    maxRetryAfterMs: retry.max_retry_after * 1000,
+    defaultRetryAfterMs: retry.default_retry_after * 1000,
+    budget: retry.budget,
+    fallback: { enabled: fallback.enabled, onRateLimit: fallback.on_rate_limit },
+  }
+}
+
+/** A weighted alias is not split yet: its heaviest model serves, as the start's notes say. */
+export function routeTable({ routing, default_model }: Config, defaultBackend: string | null): RouteTable {
+  const aliases = Object.entries(routing.aliases).map(([alias, to]): [string, string] => {
+    if (typeof to === 'string') return [alias, to]
+    return [alias, to.reduce((best, next) => (next.weight > best.weight ? next : best)).model]
+  })
+  return {
+    aliases: new Map(aliases),
+    tasks: new Map(Object.entries(routing.tasks)),
+    defaultBackend,
+    defaultModel: default_model,
+  }
+}
+
+/** Names for the start's output, as `GET /v1/models` would list them. */
+export function servedModels(registry: BackendRegistry, { aliases }: RouteTable): string[] {
+  const models = new Set(registry.all().flatMap((backend) => [...backend.models]))
+  for (const [alias, model] of aliases) if (models.has(model)) models.add(alias)
+  return [...models]
+}

@@ -1,0 +1,139 @@
+import { resolveBackends } from '../config/backends.ts'
+import { formatIssue, type Issue } from '../config/issues.ts'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import { lexoraPaths } from '../config/paths.ts'
+import { openHosts, WAYS_ON } from '../config/warnings.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { Redactor } from '../telemetry/redact.ts'
+import { App, PortTakenError } from './app.ts'
+import type { RunOptions } from './args.ts'
+import { findPortHolder } from './port-holder.ts'
+
+/** What a run needs of the world outside; entries hand in the real one, tests their own. */
+export type World = {
+  env: Readonly<Record<string, string | undefined>>
+  cwd: string
+  home: string
+  platform: NodeJS.Platform
+  out: (text: string) => void
+  err: (text: string) => void
+  isTerminal: boolean
+  /** Resolves when asked to stop (SIGTERM, SIGINT); a second ask aborts `hurry`. */
+  stopped: Promise<void>
+  hurry: AbortSignal
+  demoEntry: string
+  version: string
+}
+
+/** Exit codes of DESIGN 2. */
+const EXIT = { ok: 0, failure: 1, portInUse: 6, badConfig: 78 } as const
+
+/** Loads the configuration, serves until asked to stop, drains. Returns the exit code. */
+export async function run(options: RunOptions, world: World): Promise<number> {
+  const { env, cwd, home, platform } = world
+  const loaded = loadConfig({ flags: options.flags, configPath: options.configPath, env, cwd, home, platform })
+  if (!loaded.ok) return refuse(loaded.issues, world)
+  const { config } = loaded
+  const resolved = resolveBackends(loaded, env)
+  if (resolved.issues.length > 0) return refuse(resolved.issues, world)
+  const open = openHosts(config)
+  if (open.length > 0 && config.auth.mode !== 'off' && config.auth.api_keys.length === 0) {
+    world.err(`Lexora does not serve ${open.join(', ')} without keys.\n${WAYS_ON}\n`)
+    return EXIT.badConfig
+  }
+  const log = openLog(loaded, resolved.backends, world)
+  for (const note of [...loaded.notes, ...resolved.notes]) log.warn(note)
+  const demo = options.engine === 'demo' || (!resolved.configured && options.engine !== 'none')
+  const app = new App({
+    config,
+    backends: resolved.backends,
+    defaultBackend: resolved.defaultBackend,
+    demoEntry: demo ? world.demoEntry : null,
+    logDir: lexoraPaths({ env, platform, home, cwd }).logDir,
+    version: world.version,
+    log,
+  })
+  return await serve(app, loaded, { demo, log, world })
+}
+
+async function serve(
+  app: App,
+  { config, path }: LoadedConfig,
+  { demo, log, world }: { demo: boolean; log: Logger; world: World },
+): Promise<number> {
+  const stopped = world.stopped.then(() => 'stopped' as const)
+  try {
+    const first = await Promise.race([app.start().then(() => 'started' as const), stopped])
+    if (first === 'started') {
+      if (config.logging.format === 'console')
+        world.out(banner(app, { demo, keyNeeded: config.auth.api_keys.length > 0 }))
+      log.info('ready', { address: baseUrl(app), models: app.models.join(','), config: path ?? 'defaults' })
+      await stopped
+    }
+  } catch (error) {
+    if (!(error instanceof PortTakenError)) throw error
+    world.err(await portTaken(error))
+    return EXIT.portInUse
+  }
+  const { requests } = app.inFlight
+  log.info('stopping', { in_flight: requests, grace_s: config.server.shutdown_grace })
+  const hurried = new Promise<'hurried'>((resolve) =>
+    world.hurry.addEventListener('abort', () => resolve('hurried'), { once: true }),
+  )
+  const end = await Promise.race([app.stop(config.server.shutdown_grace * 1000), hurried])
+  log.info(end === 'hurried' ? 'stopped at once' : 'stopped')
+  return EXIT.ok
+}
+
+function refuse(issues: readonly Issue[], { err }: World): number {
+  for (const issue of issues) err(`${formatIssue(issue)}\n`)
+  err('Lexora did not start: the configuration is not valid.\n')
+  return EXIT.badConfig
+}
+
+function openLog({ config }: LoadedConfig, backends: readonly { apiKey: string | null }[], world: World): Logger {
+  const redactor = new Redactor()
+  for (const entry of config.auth.api_keys) redactor.add(typeof entry === 'string' ? entry : entry.key)
+  for (const secret of [config.auth.admin_key, ...backends.map(({ apiKey }) => apiKey)])
+    if (secret !== null) redactor.add(secret)
+  return createLogger({
+    level: config.logging.level,
+    format: config.logging.format,
+    colour: world.isTerminal && world.env['NO_COLOR'] === undefined,
+    redactor,
+    write: world.out,
+    now: () => new Date(),
+  })
+}
+
+function baseUrl(app: App): string {
+  const first = app.addresses[0]!
+  const loopback =
+    first.address === '127.0.0.1' || first.address === '::1' || first.address === '0.0.0.0' || first.address === '::'
+  const host = loopback ? 'localhost' : first.family === 'IPv6' ? `[${first.address}]` : first.address
+  return `http://${host}:${first.port}/v1`
+}
+
+function banner(app: App, { demo, keyNeeded }: { demo: boolean; keyNeeded: boolean }): string {
+  const { models } = app
+  const url = baseUrl(app)
+  const chat = models.find((model) => !/embed|rerank/i.test(model)) ?? models[0]
+  const key = keyNeeded ? " -H 'authorization: Bearer YOUR_KEY'" : ''
+  const body = JSON.stringify({ model: chat ?? 'MODEL', messages: [{ role: 'user', content: 'Hello' }] })
+  const lines = [
+    '',
+    'Lexora is ready.',
+    `  Address   ${url}`,
+    `  Models    ${models.slice(0, 8).join(', ') || 'none yet: no backend answers'}${demo ? '   (demo engine; no model is connected yet)' : ''}`,
+    `  Try it    curl ${url}/chat/completions -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`,
+    '  Stop      Ctrl+C',
+    '',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+async function portTaken({ port, message }: PortTakenError): Promise<string> {
+  const holder = await findPortHolder(port)
+  const who = holder === null ? 'by another program' : `by ${holder.name} (pid ${holder.pid})`
+  return `Lexora did not start: ${message}, held ${who}. End it, or choose another port: --port ${port + 1}\n`
+}

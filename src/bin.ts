@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+/** The `lexora` command. Says plainly when Node is too old, before anything that an old Node could not even parse. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(`lexora needs Node 22.19 or newer; this is ${process.versions.node}.\n`)
+  process.exitCode = 1
+} else {
+  const { main } = await import('./headless.ts')
+  const { default: manifest } = await import('../package.json', { with: { type: 'json' } })
+  const demo = import.meta.url.endsWith('.ts') ? './demo/main.ts' : './demo.js'
+  await main(process.argv.slice(2), { version: manifest.version, demoEntry: new URL(demo, import.meta.url) })
+}

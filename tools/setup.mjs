@@ -1,0 +1,70 @@
+/**
+ * Installs and builds what a clean clone lacks, and nothing else: a second run finds its marks and returns at once.
+ * Runs on whatever Node the system has, before anything is installed, so it is plain old JavaScript.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** The Node that npm scripts use, whatever the system's is. */
+export const node = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+
+const SOURCES = ['src', 'package.json', 'package-lock.json', 'vite.config.ts']
+
+export function ensureInstalled() {
+  const mark = join(root, 'node_modules', '.lexora-install')
+  const wanted = hash([readFileSync(join(root, 'package-lock.json')), process.platform, process.arch])
+  if (existsSync(node) && existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return
+  step('Installing dependencies (once, about a minute)', () => {
+    npm(['ci', '--loglevel=error', '--no-fund', '--no-audit', '--progress=true'])
+    writeFileSync(mark, wanted)
+  })
+}
+
+export function ensureBuilt() {
+  const mark = join(root, 'dist', '.lexora-build')
+  const wanted = hash(SOURCES.map(stamp))
+  if (existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return
+  step('Building', () => {
+    run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build'])
+    mkdirSync(join(root, 'dist'), { recursive: true })
+    writeFileSync(mark, wanted)
+  })
+}
+
+/** Path, size and time of every source file: enough to know that nothing changed, and fast. */
+function stamp(path) {
+  const full = join(root, path)
+  const stats = statSync(full)
+  if (!stats.isDirectory()) return `${path}:${stats.size}:${stats.mtimeMs}`
+  return readdirSync(full).sort().map((name) => stamp(join(path, name))).join('\n')
+}
+
+function hash(parts) {
+  const digest = createHash('sha256')
+  for (const part of parts) digest.update(part).update('\0')
+  return digest.digest('hex')
+}
+
+function step(title, work) {
+  const started = Date.now()
+  process.stderr.write(`${title} …\n`)
+  work()
+  process.stderr.write(`${title}: done in ${((Date.now() - started) / 1000).toFixed(1)} s\n`)
+}
+
+function npm(args) {
+  const cli = process.env.npm_execpath
+  if (cli) run(process.execPath, [cli, ...args])
+  else run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args)
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] })
+  if (error) throw error
+  if (status !== 0) process.exit(status ?? 1)
+}
