@@ -54,7 +54,7 @@ function everythingOn(port: number, upstreamPort: number) {
       enabled: true,
       default_rate: wide,
       default_burst: wide,
-      users: { bench: { rate: wide, burst: wide, tokens_per_minute: 1_000_000_000_000, max_concurrent: 20_000 } },
+      users: { bench: { rate: wide, burst: wide, tokens_per_minute: 1_000_000_000, max_concurrent: 20_000 } },
     },
     queue: { max_size: 20_000 },
     routing: {

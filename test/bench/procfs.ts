@@ -11,8 +11,6 @@ export function clockTicksPerSecond(): number {
   throw new Error('/proc/self/auxv names no clock tick')
 }
 
-const microsecondsPerTick = () => 1e6 / clockTicksPerSecond()
-
 type Stat = { parent: number; ticks: number }
 
 /** The fields after the name, which stands in parentheses and may hold blanks. */
@@ -28,12 +26,15 @@ function readStat(pid: number): Stat | null {
   }
 }
 
+function processes(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger)
+}
+
 /** A process and everything below it. */
 export function processTree(root: number): number[] {
   const children = new Map<number, number[]>()
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name)
-    const stat = Number.isInteger(pid) ? readStat(pid) : null
+  for (const pid of processes()) {
+    const stat = readStat(pid)
     if (stat) children.set(stat.parent, [...(children.get(stat.parent) ?? []), pid])
   }
   const tree = [root]
@@ -43,7 +44,8 @@ export function processTree(root: number): number[] {
 
 /** User and system time of a process tree so far, in µs. */
 export function cpuMicroseconds(root: number): number {
-  return processTree(root).reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0) * microsecondsPerTick()
+  const ticks = processTree(root).reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0)
+  return (ticks * 1e6) / clockTicksPerSecond()
 }
 
 /** Resident memory of a process tree, in bytes. */
@@ -58,15 +60,19 @@ export function residentBytes(root: number): number {
   }, 0)
 }
 
-/** Time the cores of this machine spent on processes (any, also those of a neighbour on the same host: steal), in µs. */
-export function machineBusyMicroseconds(): number {
-  const [user = 0, nice = 0, system = 0, , , , , steal = 0] = readFileSync('/proc/stat', 'latin1')
-    .split('\n', 1)[0]!
-    .trim()
-    .split(/\s+/)
-    .slice(1)
-    .map(Number)
-  return (user + nice + system + steal) * microsecondsPerTick()
+/**
+ * What everybody else took from this machine's cores so far, in µs: all processes outside our tree, and the
+ * neighbours on the same host (steal). Not the totals of /proc/stat: they are sampled, and count the kernel's network
+ * work done for us apart. For the same reason kernel threads are left out.
+ */
+export function foreignMicroseconds(ourRoot: number): number {
+  const KERNEL_THREADS = 2
+  const ours = new Set([ourRoot, KERNEL_THREADS].flatMap(processTree))
+  const ticks = processes()
+    .filter((pid) => !ours.has(pid))
+    .reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0)
+  const stolen = Number(readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.trim().split(/\s+/)[8] ?? 0)
+  return ((ticks + stolen) * 1e6) / clockTicksPerSecond()
 }
 
 /** The cores this process may run on, from a list like `0-1,4`. */

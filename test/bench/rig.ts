@@ -17,8 +17,6 @@ export type Rig = {
   mock: Caller<MockApi>
   mockPort: number
   load: Caller<LoadApi>
-  /** The pids that serve the bench itself. */
-  helpers: number[]
   /** Where processes run, for the report. */
   placement: string
   targets: TargetName[]
@@ -40,7 +38,6 @@ export async function startRig(wanted: TargetName[]): Promise<Rig> {
     mock: mock.caller,
     mockPort,
     load: load.caller,
-    helpers: [process.pid, mock.child.pid ?? 0, load.child.pid ?? 0],
     placement: cores
       ? `proxy on core ${cores.proxy}, mock and load on core ${cores.bench}`
       : 'nothing pinned: no taskset, or a single core',

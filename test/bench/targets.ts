@@ -16,6 +16,9 @@ export const goals: Goal[] = [
   { scenario: 'latency', figure: 'p50Ms', bound: 'bare +', value: 0.15 },
   { scenario: 'latency', figure: 'p99Ms', bound: 'bare +', value: 1 },
   { scenario: 'first-byte', figure: 'p50Ms', bound: 'bare +', value: 0.2 },
+  ...['non-stream', 'non-stream-20k', 'stream', 'latency', 'first-byte'].map(
+    (scenario): Goal => ({ scenario, figure: 'failed', bound: 'at most', value: 0 }),
+  ),
   { scenario: 'client-leaves', figure: 'stream', bound: 'at least', value: 100 },
   { scenario: 'client-leaves', figure: 'silentStream', bound: 'at least', value: 100 },
   { scenario: 'client-leaves', figure: 'beforeFirstByte', bound: 'at least', value: 100 },

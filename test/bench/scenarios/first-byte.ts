@@ -1,6 +1,7 @@
 import type { Counted } from '../load/closed-loop.ts'
 import { type Bench, type Measured, measureInTurns, withTargets } from '../measure.ts'
 import { chatRequest } from '../requests.ts'
+import { warmUp } from './warm-up.ts'
 
 const EVENTS = 10
 
@@ -8,6 +9,7 @@ const EVENTS = 10
 export function firstByte(bench: Bench): Promise<Measured> {
   return withTargets(bench, ['bare', 'lexora', 'direct'], async (targets) => {
     const { mock, load } = bench.rig
+    await warmUp(bench, targets, { stream: true })
     await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
     const request = chatRequest({ stream: true })
     return measureInTurns<Counted>(bench, targets, {

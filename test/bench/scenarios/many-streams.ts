@@ -2,20 +2,24 @@ import { type Bench, type Figures, type Measured, pause, until, withTargets } fr
 import { residentBytes } from '../procfs.ts'
 import { chatRequest } from '../requests.ts'
 import type { Target } from '../rig.ts'
+import { warmUp } from './warm-up.ts'
+
+const HELD_MS = 3_000
 
 /** So many streams open at once, one event per second each: who loses some, what one costs, how late events are. */
 export function manyStreams(count: number) {
   return (bench: Bench): Promise<Measured> =>
-    withTargets(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
+    withTargets(bench, ['bare', 'lexora'], async (targets) => {
       const rows = []
       for (const target of targets) rows.push({ target: target.name, figures: await hold(bench, target, count) })
       return { rows, notes: [] }
     })
 }
 
-async function hold({ rig, settings }: Bench, target: Target, count: number): Promise<Figures> {
+async function hold(bench: Bench, target: Target, count: number): Promise<Figures> {
+  const { rig, settings } = bench
   const { mock, load } = rig
-  await warm({ rig, settings }, target)
+  await warmUp(bench, [target], { stream: true })
   const idleBytes = residentBytes(target.pid ?? 0)
   await mock.call('behave', { is: 'endless', everyMs: 1_000 })
   await load.call('crowd', { port: target.port, request: chatRequest({ stream: true }), count })
@@ -26,9 +30,9 @@ async function hold({ rig, settings }: Bench, target: Target, count: number): Pr
       ({ streaming, lost }) => streaming + lost >= count,
       90_000,
     )
-    await pause(settings.windowMs)
+    await pause(settings.warmMs)
     await load.call('crowdTake')
-    await pause(Math.max(3_000, settings.windowMs))
+    await pause(HELD_MS)
     const { lost, oneWayMs } = await load.call('crowdTake')
     const rssBytes = residentBytes(target.pid ?? 0)
     return {
@@ -41,13 +45,4 @@ async function hold({ rig, settings }: Bench, target: Target, count: number): Pr
   } finally {
     await load.call('crowdLeave')
   }
-}
-
-/** Code compiled and heap stretched by ordinary work are not the streams' cost. */
-async function warm({ rig, settings }: Pick<Bench, 'rig' | 'settings'>, target: Target): Promise<void> {
-  await rig.mock.call('behave', { is: 'stream', events: 20, everyMs: 0 })
-  const request = chatRequest({ stream: true })
-  await rig.load.call('loop', { port: target.port, request, connections: 64, events: 21 })
-  await pause(settings.warmMs)
-  await rig.load.call('loopStop')
 }

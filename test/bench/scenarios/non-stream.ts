@@ -1,12 +1,14 @@
 import type { Counted } from '../load/closed-loop.ts'
 import { type Bench, type Measured, measureInTurns, withTargets } from '../measure.ts'
 import { chatRequest } from '../requests.ts'
+import { warmUp } from './warm-up.ts'
 
 /** Whole answers of 600 bytes over 64 keep-alive connections, as fast as they come. */
 export function nonStream(bodyBytes?: number) {
   return (bench: Bench): Promise<Measured> =>
     withTargets(bench, ['bare', 'lexora', 'pipe', 'direct'], async (targets) => {
       const { mock, load } = bench.rig
+      await warmUp(bench, targets, { stream: false })
       await mock.call('behave', { is: 'json' })
       const request = chatRequest({ stream: false, bodyBytes })
       return measureInTurns<Counted>(bench, targets, {

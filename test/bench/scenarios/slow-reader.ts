@@ -3,6 +3,7 @@ import type { Flood } from '../mock.ts'
 import { residentBytes, type SocketQueues, socketQueues } from '../procfs.ts'
 import { chatRequest } from '../requests.ts'
 import type { Target } from '../rig.ts'
+import { warmUp } from './warm-up.ts'
 
 const READERS = 8
 const OFFERED_BYTES = 200 * 2 ** 20
@@ -18,8 +19,10 @@ export function slowReader(bench: Bench): Promise<Measured> {
   })
 }
 
-async function stall({ rig }: Bench, target: Target): Promise<Figures> {
+async function stall(bench: Bench, target: Target): Promise<Figures> {
+  const { rig } = bench
   const { mock, load } = rig
+  await warmUp(bench, [target], { stream: true })
   const idleBytes = target.pid === null ? 0 : residentBytes(target.pid)
   await mock.call('behave', { is: 'flood', bytes: OFFERED_BYTES })
   await load.call('slow', { port: target.port, request: chatRequest({ stream: true }), count: READERS })

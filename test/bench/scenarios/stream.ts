@@ -1,13 +1,15 @@
 import type { Counted } from '../load/closed-loop.ts'
 import { type Bench, type Measured, measureInTurns, withTargets } from '../measure.ts'
 import { chatRequest } from '../requests.ts'
+import { warmUp } from './warm-up.ts'
 
 const EVENTS = 100
 
 /** 64 streams at a time, 100 events each, 10 ms apart; `[DONE]` counts as one more. */
 export function stream(bench: Bench): Promise<Measured> {
-  return withTargets(bench, ['bare', 'lexora', 'pipe', 'direct'], async (targets) => {
+  return withTargets(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
     const { mock, load } = bench.rig
+    await warmUp(bench, targets, { stream: true })
     await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
     const request = chatRequest({ stream: true })
     return measureInTurns<Counted>(bench, targets, {
