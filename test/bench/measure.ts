@@ -20,7 +20,6 @@ export type Settings = {
 }
 export type Bench = { rig: Rig; settings: Settings }
 export type Measured = { rows: Row[]; notes: string[] }
-type Sample = { figures: Figures; foreignShare: number }
 
 /** More foreign CPU than this share of one core, and the window is taken again. */
 const FOREIGN_SHARE_LIMIT = 0.15
@@ -40,6 +39,42 @@ export async function until<State>(
     if (reached(state)) return state
     if (performance.now() > deadline) throw new Error(`${what} did not happen within ${withinMs / 1000} s`)
     await pause(10)
+  }
+}
+
+/**
+ * Takes measurements while nobody else uses the machine: a disturbed one is taken again, up to the scenario's bound,
+ * and the least disturbed one counts. One per scenario.
+ */
+export function quietly({ settings }: Bench) {
+  let repeatsLeft = settings.repeats
+  let taken = 0
+  let disturbed = 0
+  const watched = async <Result>(measure: () => Promise<Result>) => {
+    const before = { at: performance.now(), foreign: foreignMicroseconds(process.pid) }
+    const result = await measure()
+    const foreign = foreignMicroseconds(process.pid) - before.foreign
+    return { result, foreignShare: foreign / ((performance.now() - before.at) * 1000) }
+  }
+  return {
+    take: async <Result>(measure: () => Promise<Result>): Promise<Result> => {
+      let best = await watched(measure)
+      while (best.foreignShare > FOREIGN_SHARE_LIMIT && repeatsLeft > 0) {
+        repeatsLeft--
+        const again = await watched(measure)
+        if (again.foreignShare < best.foreignShare) best = again
+      }
+      taken++
+      if (best.foreignShare > FOREIGN_SHARE_LIMIT) disturbed++
+      return best.result
+    },
+    notes: (): string[] => {
+      const repeated = settings.repeats - repeatsLeft
+      return [
+        ...(repeated > 0 ? [`${repeated} measurements taken again for foreign CPU`] : []),
+        ...(disturbed > 0 ? [`${disturbed} of ${taken} measurements stayed disturbed by foreign CPU`] : []),
+      ]
+    },
   }
 }
 
@@ -75,40 +110,32 @@ export async function measureInTurns<Counted>(
   load: Steady<Counted>,
 ): Promise<Measured> {
   const { settings } = bench
-  const samples = new Map<Target, Sample[]>(targets.map((target) => [target, []]))
-  let repeatsLeft = settings.repeats
-  let repeated = 0
+  const samples = new Map<Target, Figures[]>(targets.map((target) => [target, []]))
+  const quiet = quietly(bench)
   for (let round = 0; round < settings.rounds; round++) {
     for (const target of rotated(targets, round)) {
       if (round > 0 && target.pid === null) continue
-      let sample = await takeWindow(bench, target, load)
-      while (sample.foreignShare > FOREIGN_SHARE_LIMIT && repeatsLeft > 0) {
-        repeatsLeft--
-        repeated++
-        const again = await takeWindow(bench, target, load)
-        if (again.foreignShare < sample.foreignShare) sample = again
-      }
-      samples.get(target)?.push(sample)
+      samples.get(target)?.push(await quiet.take(() => takeWindow(bench, target, load)))
     }
   }
   const rows = targets.map((target) => ({ target: target.name, figures: medians(samples.get(target) ?? []) }))
-  return { rows, notes: disturbance([...samples.values()].flat(), repeated) }
+  return { rows, notes: quiet.notes() }
 }
 
-async function takeWindow<Counted>(bench: Bench, target: Target, load: Steady<Counted>): Promise<Sample> {
+async function takeWindow<Counted>(bench: Bench, target: Target, load: Steady<Counted>): Promise<Figures> {
   const { settings } = bench
   await load.begin(target)
   try {
     await pause(settings.warmMs)
     await load.take()
-    const before = { at: performance.now(), cpu: cpuOf(target), foreign: foreignMicroseconds(process.pid) }
+    const before = { at: performance.now(), cpu: cpuOf(target) }
     await pause(settings.windowMs)
     const counted = await load.take()
-    const after = { at: performance.now(), cpu: cpuOf(target), foreign: foreignMicroseconds(process.pid) }
+    const after = { at: performance.now(), cpu: cpuOf(target) }
     const seconds = (after.at - before.at) / 1000
     const figures = load.figures(counted, { cpuUs: after.cpu - before.cpu, seconds })
     if (target.pid !== null) figures.rssMb = residentBytes(target.pid) / 2 ** 20
-    return { figures, foreignShare: (after.foreign - before.foreign) / (seconds * 1e6) }
+    return figures
   } finally {
     await load.end()
   }
@@ -121,15 +148,7 @@ function rotated<Item>(items: Item[], by: number): Item[] {
   return [...items.slice(at), ...items.slice(0, at)]
 }
 
-function medians(samples: Sample[]): Figures {
-  const names = Object.keys(samples[0]?.figures ?? {})
-  return Object.fromEntries(names.map((name) => [name, median(samples.map(({ figures }) => figures[name] ?? 0))]))
-}
-
-function disturbance(samples: Sample[], repeated: number): string[] {
-  const disturbed = samples.filter(({ foreignShare }) => foreignShare > FOREIGN_SHARE_LIMIT).length
-  const notes = []
-  if (repeated > 0) notes.push(`${repeated} disturbed windows taken again`)
-  if (disturbed > 0) notes.push(`${disturbed} of ${samples.length} windows stayed disturbed by foreign CPU`)
-  return notes
+function medians(samples: Figures[]): Figures {
+  const names = Object.keys(samples[0] ?? {})
+  return Object.fromEntries(names.map((name) => [name, median(samples.map((figures) => figures[name] ?? 0))]))
 }

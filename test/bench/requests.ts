@@ -1,5 +1,5 @@
 /** What the clients ask: the same bytes for every target. */
-import { API_KEY } from './lexora.ts'
+import { API_KEY } from './lexora-config.ts'
 import { MODEL } from './vllm-bytes.ts'
 import { message } from './wire.ts'
 

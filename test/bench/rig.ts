@@ -2,7 +2,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Caller } from './channel.ts'
-import { type Lexora, lexoraIsBuilt, startLexora } from './lexora.ts'
+import { everythingOn } from './lexora-config.ts'
+import { lexoraIsBuilt, startLexora } from './lexora-process.ts'
 import type { LoadApi } from './load.ts'
 import type { MockApi } from './mock.ts'
 import { allowedCores } from './procfs.ts'
@@ -63,8 +64,10 @@ export async function startRig(wanted: TargetName[]): Promise<Rig> {
 async function startTarget(name: TargetName, upstreamPort: number, core: string | undefined): Promise<Target> {
   if (name === 'direct') return { name, port: upstreamPort, pid: null, stop: async () => {} }
   if (name === 'lexora') {
-    const lexora: Lexora = await startLexora({ upstreamPort, launch: (args) => pinned(core, args) })
-    return { name, port: lexora.port, pid: lexora.pid, stop: lexora.stop }
+    return {
+      name,
+      ...(await startLexora({ config: everythingOn(upstreamPort), launch: (args) => pinned(core, args) })),
+    }
   }
   const { child, caller } = startHelper<{ listen: (to: { upstreamPort: number }) => Promise<number> }>(name, core)
   const port = await caller.call('listen', { upstreamPort })

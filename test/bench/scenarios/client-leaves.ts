@@ -1,4 +1,4 @@
-import { type Bench, type Figures, type Measured, pause, until, withTargets } from '../measure.ts'
+import { type Bench, type Figures, type Measured, pause, quietly, until, withTargets } from '../measure.ts'
 import type { Behaviour } from '../mock.ts'
 import { chatRequest } from '../requests.ts'
 import type { Target } from '../rig.ts'
@@ -20,17 +20,18 @@ const moments: Moment[] = [
 export function clientLeaves(bench: Bench): Promise<Measured> {
   return withTargets(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
     const rows = []
+    const quiet = quietly(bench)
     for (const target of targets) {
       const figures: Figures = {}
       let slowestMs = 0
       for (const moment of moments) {
-        const endedMs = await leaveAt(bench, target, moment)
+        const endedMs = await quiet.take(() => leaveAt(bench, target, moment))
         figures[moment.name] = endedMs.filter((ms) => ms <= IN_TIME_MS).length
         slowestMs = Math.max(slowestMs, endedMs.length < CLIENTS ? Number.POSITIVE_INFINITY : Math.max(...endedMs))
       }
       rows.push({ target: target.name, figures: { ...figures, slowestMs } })
     }
-    return { rows, notes: [`calls of ${CLIENTS} that ended upstream within ${IN_TIME_MS} ms`] }
+    return { rows, notes: [`calls of ${CLIENTS} that ended upstream within ${IN_TIME_MS} ms`, ...quiet.notes()] }
   })
 }
 

@@ -1,4 +1,4 @@
-import { type Bench, type Figures, type Measured, pause, until, withTargets } from '../measure.ts'
+import { type Bench, type Figures, type Measured, pause, quietly, until, withTargets } from '../measure.ts'
 import { residentBytes } from '../procfs.ts'
 import { chatRequest } from '../requests.ts'
 import type { Target } from '../rig.ts'
@@ -11,8 +11,10 @@ export function manyStreams(count: number) {
   return (bench: Bench): Promise<Measured> =>
     withTargets(bench, ['bare', 'lexora'], async (targets) => {
       const rows = []
-      for (const target of targets) rows.push({ target: target.name, figures: await hold(bench, target, count) })
-      return { rows, notes: [] }
+      const quiet = quietly(bench)
+      for (const target of targets)
+        rows.push({ target: target.name, figures: await quiet.take(() => hold(bench, target, count)) })
+      return { rows, notes: quiet.notes() }
     })
 }
 
