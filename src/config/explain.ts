@@ -30,9 +30,10 @@ export function explainKey(config: Config, layers: readonly Layer[], key: string
 function pathOf(tree: unknown, key: string): Path | undefined {
   if (typeof tree !== 'object' || tree === null) return undefined
   for (const [name, below] of Object.entries(tree)) {
-    if (key === name) return [name]
+    const step = Array.isArray(tree) ? Number(name) : name
+    if (key === name) return [step]
     const rest = key.startsWith(`${name}.`) ? pathOf(below, key.slice(name.length + 1)) : undefined
-    if (rest) return [name, ...rest]
+    if (rest) return [step, ...rest]
   }
   return undefined
 }

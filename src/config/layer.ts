@@ -97,11 +97,11 @@ export function originOf(layer: Layer, path: Path): Found | undefined {
   return undefined
 }
 
-/** The paths of all values in a tree: scalars, lists and empty maps. */
+/** The paths of all values in a tree: scalars and lists. An empty map says nothing. */
 export function* leaves(tree: Tree, prefix: Path = []): Generator<Path> {
   for (const [key, value] of Object.entries(tree)) {
     const path = [...prefix, key]
-    if (isTree(value) && Object.keys(value).length > 0) yield* leaves(value, path)
+    if (isTree(value)) yield* leaves(value, path)
     else yield path
   }
 }

@@ -1,4 +1,5 @@
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -29,7 +30,7 @@ export function readYaml(text: string, file: string): YamlRead {
     prettyErrors: false,
     stringKeys: true,
     resolveKnownTags: false,
-    logLevel: 'silent',
+    logLevel: 'error',
   })
   const place = (offset: number): Origin => {
     const { line, col } = lines.linePos(offset)
@@ -80,13 +81,19 @@ class Unfolding {
   }
 
   private unfold(node: Node | null, path: Path): unknown {
-    if (isAlias(node)) return this.value(node.resolve(this.document) ?? null, path)
+    if (isAlias(node)) return this.value(this.anchor(node, path), path)
     if (isMap(node)) return this.map(node.items as NodePair[], path)
     if (!isSeq(node)) return isScalar(node) ? node.value : null
     return node.items.map((item, index) => {
       this.layer.origins.set(pathKey([...path, index]), this.at(item as Node))
       return this.value(item as Node, [...path, index])
     })
+  }
+
+  private anchor(alias: Alias, path: Path): Node | null {
+    const node = alias.resolve(this.document)
+    if (!node) this.issues.push(fileIssue(path, 'this "*name" refers to no anchor above it', this.at(alias)))
+    return node ?? null
   }
 
   private map(pairs: NodePair[], path: Path): Tree {
@@ -140,7 +147,7 @@ const TOO_LARGE = 'the file unfolds to too many values; check its anchors'
 
 /** Our own words for the parser's codes: its messages quote the text at fault, which may be a secret. */
 const YAML_FAULTS: Record<string, string> = {
-  BAD_ALIAS: 'this "*name" refers to no anchor above it',
+  BAD_ALIAS: 'an anchor cannot have this name',
   BAD_COLLECTION_TYPE: 'this tag does not fit here; remove it',
   BAD_DQ_ESCAPE: 'a "\\" in double quotes begins an escape; use single quotes or "\\\\"',
   BAD_INDENT: 'the indentation does not fit the lines around it',

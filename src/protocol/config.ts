@@ -26,13 +26,13 @@ const headerName = z
 const hostName = z
   .string()
   .regex(
-    /^(\[?[0-9a-f]*:[0-9a-f.]*:[0-9a-f:.]*\]?|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)$/i,
+    /^(\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$/,
     'must be a host name or an address without scheme and port, as in "127.0.0.1" or "gpu.lan"',
   )
 const origin = z
   .string()
   .regex(
-    /^[a-z][a-z0-9+.-]*:\/\/[^\s/*?#@]+$/i,
+    /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s/*?#@]+$/,
     'must be one exact origin without a path, as in "https://app.example.com"; there is no wildcard',
   )
 const httpUrl = z.string().superRefine((text, check) => {

@@ -1,0 +1,35 @@
+import { describe, expect, test } from 'vitest'
+import { unbuilt } from '../../src/config/effects.ts'
+import { loaded } from './given.ts'
+
+const backend = (extra: object) => ({ routing: { backends: { main: { url: 'http://h', ...extra } } } })
+const keysWithoutEffect = (document: object) =>
+  unbuilt(loaded({ file: JSON.stringify(document) })).map((line) => line.split(' ')[0])
+
+describe('a key whose feature is not built yet is named when it is set', () => {
+  test.each<[document: object, keys: string[]]>([
+    [{}, []],
+    [{ rate_limit: { default_rate: 5 } }, ['rate_limit']],
+    [{ rate_limit: { enabled: false } }, []],
+    [{ queue: { max_size: 5 } }, ['queue']],
+    [{ fallback: { on_rate_limit: true, on_context_overflow: true } }, ['fallback.on_context_overflow']],
+    [{ server: { port: 5, tls: { cert: 'a', key: 'b' } } }, ['server.tls']],
+    [{ server: { tls: null }, cache: { enabled: false }, engines: {}, telemetry: { otlp: null } }, []],
+    [backend({ timeout: 5, headers: { a: 'b' }, ca: 'x' }), []],
+    [
+      backend({ weight: 2, daily_tokens: 5, remote: true }),
+      ['weight', 'remote', 'daily_tokens'].map((key) => `routing.backends.main.${key}`),
+    ],
+    [backend({ proxy: null, max_in_flight: 4 }), ['routing.backends.main.max_in_flight']],
+    [{ routing: { aliases: { code: 'a', chat: [{ model: 'b' }] } } }, ['routing.aliases.chat']],
+    [{ engines: { a: { model: 'm' } }, ui: { remote: true } }, ['engines', 'ui']],
+  ])('%j', (document, keys) => {
+    expect(keysWithoutEffect(document)).toEqual(keys)
+  })
+
+  test('and is among the notes of the start', () => {
+    expect(loaded({ env: { LEXORA_QUEUE__MAX_SIZE: '5' } }).notes).toEqual([
+      'queue has no effect yet: this release does not have that feature',
+    ])
+  })
+})
