@@ -56,8 +56,10 @@ export function applyAliases(layer: Layer): { notes: string[]; issues: Issue[] }
 
 function move(layer: Layer, { from, to, convert, also }: Alias, value: unknown): Origin {
   const path = to.split('.')
+  const around = originOf(layer, from.split('.'))?.origin
   const origins = takeOrigins(layer, from.split('.'))
-  const origin: Origin = { ...origins[0]![1], written: from }
+  // A variable may have set only something inside, as LEXORA_BACKENDS__MAIN__URL does.
+  const origin: Origin = { ...(around ?? origins[0]![1]), written: from }
   const converted = (by: Convert | undefined) => (by && typeof value === 'number' ? by(value) : value)
   put(layer, path, converted(convert), origin)
   for (const [below, own] of origins) {

@@ -2,12 +2,12 @@ import { nearestNames } from '../protocol/nearest-name.ts'
 import { shapeWithAliases } from './aliases.ts'
 import type { Issue } from './issues.ts'
 import { dotted, emptyLayer, emptyTree, isTree, type Layer, put, type Tree } from './layer.ts'
-import { alternatives, childOf, isMap, keysOf, kindsOf, type Path, type Shape } from './shape.ts'
+import { alternatives, childOf, isMap, keysOf, kindsOf, type Path, type Shape, shapeAt } from './shape.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Variables of ours that are no settings. */
-const NOT_SETTINGS = new Set(['LEXORA_HOME', 'LEXORA_CONFIG'])
+/** Variables of ours that are no settings: where files lie, and what the tests of Lexora go by. */
+const NOT_A_SETTING = /^LEXORA_(HOME$|CONFIG$|TEST_)/
 
 /** Kubernetes and Docker links set these for a service called "lexora"; LEXORA_PORT is then "tcp://…". */
 const SERVICE_LINK = /^LEXORA_(SERVICE_(HOST|PORT)|PORT_\d+_)/
@@ -45,14 +45,12 @@ export function applyEnvironment(env: Environment, file: Tree): { layer: Layer; 
     if (env[today]) notes.push(`${variable} has no effect: ${today} is set`)
     else {
       notes.push(`${variable} is an older name of ${today}${older.holdsKey ? `=${variable}` : ''}`)
-      const shape = older.path.reduce<Shape>((at, key) => childOf(at, key)!, shapeWithAliases)
-      set(variable, older.path, shape, older.holdsKey ? variable : text)
+      set(variable, older.path, shapeAt(older.path)!, older.holdsKey ? variable : text)
     }
   }
   // Shorter names first: LEXORA_RETRY='{…}' must not undo LEXORA_RETRY__BUDGET.
-  for (const variable of Object.keys(env)
-    .filter(isSetting)
-    .sort((a, b) => a.length - b.length || (a < b ? -1 : 1))) {
+  const variables = Object.keys(env).filter(isSetting)
+  for (const variable of variables.sort((a, b) => a.length - b.length || (a < b ? -1 : 1))) {
     const text = env[variable]
     if (!text) continue
     const found = resolve(variable, file)
@@ -63,8 +61,8 @@ export function applyEnvironment(env: Environment, file: Tree): { layer: Layer; 
 }
 
 function isSetting(variable: string): boolean {
-  if (!variable.startsWith('LEXORA_') || SERVICE_LINK.test(variable)) return false
-  return !NOT_SETTINGS.has(variable) && !Object.hasOwn(OLDER_NAMES, variable)
+  if (!variable.startsWith('LEXORA_') || Object.hasOwn(OLDER_NAMES, variable)) return false
+  return !NOT_A_SETTING.test(variable) && !SERVICE_LINK.test(variable)
 }
 
 /** The setting that a variable names, or why there is none. */
@@ -102,9 +100,8 @@ function unknownVariable(before: string[], wrong: string, after: string[], shape
 /** Compared without the prefix, which every name shares and which would make all of them look alike. */
 function nearestSettings(parts: string[]): string[] {
   const bare = (variable: string) => variable.slice('LEXORA_'.length)
-  return nearestNames(bare(variableOf(parts)), settings(shapeWithAliases, []).map(bare), 1).map(
-    (name) => `LEXORA_${name}`,
-  )
+  const near = nearestNames(bare(variableOf(parts)), settings(shapeWithAliases, []).map(bare), 1)
+  return near.map((name) => `LEXORA_${name}`)
 }
 
 /** The variables of all single settings, those in maps left out. */

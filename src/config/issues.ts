@@ -1,17 +1,8 @@
 import { nearestNames } from '../protocol/nearest-name.ts'
 import { dotted, type Found, valueAt } from './layer.ts'
-import {
-  configShape,
-  describeKinds,
-  describeValue,
-  keysOf,
-  type Path,
-  type Shape,
-  schemaKeys,
-  shapeAt,
-} from './shape.ts'
+import { describeKinds, describeValue, keysOf, type Path, type Shape, schemaKeys, shapeAt } from './shape.ts'
 
-/** Why a configuration is refused. Neither path nor message ever holds a value of the file: it may be a secret. */
+/** Why a configuration is refused. Neither path nor message ever holds a value that may be a secret. */
 export type Issue = {
   /** Dotted, as it was written: "routing.backends.main.modles". Empty: the document as a whole. */
   path: string
@@ -78,13 +69,16 @@ function isOtherKind({ code, path }: SchemaIssue): boolean {
 }
 
 function describe(issue: SchemaIssue, value: unknown, shape: Shape | undefined): string {
-  if (value === undefined && issue.code !== 'custom')
-    return `is missing${shape ? `; it is ${describeKinds(shape)}` : ''}`
+  if (value === undefined && issue.code !== 'custom') return missing(shape)
   if (issue.code === 'invalid_type' && shape) return expected(shape, value)
   if (issue.code === 'invalid_value') return oneOf(issue.values ?? [], value)
   if (issue.code === 'too_small') return bound(issue, 'least', 'more than', issue.minimum)
   if (issue.code === 'too_big') return bound(issue, 'most', 'less than', issue.maximum)
   return issue.message
+}
+
+function missing(shape: Shape | undefined): string {
+  return `is missing${shape ? `; it must be ${describeKinds(shape)}` : ''}`
 }
 
 function expected(shape: Shape, value: unknown): string {
@@ -103,19 +97,16 @@ function bound(issue: SchemaIssue, limit: string, beyond: string, number: number
   return `must be ${issue.inclusive ? `at ${limit}` : beyond} ${number}`
 }
 
-/** A key under auth.api_keys may be a key in the other sense, set down in the wrong form: it is not repeated. */
-export function unknownKey(parent: Path, key: string): Finding {
-  if (dotted(parent).startsWith('auth.api_keys')) {
-    return { path: parent, message: 'has an unknown key; an item is a text, or a map with the keys "key" and "user"' }
+/** What people write under auth by mistake may be a key in the other sense: only a near miss is repeated there. */
+function unknownKey(parent: Path, key: string): Finding {
+  const known = keysOf(shapeAt(parent))
+  const near = nearestNames(key, known, 1)
+  if (parent[0] === 'auth' && near.length === 0) {
+    return { path: parent, message: `has an unknown key. Known here: ${known.join(', ')}` }
   }
-  const shape = shapeAt(parent) ?? configShape
-  const near = nearestNames(key, keysOf(shape), 1)
-  const elsewhere = schemaKeys().filter((known) => !known.includes('NAME') && known.endsWith(`.${key}`))
+  const elsewhere = schemaKeys().filter((other) => !other.includes('NAME') && other.endsWith(`.${key}`))
   const hint = near.length > 0 ? near : elsewhere.length <= 2 ? elsewhere : []
-  return {
-    path: [...parent, key],
-    message: `unknown key${suggest(hint) || `. Known here: ${keysOf(shape).join(', ')}`}`,
-  }
+  return { path: [...parent, key], message: `unknown key${suggest(hint) || `. Known here: ${known.join(', ')}`}` }
 }
 
 export function didYouMean(wrong: string, names: Iterable<string>): string {

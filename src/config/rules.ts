@@ -16,31 +16,27 @@ export function* contradictions(config: Config, explicit: ReadonlySet<string>): 
 function* backendReferences({ routing, engines }: Config): Generator<Finding> {
   const names = Object.keys(routing.backends)
   const known = names.length ? `known: ${names.join(', ')}` : 'routing.backends is empty'
+  const unknown = (name: string) => `no backend "${name}"; ${known}${didYouMean(name, names)}`
   if (routing.enabled && names.length === 0 && Object.keys(engines).length === 0) {
     yield { path: ['routing', 'enabled'], message: 'needs at least one entry in routing.backends' }
   }
   if (routing.default_backend !== null && !names.includes(routing.default_backend)) {
-    yield {
-      path: ['routing', 'default_backend'],
-      message: `no backend "${routing.default_backend}"; ${known}${didYouMean(routing.default_backend, names)}`,
-    }
+    yield { path: ['routing', 'default_backend'], message: unknown(routing.default_backend) }
   }
   for (const [name, backend] of Object.entries(routing.backends)) {
     const path = ['routing', 'backends', name]
     if (backend.url === null && backend.type !== 'dummy') {
-      yield {
-        path: [...path, 'url'],
-        message: 'is missing: the base address before /v1, as in "http://127.0.0.1:8000"',
-      }
+      yield { path: [...path, 'url'], message: URL_MISSING }
     }
     for (const [index, other] of backend.fallback_backends.entries()) {
       const at = [...path, 'fallback_backends', index]
       if (other === name) yield { path: at, message: 'a backend cannot be its own fallback; remove it' }
-      else if (!names.includes(other))
-        yield { path: at, message: `no backend "${other}"; ${known}${didYouMean(other, names)}` }
+      else if (!names.includes(other)) yield { path: at, message: unknown(other) }
     }
   }
 }
+
+const URL_MISSING = 'is missing: the base address before /v1, as in "http://127.0.0.1:8000"'
 
 function* aliasLoops({ routing }: Config): Generator<Finding> {
   const targets = (alias: string): string[] => {

@@ -14,7 +14,7 @@ const modelName = printable(256)
 const userName = printable(128)
 const secret = z
   .string()
-  .regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 characters without spaces')
+  .regex(/^[\x21-\x7e]{1,4096}$/, 'must be 1 to 4096 characters without spaces')
   .meta({ writeOnly: true })
 const variableName = z
   .string()

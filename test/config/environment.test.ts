@@ -42,6 +42,10 @@ describe('a variable has the type of its key', () => {
     })
   })
 
+  test('an older spelling works inside the JSON of a section', () => {
+    expect(loaded({ env: { LEXORA_RETRY: '{"max_attempts": 3}' } }).config.retry.max_retries).toBe(2)
+  })
+
   test('the name of a backend is met in the spelling of the file', () => {
     const file = { routing: { backends: { 'OpenAI-backup': {} } } }
     expect(treeOf({ LEXORA_ROUTING__BACKENDS__OPENAI_BACKUP__URL: 'http://h' }, file)).toEqual({
@@ -74,6 +78,7 @@ describe('a variable that sets nothing is an error', () => {
 describe('other variables are left alone', () => {
   test.each([
     ['LEXORA_CONFIG', ''],
+    ['LEXORA_TEST_CACHE', '/tmp'],
     ['PATH', '/bin'],
     ['LEXORA_PORT', 'tcp://10.0.0.7:8001'],
     ['LEXORA_SERVICE_HOST', '10.0.0.7'],

@@ -116,6 +116,8 @@ test('any text is read or refused, and never throws', () => {
 test('any environment is read or refused, and never throws', () => {
   const part = fc.constantFrom(
     'SERVER',
+    'RETRY',
+    'RATE_LIMITS',
     'PORT',
     'ROUTING',
     'BACKENDS',
@@ -128,7 +130,17 @@ test('any environment is read or refused, and never throws', () => {
     'CONSTRUCTOR',
   )
   const variable = fc.array(part, { maxLength: 4 }).map((parts) => `LEXORA_${parts.join('__')}`)
-  const text = fc.oneof(fc.string(), fc.json(), fc.constantFrom('{"__proto__": {"a": 1}}', '[', 'null', '1e999'))
+  const text = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.constantFrom(
+      '{"__proto__": {"a": 1}}',
+      '[',
+      'null',
+      '1e999',
+      '{"max_attempts": 3, "default": {"requests_per_minute": 6}}',
+    ),
+  )
   fc.assert(
     fc.property(fc.dictionary(variable, text), (env) => {
       applyEnvironment(env, {})

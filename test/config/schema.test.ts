@@ -22,7 +22,7 @@ describe('a value outside its range is refused with its key', () => {
     ['server.cors_origins', ['https://a.example/'], 'must be one exact origin without a path'],
     ['server.max_body_mb', 0, 'must be more than 0'],
     ['server.shutdown_grace', -1, 'must be at least 0'],
-    ['server.tls', { cert: 'a' }, 'is missing; it is text'],
+    ['server.tls', { cert: 'a' }, 'is missing; it must be text'],
     ['auth.mode', 'none', 'must be one of auto, required, off'],
     ['auth.header', 'x y', 'must be an HTTP header name'],
     ['vllm.url', 'localhost:8000', 'must begin with http:// or https://'],

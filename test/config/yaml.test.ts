@@ -27,7 +27,7 @@ describe('every fault of a file is named by line and column', () => {
     [
       'a missing key, at what lacks it',
       'routing:\n  tasks:\n    sum: {fallback: [a]}',
-      '3:5  routing.tasks.sum.primary: is missing; it is text',
+      '3:5  routing.tasks.sum.primary: is missing; it must be text',
     ],
     [
       'a key given twice',
@@ -139,6 +139,7 @@ describe('a hostile file stays harmless', () => {
     ['a syntax error beside it', 'auth:\n  admin_key: "sk-secret" "sk-secret"'],
     ['a wrong place', 'auth:\n  api_keys: {sk-secret: ann}'],
     ['the key as a name', 'auth:\n  api_keys:\n    - sk-secret: ann'],
+    ['the key as a setting', 'auth:\n  sk-secret: ann'],
     ['a wrong form', 'auth:\n  admin_key: "sk-secret with a space"'],
     ['a password in an address', 'vllm:\n  url: http://me:sk-secret@'],
     ['a bare line', 'auth:\n  sk-secret'],
