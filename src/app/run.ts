@@ -2,7 +2,7 @@ import { resolveBackends } from '../config/backends.ts'
 import { formatIssue, type Issue } from '../config/issues.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { lexoraPaths } from '../config/paths.ts'
-import { openHosts, WAYS_ON } from '../config/warnings.ts'
+import { startRefusal } from '../config/warnings.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
 import { App, PortTakenError } from './app.ts'
@@ -36,9 +36,9 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const { config } = loaded
   const resolved = resolveBackends(loaded, env)
   if (resolved.issues.length > 0) return refuse(resolved.issues, world)
-  const open = openHosts(config)
-  if (open.length > 0 && config.auth.mode !== 'off' && config.auth.api_keys.length === 0) {
-    world.err(`Lexora does not serve ${open.join(', ')} without keys.\n${WAYS_ON}\n`)
+  const refusal = startRefusal(config)
+  if (refusal !== null) {
+    world.err(`Lexora did not start: ${refusal}\n`)
     return EXIT.badConfig
   }
   const log = openLog(loaded, resolved.backends, world)

@@ -45,6 +45,15 @@ export type AttemptSink = {
   onFailure(failure: Failure, event: Buffer | null, usage: Usage | null): void
 }
 
+/** Who is told how attempts go, whatever their sinks hear: breaker, health and in-flight count hang on it. */
+export type AttemptOwner = {
+  /** The first good content came. */
+  onSuccess(): void
+  onFailed(failure: Failure): void
+  /** Once, when the upstream side is over: finished, failed or aborted. */
+  onClosed(): void
+}
+
 const MAX_EVENT_BYTES = 1024 * 1024
 const MAX_ERROR_BYTES = 1024 * 1024
 /** How long a backend may take to close a stream that has said it is done. */
@@ -58,7 +67,7 @@ const JSON_TYPE = 'application/json'
 export class Attempt implements Dispatcher.DispatchHandler {
   private readonly request: AttemptRequest
   private readonly sink: AttemptSink
-  private readonly onClose: () => void
+  private readonly owner: AttemptOwner
   private readonly startedAt = performance.now()
   private controller: Dispatcher.DispatchController | null = null
   private ended = false
@@ -74,11 +83,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private framer: SseFramer | null = null
   private judge: StreamJudge | null = null
 
-  /** `onClose` is called once, when the upstream side is over: finished, failed or aborted. */
-  constructor(request: AttemptRequest, sink: AttemptSink, onClose: () => void) {
+  constructor(request: AttemptRequest, sink: AttemptSink, owner: AttemptOwner) {
     this.request = request
     this.sink = sink
-    this.onClose = onClose
+    this.owner = owner
     this.timer = setTimeout(() => this.onTimer(), this.nextDeadlineIn(this.startedAt))
   }
 
@@ -175,8 +183,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
         this.fail(invalidFailure(this.request.backend, 'sent an event of more than 1 MiB'))
       return
     }
+    const hadStarted = judge.hasStarted
     const { send, fault } = judge.judge(events)
-    if (judge.hasStarted) this.lastProgress = performance.now()
+    if (judge.hasStarted) {
+      this.lastProgress = performance.now()
+      if (!hadStarted) this.owner.onSuccess()
+    }
     if (send !== null && !this.sink.onEvents(send) && !judge.isDone) this.pause()
     if (fault !== null) this.failStream(fault, judge)
     else if (judge.isDone) this.endStream(judge, null)
@@ -218,6 +230,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (verdict.ok) {
       if (stream !== null) return this.fail(invalidFailure(backend, 'answered a stream request with one JSON document'))
       this.end()
+      this.owner.onSuccess()
       const contentType = header(this.headers, 'content-type') ?? JSON_TYPE
       return this.sink.onAnswer({ status: this.status, contentType, body, usage: verdict.usage })
     }
@@ -251,6 +264,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.ended) return
     this.end()
     this.destroy()
+    this.owner.onFailed(failure)
     this.sink.onFailure(failure, event, usage)
   }
 
@@ -300,7 +314,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.closed) return
     this.closed = true
     clearTimeout(this.timer)
-    this.onClose()
+    this.owner.onClosed()
   }
 }
 

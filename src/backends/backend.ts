@@ -13,7 +13,7 @@ import type { ResolvedBackend } from '../protocol/config.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
 import { azurePath } from './adapters/azure.ts'
 import { createDummy } from './adapters/dummy.ts'
-import { Attempt, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
+import { Attempt, type AttemptOwner, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
 import { createConnector } from './connector.ts'
 
 /** One configured backend with its values resolved; `ca` is the PEM text itself here, not its file. */
@@ -30,7 +30,7 @@ const TRUST_MS = 5000
 const KEEP_ALIVE_MS = 4000
 
 /** A live backend: its connections, its breaker, its health and what is in flight. Times are monotonic milliseconds. */
-export class Backend {
+export class Backend implements AttemptOwner {
   readonly options: BackendOptions
   private readonly pool: Pool | null
   private readonly dispatch: Dispatch
@@ -97,14 +97,29 @@ export class Backend {
   }
 
   /** Starts one attempt. Breaker, health and in-flight count follow from how it goes. */
-  attempt(request: Omit<AttemptRequest, 'backend'>, sink: AttemptSink): Attempt {
+  attempt(request: AttemptRequest, sink: AttemptSink): Attempt {
     this.view.inFlight++
-    this.tell('probe-started')
-    const observed = this.observe(sink)
-    return new Attempt({ ...request, backend: this.name }, observed, () => {
-      this.view.inFlight--
-      this.tell('probe-dropped')
-    }).start(this.dispatch)
+    if (this.breaker !== CLOSED) this.tell('probe-started')
+    return new Attempt(request, sink, this).start(this.dispatch)
+  }
+
+  onSuccess(): void {
+    this.lastSuccess = performance.now()
+    if (this.breaker !== CLOSED) this.tell('success')
+    if (this.health.is !== 'up') this.health = { is: 'up', latencyMs: this.health.latencyMs, reason: null }
+  }
+
+  onFailed(failure: Failure): void {
+    const now = performance.now()
+    if (failure.kind === 'status' && failure.retryAfterMs !== null) {
+      this.restUntil = Math.max(this.restUntil, now + Math.min(failure.retryAfterMs, 60_000))
+    }
+    if (countsAgainst(failure)) this.tell('failure')
+  }
+
+  onClosed(): void {
+    this.view.inFlight--
+    if (this.breaker !== CLOSED) this.tell('probe-dropped')
   }
 
   /** A background GET with its own time limit; a failure is a value. */
@@ -143,44 +158,6 @@ export class Backend {
   /** Lets what is in flight go on; takes nothing new. */
   async close(): Promise<void> {
     await this.pool?.destroy()
-  }
-
-  private observe(sink: AttemptSink): AttemptSink {
-    let good = false
-    const succeed = (): void => {
-      if (good) return
-      good = true
-      this.succeeded()
-    }
-    return {
-      onAnswer: (answer) => {
-        succeed()
-        sink.onAnswer(answer)
-      },
-      onEvents: (events) => {
-        succeed()
-        return sink.onEvents(events)
-      },
-      onEnd: (usage) => sink.onEnd(usage),
-      onFailure: (failure, event, usage) => {
-        this.failed(failure)
-        sink.onFailure(failure, event, usage)
-      },
-    }
-  }
-
-  private succeeded(): void {
-    this.lastSuccess = performance.now()
-    if (this.breaker !== CLOSED) this.tell('success')
-    if (this.health.is !== 'up') this.health = { is: 'up', latencyMs: this.health.latencyMs, reason: null }
-  }
-
-  private failed(failure: Failure): void {
-    const now = performance.now()
-    if (failure.kind === 'status' && failure.retryAfterMs !== null) {
-      this.restUntil = Math.max(this.restUntil, now + Math.min(failure.retryAfterMs, 60_000))
-    }
-    if (countsAgainst(failure)) this.tell('failure')
   }
 
   private tell(event: BreakerEvent): void {

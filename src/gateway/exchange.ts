@@ -225,6 +225,7 @@ export class Exchange implements AttemptSink {
     })
     return backend.attempt(
       {
+        backend: backend.name,
         path: backend.pathFor(endpoint, this.current.model),
         headers,
         body,

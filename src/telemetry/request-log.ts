@@ -19,7 +19,9 @@ export class RequestLog {
   private readonly keepDays: number
   private readonly onState: (state: RequestLogState) => void
   private lines: string[] = []
-  private heldBytes = 0
+  /** Of the lines that wait, and of the batch that is being written. */
+  private waitingBytes = 0
+  private writingBytes = 0
   private timer: NodeJS.Timeout | null = null
   private writing: Promise<void> = Promise.resolve()
   private file: { day: string; handle: FileHandle } | null = null
@@ -37,13 +39,13 @@ export class RequestLog {
 
   record(outcome: Outcome, at: Date): void {
     const line = `${JSON.stringify(logLine(outcome, at))}\n`
-    if (this.heldBytes + line.length > MAX_HELD_BYTES) {
+    if (this.waitingBytes + this.writingBytes + line.length > MAX_HELD_BYTES) {
       this.current = { ...this.current, dropped: this.current.dropped + 1 }
       return
     }
     this.lines.push(line)
-    this.heldBytes += line.length
-    if (this.heldBytes >= FLUSH_BYTES) this.flush()
+    this.waitingBytes += line.length
+    if (this.waitingBytes >= FLUSH_BYTES && this.writingBytes === 0) this.flush()
     else this.timer ??= setTimeout(() => this.flush(), FLUSH_MS)
   }
 
@@ -59,13 +61,14 @@ export class RequestLog {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
     if (this.lines.length === 0) return
-    const batch = this.lines.join('')
-    const count = this.lines.length
+    const { lines, waitingBytes } = this
     this.lines = []
+    this.waitingBytes = 0
+    this.writingBytes += waitingBytes
     this.writing = this.writing
-      .then(() => this.write(batch, count, new Date()))
+      .then(() => this.write(lines.join(''), lines.length, new Date()))
       .finally(() => {
-        this.heldBytes = Math.max(0, this.heldBytes - batch.length)
+        this.writingBytes -= waitingBytes
       })
   }
 
