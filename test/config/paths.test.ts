@@ -24,10 +24,10 @@ describe('Lexora keeps its files', () => {
       { LEXORA_HOME: 'here' },
       '/home/ann',
       {
-        configFile: '/work/here/lexora_config.yaml',
-        logDir: '/work/here/logs',
-        stateDir: '/work/here',
-        runFile: '/work/here/run.json',
+        configFile: '/srv/here/lexora_config.yaml',
+        logDir: '/srv/here/logs',
+        stateDir: '/srv/here',
+        runFile: '/srv/here/run.json',
       },
     ],
     [
@@ -67,7 +67,7 @@ describe('Lexora keeps its files', () => {
       },
     ],
   ])('%s', (_, platform, env, home, paths) => {
-    expect(lexoraPaths({ env, platform, home, cwd: '/work' })).toEqual(paths)
+    expect(lexoraPaths({ env, platform, home, cwd: '/srv' })).toEqual(paths)
   })
 
   test.skipIf(process.platform === 'win32')('in folders that only their owner may enter', () => {
