@@ -99,7 +99,7 @@ async function serveRequest(
     close: raw.headers.connection?.toLowerCase() === 'close' || raw.version === 'HTTP/1.0',
     onEvent: () => note(entry, writer.bytesSent(), parts),
   }
-  socket.on('end', leave).on('close', leave)
+  socket.on('end', leave).on('error', leave).on('close', leave)
   if (plan('die-on-abort')) leaving.signal.addEventListener('abort', parts.die)
   try {
     const ending = await answerCall(x, call, () => steering ?? parts.frontDoor(call))
@@ -107,7 +107,7 @@ async function serveRequest(
     race.armed = plan('keep-alive-race') !== undefined
     return ending
   } finally {
-    socket.off('end', leave).off('close', leave)
+    socket.off('end', leave).off('error', leave).off('close', leave)
     leaving.signal.removeEventListener('abort', parts.die)
   }
 }

@@ -56,7 +56,7 @@ export function createWriter(socket: Socket, plan: Plan, signal: AbortSignal) {
     })
   }
 
-  const gone = () => signal.aborted || socket.destroyed
+  const gone = () => signal.aborted
 
   return { write, drained, reset, end: () => void socket.end(), gone, bytesSent: () => bytesSent }
 }
