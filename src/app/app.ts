@@ -77,7 +77,7 @@ export class App {
       keyHeader: config.auth.header?.toLowerCase() ?? null,
       rules: guardRules(config),
       onOutcome: (outcome) => this.record(outcome),
-      onError: (error, requestId) => log.error('fault', { request: requestId, error: printError(error) }),
+      onFault: (error, requestId) => log.error('fault', { request: requestId, error: printError(error) }),
       operations: {
         health: () => this.health(),
         ready: () => this.registry.views(performance.now()).some(({ usable, name }) => usable && this.isUp(name)),

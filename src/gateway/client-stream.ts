@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 
 const KEEPALIVE_EVERY_MS = 15_000
+const ONE_WRITE_BYTES = 16 * 1024
 const KEEPALIVE = Buffer.from(': waiting\n\n')
 
 /**
@@ -57,6 +58,8 @@ export class ClientStream {
   end(last?: Buffer): void {
     this.stopKeepAlive()
     if (last === undefined) this.res.end()
+    // Node sends head and a string as one write, head and a buffer as a vector of two. Latin-1 keeps every byte.
+    else if (last.length <= ONE_WRITE_BYTES) this.res.end(last.toString('latin1'), 'latin1')
     else this.res.end(last)
     if (!this.res.writableFinished && this.res.writableLength > 0) {
       if (this.stall === null) this.watchStall()

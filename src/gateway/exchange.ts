@@ -33,6 +33,8 @@ export type ExchangeOptions = {
   retry: RetryPolicy & { budget: number }
   budget: RetryBudget
   limits: ExchangeLimits
+  /** A fault of ours, for the log. */
+  onFault: (error: unknown, requestId: string) => void
   chance: () => number
 }
 
@@ -47,7 +49,8 @@ const SHUTTING_DOWN = problem('shutting_down', 'Lexora is shutting down.', { ret
 
 /**
  * The story of one managed request: read, route, attempt (and again, or elsewhere, while the client has seen nothing),
- * relay, settle. A client that leaves ends it at once, wherever it is. Never throws.
+ * relay, settle. A client that leaves ends it at once, wherever it is. The common case, one attempt that succeeds, runs
+ * without a promise: it is the path whose cost every request pays.
  */
 export class Exchange implements AttemptSink {
   private readonly options: ExchangeOptions
@@ -67,8 +70,13 @@ export class Exchange implements AttemptSink {
   /** Set once content went out: from then on the answer is the client's and nothing is tried again. */
   private committed = false
   private gone = false
-  /** Ends the present wait, for an attempt's verdict or a pause before the next one. */
-  private wake: ((failure: Failure | null) => void) | null = null
+  /** The wait before the next try. */
+  private pause: NodeJS.Timeout | null = null
+  private readonly tried = new Set<string>()
+  private retries = 0
+  private lost = 0
+  private staleRetried = false
+  private waitedMs = 0
 
   constructor(
     options: ExchangeOptions,
@@ -92,33 +100,39 @@ export class Exchange implements AttemptSink {
     parts.res.once('close', () => this.onClose())
   }
 
-  /** Runs it to its end. Resolves when the request is settled. */
-  async run(): Promise<void> {
-    const read = await readBody(this.req, this.options.limits.maxBodyBytes)
-    if (read === null) return this.leave()
-    if (!read.ok) return this.refuse(read.problem, true)
-    const parsed = parseInferenceRequest(read.body, this.head, this.endpoint)
+  /** Begins. From here on it ends by itself, and its settlement tells when. */
+  start(): void {
+    readBody(this.req, this.options.limits.maxBodyBytes, (read) => {
+      if (read === null) this.leave()
+      else if (!read.ok) this.refuse(read.problem, true)
+      else this.guarded(() => this.onBody(read.body))
+    })
+  }
+
+  private onBody(body: Buffer): void {
+    const parsed = parseInferenceRequest(body, this.head, this.endpoint)
     if (!parsed.ok) return this.refuse(parsed.problem)
     this.request = parsed.request
     this.settlement.stream = parsed.request.stream
     this.settlement.user ??= parsed.request.user
-    const route = planRoute(
-      { model: parsed.request.model, task: this.head.task },
-      this.options.registry.views(performance.now()),
-      this.options.routes,
-    )
+    const { registry, routes, budget, limits } = this.options
+    const now = performance.now()
+    const route = planRoute({ model: parsed.request.model, task: this.head.task }, registry.views(now), routes)
     if (!route.ok) return this.refuse(route.problem)
     this.settlement.model = this.knownModel(route.model)
     this.candidates = route.candidates
-    await this.tryAll()
+    this.current = route.candidates[0]!
+    countRequest(budget, now)
+    if (this.request.stream) this.client.startKeepAlive(limits.keepAliveAfterMs, () => this.openStream())
+    this.tryCurrent(now)
   }
 
   /** Lexora stops and its patience is over: ends the request with a true error wherever it is. */
   shutDown(): void {
     this.attempt?.abort()
+    if (this.pause !== null) clearTimeout(this.pause)
     if (this.committed) this.breakStream(SHUTTING_DOWN, null, null)
     else this.refuse(SHUTTING_DOWN)
-    this.wakeUp(null)
   }
 
   onAnswer({ status, contentType, body, usage }: WholeAnswer): void {
@@ -128,7 +142,6 @@ export class Exchange implements AttemptSink {
     this.res.writeHead(status, headers)
     this.client.end(body)
     this.settle('ok', status, null, usage)
-    this.wakeUp(null)
   }
 
   onEvents(events: Buffer): boolean {
@@ -144,71 +157,71 @@ export class Exchange implements AttemptSink {
   onEnd(usage: Usage | null): void {
     this.client.end()
     this.settle('ok', 200, null, usage)
-    this.wakeUp(null)
   }
 
   onFailure(failure: Failure, event: Buffer | null, usage: Usage | null): void {
-    if (this.committed) {
-      this.breakStream(failure.problem, event, usage)
-      this.wakeUp(null)
-    } else {
-      this.wakeUp(failure)
-    }
-  }
-
-  private async tryAll(): Promise<void> {
-    const { retry, budget, registry, chance } = this.options
-    countRequest(budget, this.startedAt)
-    const tried = new Set<string>()
-    let [retries, lost, staleRetried] = [0, 0, false]
-    this.current = this.candidates[0]!
-    if (this.request.stream) this.client.startKeepAlive(this.options.limits.keepAliveAfterMs, () => this.openStream())
-    let waitedMs = 0
-    for (;;) {
-      tried.add(this.current.backend)
-      const failure = await this.tryOnce(registry.get(this.current.backend)!)
-      if (failure === null) return
-      if (failure.kind === 'lost') lost++
-      const now = performance.now()
-      const untried = this.usableUntried(tried, now)
-      const facts: Tried = {
-        retries,
-        lost,
-        staleRetried,
-        untriedPeers: untried.filter(({ role }) => role === 'peer').length,
-        untriedFallbacks: untried.filter(({ role }) => role === 'fallback').length,
-        remainingMs: this.remainingMs(now, waitedMs),
-        repeatable: !this.request.stores,
-      }
-      const decision = decideRetry(failure, facts, retry, chance())
-      if (decision.do === 'give-up') return this.giveUp(failure)
-      this.settlement.retried(this.current.backend, failure.reason)
-      if (decision.do === 'next-backend') {
-        const next = untried.find(({ role }) => role === 'peer') ?? untried[0]!
-        if (next.role === 'fallback') this.settlement.fellBack(this.current.backend, next.backend)
-        this.current = next
-        continue
-      }
-      if (decision.budgeted && !takeRetry(budget, retry.budget, now)) return this.giveUp(failure)
-      if (decision.budgeted) retries++
-      else staleRetried = true
-      waitedMs += decision.afterMs
-      if (decision.afterMs > 0 && !(await this.pause(decision.afterMs))) return
-    }
-  }
-
-  /** One attempt; the failure that may be repaired, or null when the story is over. */
-  private async tryOnce(backend: Backend): Promise<Failure | null> {
-    if (this.isOver()) return null
-    this.attempts++
-    this.settlement.backend = backend.name
-    this.settlement.leave(performance.now())
-    const failure = await new Promise<Failure | null>((resolve) => {
-      this.wake = resolve
-      this.attempt = this.startAttempt(backend)
-    })
     this.settlement.comeBack(performance.now())
-    return this.isOver() ? null : failure
+    if (this.committed) this.breakStream(failure.problem, event, usage)
+    else this.guarded(() => this.repair(failure))
+  }
+
+  /** One attempt at the current candidate. */
+  private tryCurrent(now: number): void {
+    if (this.isOver()) return
+    const backend = this.options.registry.get(this.current.backend)!
+    this.attempts++
+    this.tried.add(backend.name)
+    this.settlement.backend = backend.name
+    this.settlement.leave(now)
+    this.attempt = this.startAttempt(backend)
+    // It may have failed, and been repaired, before its constructor returned.
+    if (this.isOver()) this.attempt.abort()
+  }
+
+  /** An attempt failed and the client has seen nothing of it: again, elsewhere, or the end. */
+  private repair(failure: Failure): void {
+    const { retry, budget, chance } = this.options
+    const now = performance.now()
+    if (failure.kind === 'lost') this.lost++
+    const untried = this.usableUntried(now)
+    const facts: Tried = {
+      retries: this.retries,
+      lost: this.lost,
+      staleRetried: this.staleRetried,
+      untriedPeers: untried.filter(({ role }) => role === 'peer').length,
+      untriedFallbacks: untried.filter(({ role }) => role === 'fallback').length,
+      remainingMs: this.remainingMs(now),
+      repeatable: !this.request.stores,
+    }
+    const decision = decideRetry(failure, facts, retry, chance())
+    if (decision.do === 'give-up') return this.giveUp(failure)
+    if (decision.do === 'retry' && decision.budgeted && !takeRetry(budget, retry.budget, now))
+      return this.giveUp(failure)
+    this.settlement.retried(this.current.backend, failure.reason)
+    if (decision.do === 'next-backend') {
+      const next = untried.find(({ role }) => role === 'peer') ?? untried[0]!
+      if (next.role === 'fallback') this.settlement.fellBack(this.current.backend, next.backend)
+      this.current = next
+      return this.tryCurrent(now)
+    }
+    if (decision.budgeted) this.retries++
+    else this.staleRetried = true
+    this.waitedMs += decision.afterMs
+    this.settlement.leave(now)
+    this.pause = setTimeout(() => this.guarded(() => this.tryCurrent(performance.now())), decision.afterMs)
+  }
+
+  /** A fault of ours must end the request, not the process. */
+  private guarded(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.options.onFault(error, this.requestId)
+      this.attempt?.abort()
+      const told = problem('internal_error', `A fault in Lexora. Its log has the details under ${this.requestId}.`)
+      if (this.committed) this.breakStream(told, null, null)
+      else this.refuse(told, true)
+    }
   }
 
   private startAttempt(backend: Backend): Attempt {
@@ -236,34 +249,16 @@ export class Exchange implements AttemptSink {
     )
   }
 
-  private usableUntried(tried: ReadonlySet<string>, now: number): Candidate[] {
+  private usableUntried(now: number): Candidate[] {
     const { registry } = this.options
-    return this.candidates.filter(({ backend }) => !tried.has(backend) && registry.get(backend)!.viewAt(now).usable)
+    return this.candidates.filter(
+      ({ backend }) => !this.tried.has(backend) && registry.get(backend)!.viewAt(now).usable,
+    )
   }
 
-  private remainingMs(now: number, waitedMs: number): number {
+  private remainingMs(now: number): number {
     const total = this.options.limits.totalMs - (now - this.startedAt)
-    return this.request.timeoutMs === null ? total : Math.min(total, this.request.timeoutMs - waitedMs)
-  }
-
-  /** Waits before the next try; false when the client left or Lexora stopped meanwhile. */
-  private async pause(ms: number): Promise<boolean> {
-    this.settlement.leave(performance.now())
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.wakeUp(null), ms)
-      this.wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-    this.settlement.comeBack(performance.now())
-    return !this.isOver()
-  }
-
-  private wakeUp(failure: Failure | null): void {
-    const { wake } = this
-    this.wake = null
-    wake?.(failure)
+    return this.request.timeoutMs === null ? total : Math.min(total, this.request.timeoutMs - this.waitedMs)
   }
 
   private isOver(): boolean {
@@ -276,10 +271,10 @@ export class Exchange implements AttemptSink {
     this.gone = true
     this.attempt?.abort()
     this.leave()
-    this.wakeUp(null)
   }
 
   private leave(): void {
+    if (this.pause !== null) clearTimeout(this.pause)
     this.settle('client_closed', 499, 'client_closed', null)
   }
 

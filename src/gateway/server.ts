@@ -22,8 +22,6 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
   keyHeader: string | null
   rules: GuardRules
   onOutcome: (outcome: Outcome) => void
-  /** A fault of ours, for the log. */
-  onError: (error: unknown, requestId: string) => void
   operations: Operations
   maxConnections: number
 }
@@ -160,13 +158,10 @@ export class Gateway {
     const caller = authenticate(head.keys, this.options.auth)
     if (!caller.ok) return this.refuse(context, caller.problem, endpoint)
     if (expectsContinue) res.writeContinue()
-    const settlement = this.settlement(context, endpoint.path, caller.principal)
+    const settlement = this.settlement(context, endpoint.path, caller.principal, () => this.live.delete(exchange))
     const exchange = new Exchange(this.exchangeOptions, { req, res, head, endpoint, settlement, requestId })
     this.live.add(exchange)
-    void exchange
-      .run()
-      .catch((error: unknown) => this.onFault(error, context, settlement, endpoint))
-      .finally(() => this.live.delete(exchange))
+    exchange.start()
   }
 
   private handlePassThrough(context: Context): void {
@@ -198,12 +193,20 @@ export class Gateway {
     context: Context,
     endpoint: string,
     principal: { user: string | null; keyId: string | null },
+    onEnd?: () => void,
   ): Settlement {
-    const task = context.head.task === null ? null : context.head.task.slice(0, 100)
-    const facts = { reqId: context.requestId, ...principal, task, endpoint }
+    const { requestId, head } = context
+    const facts = {
+      reqId: requestId,
+      user: principal.user,
+      keyId: principal.keyId,
+      task: head.task?.slice(0, 100) ?? null,
+      endpoint,
+    }
     this.open++
     return new Settlement(facts, performance.now(), (outcome) => {
       this.open--
+      onEnd?.()
       this.options.onOutcome(outcome)
       if (this.open === 0) this.idle?.()
     })
@@ -225,7 +228,7 @@ export class Gateway {
   }
 
   private onFault(error: unknown, { res, requestId }: Context, settlement: Settlement, endpoint?: Endpoint): void {
-    this.options.onError(error, requestId)
+    this.options.onFault(error, requestId)
     const told = problem('internal_error', `A fault in Lexora. Its log has the details under ${requestId}.`)
     sendError(res, told, { requestId, close: true, ...(endpoint === undefined ? {} : { shape: endpoint.shape }) })
     settlement.settle({ outcome: 'backend_error', status: 500, error: told.code }, performance.now())
@@ -276,7 +279,7 @@ export class Gateway {
     app.use((error: unknown, _req: express.Request, res: express.Response, _next: express.NextFunction) => {
       const context = res.locals as Context
       if (error instanceof URIError) return this.refuse(context, problem('invalid_request', 'The path is malformed.'))
-      this.options.onError(error, context.requestId)
+      this.options.onFault(error, context.requestId)
       this.refuse(
         context,
         problem('internal_error', `A fault in Lexora. Its log has the details under ${context.requestId}.`),

@@ -68,8 +68,11 @@ export class Settlement {
     this.settled = true
     this.comeBack(now)
     this.onSettled({
-      ...this.facts,
+      reqId: this.facts.reqId,
       user: this.user,
+      keyId: this.facts.keyId,
+      task: this.facts.task,
+      endpoint: this.facts.endpoint,
       model: this.model,
       backend: this.backend,
       stream: this.stream,

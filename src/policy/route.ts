@@ -82,7 +82,8 @@ function addCandidates(into: Candidate[], model: string, backends: readonly Back
     into.push({ backend: view.name, model: view.modelMapping.get(model) ?? model, role })
   }
   const first = into.length === 0
-  const peers = backends.filter((view) => view.models.has(model)).sort((a, b) => a.inFlight - b.inFlight)
+  const peers = backends.filter((view) => view.models.has(model))
+  if (peers.length > 1) peers.sort((a, b) => a.inFlight - b.inFlight)
   if (peers.length === 0 && first) peers.push(...backends.filter(({ name }) => name === table.defaultBackend))
   for (const view of peers) add(view, first ? 'peer' : 'fallback')
   for (const peer of peers) {
@@ -96,6 +97,7 @@ function addCandidates(into: Candidate[], model: string, backends: readonly Back
 
 /** Unusable candidates are dropped while a usable one is left; when none is, the first are tried all the same. */
 function usableFirst(candidates: Candidate[], backends: readonly BackendView[]): Candidate[] {
+  if (candidates.length === 1 || backends.every((view) => view.usable)) return candidates
   const usable = new Set(backends.filter((view) => view.usable).map(({ name }) => name))
   const kept = candidates.filter(({ backend }) => usable.has(backend))
   return kept.length > 0 ? kept : candidates

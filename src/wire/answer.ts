@@ -13,26 +13,54 @@ const LOOKING = wanted('error', 'usage', 'choices', 'object', 'type', 'request_i
 const ENVELOPE = new Set(['error', 'object', 'type', 'request_id', 'id'])
 const ABORTS = ['"finish_reason":"abort"', '"finish_reason": "abort"'].map((text) => Buffer.from(text))
 const MAX_DEPTH = 512
+const PARSED_WHOLE_BYTES = 8 * 1024
 
-/** Judges a 200's JSON body without building it: well-formed, not an error in disguise, not aborted half-way. */
+/** Judges a 200's JSON body: well-formed, not an error in disguise, not aborted half-way. */
 export function judgeAnswer(body: Buffer): AnswerVerdict {
-  let members: Member[]
-  let count: number
-  try {
-    ;({ members, count } = scanObject(body, LOOKING, MAX_DEPTH))
-  } catch (error) {
-    if (!(error instanceof JsonScanError)) throw error
-    if (error.reason === 'not-object') return { ok: true, usage: null }
-    return { ok: false, kind: 'invalid' }
-  }
-  const error = memberValue(body, members, 'error')
-  if (error !== null && members.every(({ name }) => ENVELOPE.has(name)) && members.length === count) {
+  // A small text is parsed quicker than scanned; a large one (vectors, logprobs) is scanned without building it.
+  const found = body.length <= PARSED_WHOLE_BYTES ? parseWhole(body) : scanLarge(body)
+  if (found === 'invalid') return { ok: false, kind: 'invalid' }
+  if (found === 'not-object') return { ok: true, usage: null }
+  const { error } = found
+  if (error !== null && error !== undefined && found.onlyEnvelope()) {
     return { ok: false, kind: 'error', status: errorStatus(error) }
   }
-  if (members.some(({ name }) => name === 'choices') && ABORTS.some((abort) => body.indexOf(abort) !== -1)) {
-    return { ok: false, kind: 'aborted' }
+  if (ABORTS.some((abort) => body.indexOf(abort) !== -1) && found.hasChoices) return { ok: false, kind: 'aborted' }
+  return { ok: true, usage: readUsage(found.usage) }
+}
+
+type Found = { error: unknown; usage: unknown; hasChoices: boolean; onlyEnvelope: () => boolean }
+
+function parseWhole(body: Buffer): Found | 'invalid' | 'not-object' {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString('utf8'))
+  } catch {
+    return 'invalid'
   }
-  return { ok: true, usage: readUsage(memberValue(body, members, 'usage')) }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not-object'
+  const { error, usage, choices } = value as Record<string, unknown>
+  return {
+    error,
+    usage,
+    hasChoices: choices !== undefined,
+    onlyEnvelope: () => Object.keys(value).every((key) => ENVELOPE.has(key)),
+  }
+}
+
+function scanLarge(body: Buffer): Found | 'invalid' | 'not-object' {
+  try {
+    const { members, count } = scanObject(body, LOOKING, MAX_DEPTH)
+    return {
+      error: memberValue(body, members, 'error'),
+      usage: memberValue(body, members, 'usage'),
+      hasChoices: members.some(({ name }) => name === 'choices'),
+      onlyEnvelope: () => members.length === count && members.every(({ name }) => ENVELOPE.has(name)),
+    }
+  } catch (error) {
+    if (!(error instanceof JsonScanError)) throw error
+    return error.reason === 'not-object' ? 'not-object' : 'invalid'
+  }
 }
 
 function memberValue(body: Buffer, members: readonly Member[], name: string): unknown {
