@@ -1,7 +1,7 @@
 import { type Context, Refusal } from './answer.ts'
 import { openAiError } from './errors.ts'
 import { digest } from './generate.ts'
-import { sampleOf } from './json-sample.ts'
+import { sampleText } from './json-sample.ts'
 import type { Fields } from './validate.ts'
 
 export type ToolCall = { id: string; name: string; arguments: string }
@@ -53,6 +53,6 @@ function lastMessageNames(body: Fields, name: string): boolean {
 function called<Finish>(tool: Tool | undefined, finish: Finish): { call: ToolCall; finish: Finish } | null {
   if (!tool) return null
   const { name, parameters = {} } = tool.function
-  const text = JSON.stringify(sampleOf(parameters))
+  const text = sampleText(parameters)
   return { call: { id: `chatcmpl-tool-${digest(name, text)}`, name, arguments: text }, finish }
 }

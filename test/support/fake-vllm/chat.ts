@@ -12,7 +12,7 @@ import {
 import { type ToolCall, toolCallOf } from './chat-tools.ts'
 import { openAiError } from './errors.ts'
 import { digest, type Generation, generate } from './generate.ts'
-import { sampleOf } from './json-sample.ts'
+import { sampleText } from './json-sample.ts'
 import { chatLogprobs } from './logprobs.ts'
 import { modelOf, pieceToken, renderChat, tokensOf } from './prompt.ts'
 import { type Sampling, samplingOf } from './sampling.ts'
@@ -74,7 +74,7 @@ function forcedText(format: unknown): string | undefined {
   if (type === 'json_object') return '{"answer": "here it is"}'
   if (type !== 'json_schema') return undefined
   if (!json_schema?.schema) throw new Refusal(openAiError(400, 'When using `json_schema`, a schema must be provided.'))
-  return JSON.stringify(sampleOf(json_schema.schema))
+  return sampleText(json_schema.schema)
 }
 
 function chatWork(chat: Chat): Work {

@@ -1,37 +1,13 @@
+import { BadSchema, type Schema, sampleOf } from '../../../src/demo/json-sample.ts'
 import { Refusal } from './answer.ts'
 import { openAiError } from './errors.ts'
 
-type Schema = {
-  type?: string | string[]
-  properties?: Record<string, Schema>
-  items?: Schema
-  enum?: unknown[]
-  const?: unknown
-  anyOf?: Schema[]
-  minimum?: number
-}
-
-/** The plainest value that a JSON schema allows. */
-export function sampleOf(schema: Schema): unknown {
-  if (schema.const !== undefined) return schema.const
-  if (schema.enum) return schema.enum[0]
-  if (schema.anyOf?.[0]) return sampleOf(schema.anyOf[0])
-  const type = Array.isArray(schema.type) ? schema.type[0] : (schema.type ?? 'object')
-  switch (type) {
-    case 'object':
-      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, value]) => [name, sampleOf(value)]))
-    case 'array':
-      return schema.items ? [sampleOf(schema.items)] : []
-    case 'string':
-      return 'text'
-    case 'integer':
-    case 'number':
-      return schema.minimum ?? 1
-    case 'boolean':
-      return true
-    case 'null':
-      return null
-    default:
-      throw new Refusal(openAiError(400, `Grammar error: Invalid type: ${type}`))
+/** A text that a JSON schema allows, or vLLM's refusal of a schema that is none. */
+export function sampleText(schema: Schema): string {
+  try {
+    return JSON.stringify(sampleOf(schema))
+  } catch (error) {
+    if (error instanceof BadSchema) throw new Refusal(openAiError(400, error.message))
+    throw error
   }
 }
