@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const PROGRAM = fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
+/** `LEXORA_TEST_PROGRAM` names another build, to compare two. */
+const PROGRAM = process.env.LEXORA_TEST_PROGRAM ?? fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
 const READY_WITHIN_MS = 20_000
 const STOP_WITHIN_MS = 5_000
 

@@ -1,0 +1,60 @@
+/** What the files of this suite share: a Lexora in front of a vLLM, and ways to ask it. */
+import OpenAI from 'openai'
+import { beforeEach, describe, inject, onTestFailed } from 'vitest'
+import { type LexoraProcess, startLexora } from '../bench/lexora-process.ts'
+import type { SharedVllm } from './global-setup.ts'
+import { lastLines, MODEL } from './vllm-process.ts'
+
+/** Declares tests that need a real vLLM; they are skipped, and named as such, where there is none. */
+export function describeWithVllm(name: string, tests: (shared: SharedVllm) => void): void {
+  const shared = inject('vllm')
+  describe.skipIf(!shared)(name, () => {
+    if (shared) tests(shared)
+  })
+}
+
+/** As `LEXORA_VLLM__URL=… lexora --no-ui`, with a rate that 32 streams at once do not exceed. */
+export function lexoraInFrontOf(url: string): Promise<LexoraProcess> {
+  const rate = { LEXORA_RATE_LIMIT__DEFAULT_RATE: '1000', LEXORA_RATE_LIMIT__DEFAULT_BURST: '1000' }
+  return startLexora({ env: { LEXORA_VLLM__URL: url, ...rate } })
+}
+
+export function openaiAt(base: string): OpenAI {
+  return new OpenAI({ baseURL: `${base}/v1`, apiKey: 'EMPTY', maxRetries: 0 })
+}
+
+export const baseOf = ({ port }: LexoraProcess) => `http://127.0.0.1:${port}`
+
+/** A chat whose answer has exactly so many tokens: random weights end a text anywhere if they may. */
+export function chat<Options extends object>(tokens: number, options: Options) {
+  return {
+    model: MODEL,
+    messages: [{ role: 'user' as const, content: 'Say hello' }],
+    max_tokens: tokens,
+    temperature: 0,
+    ignore_eos: true, // vLLM's own field
+    ...options,
+  }
+}
+
+export function post(base: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+  const headers = { 'content-type': 'application/json' }
+  return fetch(`${base}${path}`, { method: 'POST', headers, body: JSON.stringify(body), signal: signal ?? null })
+}
+
+export async function all<Part>(parts: AsyncIterable<Part>): Promise<Part[]> {
+  const collected: Part[] = []
+  for await (const part of parts) collected.push(part)
+  return collected
+}
+
+/** Before every test: if it fails, what vLLM and Lexora printed last goes into the report. */
+export function showLogsOnFailure(logs: () => { vllm: string | undefined; lexora: LexoraProcess | undefined }): void {
+  beforeEach(() => {
+    onTestFailed(() => {
+      const { vllm, lexora } = logs()
+      if (vllm) console.error(`vLLM said:\n${lastLines(vllm)}`)
+      if (lexora) console.error(`Lexora said:\n${lexora.output().slice(-4000)}`)
+    })
+  })
+}
