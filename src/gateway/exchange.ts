@@ -66,13 +66,15 @@ export class Exchange implements AttemptSink {
   private candidates: Candidate[] = []
   private current!: Candidate
   private attempts = 0
+  /** Its place in the list of what is in flight. */
+  slot = -1
   private attempt: Attempt | null = null
   /** Set once content went out: from then on the answer is the client's and nothing is tried again. */
   private committed = false
   private gone = false
   /** The wait before the next try. */
   private pause: NodeJS.Timeout | null = null
-  private readonly tried = new Set<string>()
+  private readonly tried: string[] = []
   private retries = 0
   private lost = 0
   private staleRetried = false
@@ -170,7 +172,7 @@ export class Exchange implements AttemptSink {
     if (this.isOver()) return
     const backend = this.options.registry.get(this.current.backend)!
     this.attempts++
-    this.tried.add(backend.name)
+    this.tried.push(backend.name)
     this.settlement.backend = backend.name
     this.settlement.leave(now)
     this.attempt = this.startAttempt(backend)
@@ -252,7 +254,7 @@ export class Exchange implements AttemptSink {
   private usableUntried(now: number): Candidate[] {
     const { registry } = this.options
     return this.candidates.filter(
-      ({ backend }) => !this.tried.has(backend) && registry.get(backend)!.viewAt(now).usable,
+      ({ backend }) => !this.tried.includes(backend) && registry.get(backend)!.viewAt(now).usable,
     )
   }
 

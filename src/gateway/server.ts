@@ -11,6 +11,7 @@ import { type AuthOptions, authenticate, authenticateAdmin } from './authenticat
 import { sendError } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody } from './guards.ts'
+import { LiveList } from './live-list.ts'
 import { PassThrough } from './pass-through.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 import { listModels } from './routes/models.ts'
@@ -51,7 +52,7 @@ export class Gateway {
   private readonly passThrough: PassThrough
   private readonly exchangeOptions: ExchangeOptions
   private readonly servers: Server[] = []
-  private readonly live = new Set<Exchange>()
+  private readonly live = new LiveList<Exchange>()
   private readonly created = Math.floor(Date.now() / 1000)
   private readonly operations: express.Express
   private draining = false
@@ -112,7 +113,7 @@ export class Gateway {
     const closed = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
     for (const server of this.servers) server.closeIdleConnections()
     await this.waitUntilIdle(graceMs)
-    for (const exchange of [...this.live]) exchange.shutDown()
+    for (const exchange of this.live.all()) exchange.shutDown()
     for (const server of this.servers) server.closeIdleConnections()
     const cut = setTimeout(() => {
       for (const server of this.servers) server.closeAllConnections()
@@ -158,7 +159,7 @@ export class Gateway {
     const caller = authenticate(head.keys, this.options.auth)
     if (!caller.ok) return this.refuse(context, caller.problem, endpoint)
     if (expectsContinue) res.writeContinue()
-    const settlement = this.settlement(context, endpoint.path, caller.principal, () => this.live.delete(exchange))
+    const settlement = this.settlement(context, endpoint.path, caller.principal, () => this.live.remove(exchange))
     const exchange = new Exchange(this.exchangeOptions, { req, res, head, endpoint, settlement, requestId })
     this.live.add(exchange)
     exchange.start()
