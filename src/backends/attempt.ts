@@ -6,6 +6,7 @@ import { isJsonObject, judgeAnswer } from '../wire/answer.ts'
 import { SseFramer } from '../wire/sse.ts'
 import { type Dialect, type StreamFault, StreamJudge } from '../wire/stream-judge.ts'
 import type { Usage } from '../wire/usage.ts'
+import type { DeadlineClock } from './deadline-clock.ts'
 import { decoderFor } from './decode.ts'
 import { failureFromError, invalidFailure, statusFailure, timeoutFailure, truncatedFailure } from './failure.ts'
 
@@ -72,7 +73,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | null = null
   private ended = false
   private closed = false
-  private timer: NodeJS.Timeout
+  /** Its place on the clock. */
+  slot = -1
+  private readonly clock: DeadlineClock
+  private doneAt: number | null = null
   private lastProgress = this.startedAt
   private paused = false
   private status = 0
@@ -83,11 +87,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private framer: SseFramer | null = null
   private judge: StreamJudge | null = null
 
-  constructor(request: AttemptRequest, sink: AttemptSink, owner: AttemptOwner) {
+  constructor(request: AttemptRequest, sink: AttemptSink, owner: AttemptOwner, clock: DeadlineClock) {
     this.request = request
     this.sink = sink
     this.owner = owner
-    this.timer = setTimeout(() => this.onTimer(), this.nextDeadlineIn(this.startedAt))
+    this.clock = clock
+    clock.add(this)
   }
 
   start(dispatch: Dispatch): this {
@@ -197,8 +202,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private endStream(judge: StreamJudge, last: Buffer | null): void {
     if (this.ended) return
     if (last !== null) this.sink.onEvents(last)
-    this.end()
-    this.timer = setTimeout(() => this.destroy(), AFTER_DONE_MS)
+    this.ended = true
+    this.doneAt = performance.now()
     this.sink.onEnd(judge.usage)
   }
 
@@ -273,16 +278,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.controller?.pause()
   }
 
-  private onTimer(): void {
-    const now = performance.now()
-    const left = this.nextDeadlineIn(now)
-    if (left > 0) {
-      this.timer = setTimeout(() => this.onTimer(), left)
+  onTick(now: number): void {
+    if (this.doneAt !== null) {
+      if (now - this.doneAt > AFTER_DONE_MS) this.destroy()
       return
     }
+    if (this.nextDeadlineIn(now) > 0) return
     const { backend } = this.request
-    if (this.controller === null)
+    if (this.controller === null) {
       return this.fail(timeoutFailure(backend, 'did not accept a connection in time', 'connect_timeout'))
+    }
     this.fail(timeoutFailure(backend, 'took too long to answer'))
   }
 
@@ -293,7 +298,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.controller === null) return Math.min(total, this.startedAt + connectMs - now)
     if (this.request.stream === null) return Math.min(total, this.startedAt + wholeMs - now)
     // While the client does not read, the silence is ours and the relay's own limit counts.
-    if (this.paused) return Math.min(total, idleMs)
+    if (this.paused) return total
     const patience = this.judge?.hasStarted ? idleMs : firstEventMs
     return Math.min(total, this.lastProgress + patience - now)
   }
@@ -301,7 +306,6 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** No more news to the sink. */
   private end(): void {
     this.ended = true
-    clearTimeout(this.timer)
   }
 
   private destroy(): void {
@@ -313,7 +317,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private close(): void {
     if (this.closed) return
     this.closed = true
-    clearTimeout(this.timer)
+    this.clock.remove(this)
     this.owner.onClosed()
   }
 }

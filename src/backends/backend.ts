@@ -15,6 +15,7 @@ import { azurePath } from './adapters/azure.ts'
 import { createDummy } from './adapters/dummy.ts'
 import { Attempt, type AttemptOwner, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
 import { createConnector } from './connector.ts'
+import type { DeadlineClock } from './deadline-clock.ts'
 
 /** One configured backend with its values resolved; `ca` is the PEM text itself here, not its file. */
 export type BackendOptions = ResolvedBackend
@@ -34,6 +35,7 @@ export class Backend implements AttemptOwner {
   readonly options: BackendOptions
   private readonly pool: Pool | null
   private readonly dispatch: Dispatch
+  private readonly clock: DeadlineClock
   private readonly basePath: string
   private readonly baseHeaders: readonly string[]
   private readonly view: BackendView & { models: Set<string>; usable: boolean; modelsKnown: boolean; inFlight: number }
@@ -44,8 +46,9 @@ export class Backend implements AttemptOwner {
   reported: readonly ReportedModel[] = []
   health: Health = { is: 'unknown', latencyMs: null, reason: null }
 
-  constructor(options: BackendOptions) {
+  constructor(options: BackendOptions, clock: DeadlineClock) {
     this.options = options
+    this.clock = clock
     const url = options.type === 'dummy' ? null : new URL(options.url)
     this.basePath = url?.pathname.replace(/\/+$/, '') ?? ''
     this.pool = url === null ? null : openPool(url, options)
@@ -100,7 +103,7 @@ export class Backend implements AttemptOwner {
   attempt(request: AttemptRequest, sink: AttemptSink): Attempt {
     this.view.inFlight++
     if (this.breaker !== CLOSED) this.tell('probe-started')
-    return new Attempt(request, sink, this).start(this.dispatch)
+    return new Attempt(request, sink, this, this.clock).start(this.dispatch)
   }
 
   onSuccess(): void {

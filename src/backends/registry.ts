@@ -1,12 +1,15 @@
 import type { BackendView } from '../policy/route.ts'
 import { Backend, type BackendOptions } from './backend.ts'
+import { DeadlineClock } from './deadline-clock.ts'
 
 /** The live set of backends, by name, in the order of the configuration. */
 export class BackendRegistry {
+  /** The deadlines of everything in flight. */
+  readonly clock = new DeadlineClock()
   private readonly byName = new Map<string, Backend>()
 
   constructor(backends: readonly BackendOptions[]) {
-    for (const options of backends) this.byName.set(options.name, new Backend(options))
+    for (const options of backends) this.byName.set(options.name, new Backend(options, this.clock))
   }
 
   get(name: string): Backend | undefined {
@@ -25,13 +28,14 @@ export class BackendRegistry {
   }
 
   add(options: BackendOptions): Backend {
-    const backend = new Backend(options)
+    const backend = new Backend(options, this.clock)
     this.byName.set(options.name, backend)
     return backend
   }
 
   /** Destroys every connection. Call after the gateway has drained. */
   async close(): Promise<void> {
+    this.clock.stop()
     await Promise.all(this.all().map((backend) => backend.close()))
   }
 }

@@ -12,7 +12,7 @@ import type { Usage } from '../wire/usage.ts'
 import { ClientStream } from './client-stream.ts'
 import { errorEvent, sendError } from './error-response.ts'
 import { type InferenceRequest, parseInferenceRequest } from './inference-request.ts'
-import { readBody } from './read-body.ts'
+import { BodyReader } from './read-body.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Settlement } from './settlement.ts'
 
@@ -104,7 +104,8 @@ export class Exchange implements AttemptSink {
 
   /** Begins. From here on it ends by itself, and its settlement tells when. */
   start(): void {
-    readBody(this.req, this.options.limits.maxBodyBytes, (read) => {
+    const limits = { maxBytes: this.options.limits.maxBodyBytes, contentLength: this.head.contentLength }
+    new BodyReader(this.req, limits, this.options.registry.clock, (read) => {
       if (read === null) this.leave()
       else if (!read.ok) this.refuse(read.problem, true)
       else this.guarded(() => this.onBody(read.body))

@@ -1,53 +1,82 @@
 import type { IncomingMessage } from 'node:http'
+import type { DeadlineClock } from '../backends/deadline-clock.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import { tooLarge } from './guards.ts'
 
 export type BodyRead = { ok: true; body: Buffer } | { ok: false; problem: Problem }
 
 /** A body must go on arriving within this time (DESIGN 3). */
-const BODY_SILENCE_MS = 30_000
+const SILENCE_MS = 30_000
 const WORTHWHILE_BYTES = 512
+const EMPTY = Buffer.alloc(0)
 
 /**
- * Collects a request's body up to `maxBytes` and hands it on once: null when the client left first. Stops reading at
- * the limit; whoever answers must then close the connection.
+ * Collects one request's body and hands it on once: null when the client left first. Stops reading at the limit;
+ * whoever answers must then close the connection.
  */
-export function readBody(req: IncomingMessage, maxBytes: number, onRead: (read: BodyRead | null) => void): void {
-  let first: Buffer | null = null
-  let more: Buffer[] | null = null
-  let bytes = 0
-  let refreshedAt = 0
-  let done = false
-  const finish = (read: BodyRead | null): void => {
-    if (done) return
-    done = true
-    clearTimeout(timer)
-    onRead(read)
-  }
-  const timer = setTimeout(() => {
-    finish({
-      ok: false,
-      problem: problem('request_timeout', `The body stopped arriving for ${BODY_SILENCE_MS / 1000} s.`),
-    })
-  }, BODY_SILENCE_MS)
-  req.on('data', (chunk: Buffer) => {
-    if (done) return
-    bytes += chunk.length
-    if (bytes > maxBytes) {
-      req.pause()
-      return finish({ ok: false, problem: tooLarge(maxBytes) })
-    }
-    if (first === null) first = chunk
-    else if (more === null) more = [first, chunk]
-    else more.push(chunk)
-    // One byte at a time must not keep a request alive for ever, so only progress worth the name counts.
-    if (bytes - refreshedAt < WORTHWHILE_BYTES) return
-    refreshedAt = bytes
-    if (more !== null) timer.refresh()
-  })
-  req.on('end', () => finish({ ok: true, body: more === null ? (first ?? EMPTY) : Buffer.concat(more, bytes) }))
-  req.on('error', () => finish(null))
-  req.on('close', () => finish(null))
-}
+export class BodyReader {
+  private readonly req: IncomingMessage
+  private readonly limits: { maxBytes: number; contentLength: number | null }
+  private readonly clock: DeadlineClock
+  private readonly onRead: (read: BodyRead | null) => void
+  private first: Buffer = EMPTY
+  private more: Buffer[] | null = null
+  private bytes = 0
+  private bytesAtProgress = 0
+  private progressAt = performance.now()
+  private done = false
+  slot = -1
 
-const EMPTY = Buffer.alloc(0)
+  constructor(
+    req: IncomingMessage,
+    limits: { maxBytes: number; contentLength: number | null },
+    clock: DeadlineClock,
+    onRead: (read: BodyRead | null) => void,
+  ) {
+    this.req = req
+    this.limits = limits
+    this.clock = clock
+    this.onRead = onRead
+    clock.add(this)
+    req.on('data', (chunk: Buffer) => this.onData(chunk))
+    req.on('end', () => this.complete())
+    req.on('error', () => this.finish(null))
+    req.on('close', () => this.finish(null))
+  }
+
+  onTick(now: number): void {
+    if (now - this.progressAt < SILENCE_MS) return
+    this.refuse(problem('request_timeout', `The body stopped arriving for ${SILENCE_MS / 1000} s.`))
+  }
+
+  private onData(chunk: Buffer): void {
+    if (this.done) return
+    this.bytes += chunk.length
+    if (this.bytes > this.limits.maxBytes) return this.refuse(tooLarge(this.limits.maxBytes))
+    if (this.bytes === chunk.length) this.first = chunk
+    else if (this.more === null) this.more = [this.first, chunk]
+    else this.more.push(chunk)
+    // The last byte is here: no need to wait for the stream to say so, a turn of the loop later.
+    if (this.bytes === this.limits.contentLength) return this.complete()
+    // One byte at a time must not keep a request alive for ever, so only progress worth the name counts.
+    if (this.bytes - this.bytesAtProgress < WORTHWHILE_BYTES) return
+    this.bytesAtProgress = this.bytes
+    this.progressAt = performance.now()
+  }
+
+  private complete(): void {
+    this.finish({ ok: true, body: this.more === null ? this.first : Buffer.concat(this.more, this.bytes) })
+  }
+
+  private refuse(told: Problem): void {
+    this.req.pause()
+    this.finish({ ok: false, problem: told })
+  }
+
+  private finish(read: BodyRead | null): void {
+    if (this.done) return
+    this.done = true
+    this.clock.remove(this)
+    this.onRead(read)
+  }
+}

@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import express from 'express'
+import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
 import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
@@ -11,7 +12,6 @@ import { type AuthOptions, authenticate, authenticateAdmin } from './authenticat
 import { sendError } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody } from './guards.ts'
-import { LiveList } from './live-list.ts'
 import { PassThrough } from './pass-through.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 import { listModels } from './routes/models.ts'
@@ -55,6 +55,8 @@ export class Gateway {
   private readonly live = new LiveList<Exchange>()
   private readonly created = Math.floor(Date.now() / 1000)
   private readonly operations: express.Express
+  private readonly idPrefix = randomBytes(8).toString('hex')
+  private requestCount = 0
   private draining = false
   private open = 0
   private idle: (() => void) | null = null
@@ -135,7 +137,7 @@ export class Gateway {
 
   private handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
     const head = readHead(req, this.options.keyHeader)
-    const requestId = head.requestId !== null && REQUEST_ID.test(head.requestId) ? head.requestId : randomUUID()
+    const requestId = head.requestId !== null && REQUEST_ID.test(head.requestId) ? head.requestId : this.nextRequestId()
     const context: Context = { req, res, head, requestId }
     if (this.draining) res.setHeader('connection', 'close')
     const told = guard(head, this.options.rules)
@@ -150,6 +152,11 @@ export class Gateway {
     if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
     if (head.path.startsWith('/backends/')) return this.handleRawDoor(context)
     this.operations(req as express.Request, Object.assign(res, { locals: context }) as unknown as express.Response)
+  }
+
+  /** Unique in this process by its count, and among processes by 64 random bits. */
+  private nextRequestId(): string {
+    return `req-${this.idPrefix}-${(++this.requestCount).toString(36)}`
   }
 
   private handleManaged(context: Context, endpoint: Endpoint, expectsContinue: boolean): void {

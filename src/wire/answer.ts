@@ -11,6 +11,7 @@ export type AnswerVerdict =
 
 const LOOKING = wanted('error', 'usage', 'choices', 'object', 'type', 'request_id', 'id')
 const ENVELOPE = new Set(['error', 'object', 'type', 'request_id', 'id'])
+const ABORT = Buffer.from('"abort"')
 const ABORTS = ['"finish_reason":"abort"', '"finish_reason": "abort"'].map((text) => Buffer.from(text))
 const MAX_DEPTH = 512
 const PARSED_WHOLE_BYTES = 8 * 1024
@@ -25,7 +26,8 @@ export function judgeAnswer(body: Buffer): AnswerVerdict {
   if (error !== null && error !== undefined && found.onlyEnvelope()) {
     return { ok: false, kind: 'error', status: errorStatus(error) }
   }
-  if (ABORTS.some((abort) => body.indexOf(abort) !== -1) && found.hasChoices) return { ok: false, kind: 'aborted' }
+  if (found.hasChoices && body.indexOf(ABORT) !== -1 && ABORTS.some((abort) => body.indexOf(abort) !== -1))
+    return { ok: false, kind: 'aborted' }
   return { ok: true, usage: readUsage(found.usage) }
 }
 

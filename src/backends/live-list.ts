@@ -10,6 +10,10 @@ export class LiveList<Item extends { slot: number }> {
     item.slot = this.items.push(item) - 1
   }
 
+  get isEmpty(): boolean {
+    return this.items.length === 0
+  }
+
   /** Safe to call again for an item that is gone. */
   remove(item: Item): void {
     if (this.items[item.slot] !== item) return
