@@ -1,7 +1,3 @@
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const IMF_DATE =
-  /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/
-
 /**
  * Reads a Retry-After header: whole seconds or an IMF-fixdate (RFC 9110, 10.2.3), nothing else. Milliseconds from
  * `now`, 0 for a date in the past, null for anything malformed, negative, absurdly long or given twice: a garbled wait
@@ -11,9 +7,8 @@ export function parseRetryAfter(header: string | string[] | undefined | null, no
   if (typeof header !== 'string') return null
   const text = header.trim()
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
-  const date = IMF_DATE.exec(text)
-  if (date === null) return null
-  const [, day, month, year, hour, minute, second] = date
-  const at = Date.UTC(Number(year), MONTHS.indexOf(month!), Number(day), Number(hour), Number(minute), Number(second))
+  const at = Date.parse(text)
+  // Date.parse takes far more than a date, and the 31st of February for one; toUTCString writes IMF-fixdates only.
+  if (Number.isNaN(at) || new Date(at).toUTCString() !== text) return null
   return Math.max(0, at - now)
 }
