@@ -48,13 +48,18 @@ function tear(step: Step): Step[] {
   return step.do === 'send' ? [{ ...step, do: 'tear' }] : []
 }
 
+/** Comments are no events. */
+function counts(step: Step): boolean {
+  return step.do === 'send' && !String(step.text).startsWith(': ')
+}
+
 /** Lets `count` events pass and puts `ending` in the place of the rest; `ending` is told the first that is left out. */
 function* endAfter(steps: Steps, count: number, ending: (next: Step | undefined) => Step[]): Steps {
   let sent = 0
   for (const step of steps) {
-    if (step.do === 'send' && sent >= count) return yield* ending(step)
+    if (counts(step) && sent >= count) return yield* ending(step)
     yield step
-    if (step.do === 'send') sent += 1
+    if (counts(step)) sent += 1
   }
   yield* ending(undefined)
 }
@@ -62,9 +67,9 @@ function* endAfter(steps: Steps, count: number, ending: (next: Step | undefined)
 function* insertAfter(steps: Steps, count: number, extra: Step[]): Steps {
   let sent = 0
   for (const step of steps) {
-    if (step.do === 'send' && sent === count) yield* extra
+    if (counts(step) && sent === count) yield* extra
     yield step
-    if (step.do === 'send') sent += 1
+    if (counts(step)) sent += 1
   }
 }
 

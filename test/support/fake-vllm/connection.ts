@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net'
 import type { Answer, Call, Context, Work } from './answer.ts'
-import { breakOff, type Ending, type Exchange, hang, reset, sendAnswer, sendWork } from './exchange.ts'
+import { breakOff, type Ending, type Exchange, hang, holdHeaders, reset } from './exchange.ts'
 import type { FaultList, Plan } from './faults.ts'
 import { digest } from './generate.ts'
 import { replaceAnswer } from './replace-answer.ts'
 import type { createRequestLog, FakeRequest } from './request-log.ts'
 import { ByteReader, NotHttp, type RawRequest, readRequest } from './request-reader.ts'
+import { sendAnswer } from './send-answer.ts'
+import { sendWork } from './send-work.ts'
 import { pause } from './watchers.ts'
 import { createWriter } from './writer.ts'
 
@@ -22,6 +24,7 @@ export type ConnectionParts = {
   die: () => void
 }
 
+const BANNER = 'SSH-2.0-OpenSSH_9.6\r\n'
 const NO_FAULTS: Plan = () => undefined
 
 /** Serves one socket until either side ends it. */
@@ -31,7 +34,7 @@ export async function serveConnection(socket: Socket, parts: ConnectionParts): P
   socket.setNoDelay(true)
   const atAccept = parts.faults.forConnection()
   if (atAccept('reset')) return void socket.resetAndDestroy()
-  if (atAccept('banner')) return sendBanner(socket)
+  if (atAccept('banner')) return void socket.end(BANNER)
   for (let ending: Ending = 'open'; ending === 'open'; ) {
     const request = await nextRequest(socket, reader)
     if (!request) break
@@ -41,10 +44,6 @@ export async function serveConnection(socket: Socket, parts: ConnectionParts): P
     if (ending === 'open') ending = await idle(socket, reader, parts.context.settings.keepAliveMs)
   }
   socket.end()
-}
-
-function sendBanner(socket: Socket): void {
-  socket.end('SSH-2.0-OpenSSH_9.6\r\n')
 }
 
 async function nextRequest(socket: Socket, reader: ByteReader): Promise<RawRequest | null> {
@@ -95,7 +94,7 @@ async function serveRequest(
     plan,
     writer,
     signal: leaving.signal,
-    requestId: raw.headers['x-request-id'] ?? digest(raw.target, raw.body).repeat(2),
+    requestId: parts.context.settings.requestIdHeaders ? requestIdOf(raw) : '',
     close: raw.headers.connection?.toLowerCase() === 'close' || raw.version === 'HTTP/1.0',
     onEvent: () => note(entry, writer.bytesSent(), parts),
   }
@@ -110,6 +109,10 @@ async function serveRequest(
     socket.off('end', leave).off('error', leave).off('close', leave)
     leaving.signal.removeEventListener('abort', parts.die)
   }
+}
+
+function requestIdOf({ headers, target, body }: RawRequest): string {
+  return headers['x-request-id'] ?? digest(target, body).repeat(2)
 }
 
 function callOf(raw: RawRequest): Call {
@@ -136,16 +139,13 @@ async function answerCall(x: Exchange, call: Call, answer: () => Answer | Work):
   if (early === 'accept' || early === 'before-headers') return reset(x)
   if (plan('empty')) return breakOff(x)
   if (plan('banner')) {
-    await x.writer.write('SSH-2.0-OpenSSH_9.6\r\n')
+    await x.writer.write(BANNER)
     return breakOff(x)
   }
   const informational = plan('informational')
   if (informational) await x.writer.write(`HTTP/1.1 ${informational.code} Informational\r\n\r\n`, 'head')
-  const delay = plan('delay')
-  if (delay?.at === 'headers') await pause(delay.ms, x.signal)
-  const replaced = replaceAnswer(plan, call)
-  if (replaced) return sendAnswer(x, replaced)
-  const real = answer()
-  if (real.is === 'work') return sendWork(x, real)
-  return plan('stall')?.afterEvents === -1 ? hang(x) : sendAnswer(x, real)
+  const ready = replaceAnswer(plan, call) ?? answer()
+  if (ready.is === 'work') return sendWork(x, ready)
+  await holdHeaders(x)
+  return plan('stall')?.afterEvents === -1 ? hang(x) : sendAnswer(x, ready)
 }

@@ -1,6 +1,7 @@
 import { type Answer, type Call, type Context, json } from './answer.ts'
 import { detail } from './errors.ts'
-import type { Fault, FaultList } from './faults.ts'
+import { readFaults } from './fault-names.ts'
+import type { FaultList } from './faults.ts'
 import type { FakeRequest } from './request-log.ts'
 
 export type ControlParts = { faults: FaultList; requests: FakeRequest[]; context: Context; openSockets: () => number }
@@ -11,8 +12,7 @@ export function createControl({ faults, requests, context, openSockets }: Contro
     if (!path.startsWith('/__fake/')) return null
     switch (`${method} ${path}`) {
       case 'POST /__fake/faults':
-        for (const fault of [JSON.parse(String(body)) as Fault | Fault[]].flat()) faults.add(fault)
-        return json({ faults: faults.all() })
+        return install(String(body), faults)
       case 'GET /__fake/faults':
         return json({ faults: faults.all() })
       case 'DELETE /__fake/faults':
@@ -25,6 +25,15 @@ export function createControl({ faults, requests, context, openSockets }: Contro
       default:
         return detail(404, 'Not Found')
     }
+  }
+}
+
+function install(text: string, faults: FaultList): Answer {
+  try {
+    for (const fault of readFaults(text)) faults.add(fault)
+    return json({ faults: faults.all() })
+  } catch (error) {
+    return detail(400, String(error))
   }
 }
 

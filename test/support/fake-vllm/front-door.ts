@@ -21,8 +21,7 @@ function handled(route: Route, call: Call, context: Context): Answer | Work {
     if (context.state.engine.full(answer.sequences)) return busy(call, answer, context)
     return withLoadReport(answer, call, context)
   } catch (error) {
-    if (error instanceof Refusal) return error.answer
-    throw error
+    return error instanceof Refusal ? error.answer : openAiError(500, String(error))
   }
 }
 

@@ -8,7 +8,7 @@ import { type FakeOptions, settingsOf } from './options.ts'
 import { createRequestLog, type FakeRequest } from './request-log.ts'
 import { routesOf } from './routes.ts'
 import { createState } from './state.ts'
-import { createWatchers } from './watchers.ts'
+import { createWatchers, pause } from './watchers.ts'
 
 export type { Fault, FaultKind, FaultMatch } from './faults.ts'
 export type { FakeOptions } from './options.ts'
@@ -48,10 +48,10 @@ export async function startFakeVllm(options: FakeOptions = {}): Promise<FakeVllm
   const frontDoor = createFrontDoor(routesOf(settings), context)
   const { running, waiting } = context.state.engine
   const control = createControl({ faults, requests: log.requests, context, openSockets: () => sockets.size })
+  const closing = new AbortController()
   let server: Server | null = null
   let port = settings.port
   let socketIds = 0
-  let closed = false
   let dead = false
 
   function accept(socket: Socket): void {
@@ -62,20 +62,12 @@ export async function startFakeVllm(options: FakeOptions = {}): Promise<FakeVllm
       watchers.changed()
     })
     watchers.changed()
-    void serveConnection(socket, {
-      id: socketIds,
-      context,
-      faults,
-      log,
-      frontDoor,
-      control,
-      onChange: watchers.changed,
-      die,
-    })
+    const parts = { id: socketIds, context, faults, log, frontDoor, control, onChange: watchers.changed, die }
+    serveConnection(socket, parts).catch((error: Error) => socket.destroy(error))
   }
 
   async function listen(): Promise<void> {
-    if (server || closed) return
+    if (server || closing.signal.aborted) return
     dead = false
     const next = createServer({ allowHalfOpen: true, noDelay: true }, accept)
     server = next
@@ -103,18 +95,19 @@ export async function startFakeVllm(options: FakeOptions = {}): Promise<FakeVllm
   }
 
   async function close(): Promise<void> {
-    closed = true
+    closing.abort()
     await refuse()
     for (const socket of sockets) socket.destroy()
     await watchers.waitFor(() => sockets.size === 0)
   }
 
-  await listen()
+  // Without a port of its own it has to listen once to learn it.
+  if (settings.startDelayMs === 0 || port === 0) await listen()
   const ready = settings.startDelayMs > 0 ? listenLater() : Promise.resolve()
 
   async function listenLater(): Promise<void> {
     await refuse()
-    await new Promise((resolve) => setTimeout(resolve, settings.startDelayMs))
+    await pause(settings.startDelayMs, closing.signal)
     await listen()
   }
 
