@@ -33,6 +33,8 @@ export type AppOptions = {
   version: string
   log: Logger
   chance?: () => number
+  /** Hears every finished request, after metrics, statistics and the request log. */
+  onOutcome?: (outcome: Outcome) => void
 }
 
 /** A busy address: who asked for it is told, and who holds it where the system knows. */
@@ -185,6 +187,7 @@ export class App {
     this.stats.record(outcome, performance.now())
     this.metrics?.record(outcome)
     this.requestLog?.record(outcome, new Date())
+    this.options.onOutcome?.(outcome)
   }
 
   private async exposeMetrics(): Promise<{ contentType: string; text: string }> {
