@@ -1,7 +1,7 @@
-export type Language = 'en' | 'ja' | 'ko'
+type Language = 'en' | 'ja' | 'ko'
 
 /** The language of a text, by its script: kana or Han is Japanese, Hangul is Korean. */
-export function languageOf(text: string): Language {
+function languageOf(text: string): Language {
   if (/\p{Script=Hangul}/u.test(text)) return 'ko'
   if (/[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u.test(text)) return 'ja'
   return 'en'

@@ -79,7 +79,7 @@ function metricNames(body: string): string {
 }
 
 /** All paths of a JSON value with their types, indexes folded. */
-export function shapeOf(value: unknown): string {
+function shapeOf(value: unknown): string {
   return [...new Set(pathsOf(value, ''))].sort().join(' ')
 }
 

@@ -1,19 +1,29 @@
 import { doneEvent, type Step } from './answer.ts'
-import { errorEventText } from './errors.ts'
+import { ENGINE_DEAD, errorEventText } from './errors.ts'
 import type { FaultOf, Plan } from './faults.ts'
 
 type Steps = Iterable<Step>
 
-/** Lays over a body the faults that change what is said. */
-export function bendContent(steps: Steps, plan: Plan): Steps {
-  let bent = steps
+const BROKEN_EVENT: Step = { do: 'send', text: 'data: {"id":"chatcmpl-broken","choices":[{\n\n' }
+
+/** Lays over a whole body the faults that change what is said. */
+export function bendWhole(body: Steps, plan: Plan): Steps {
+  let bent = body
+  const usage = plan('usage')
+  if (usage) bent = bendUsage(bent, usage.kind)
+  if (plan('abort-finish')) bent = abortAfter(bent, 0)
+  return delayFirst(bent, plan)
+}
+
+/** Lays over the events of a stream the faults that change what is said. */
+export function bendStream(events: Steps, plan: Plan): Steps {
+  let bent = events
   const usage = plan('usage')
   if (usage) bent = bendUsage(bent, usage.kind)
   const giant = plan('giant-event')
   if (giant) bent = insertAfter(bent, 1, [{ do: 'send', text: giantEvent(giant.bytes) }])
   const bad = plan('bad-event')
-  if (bad)
-    bent = insertAfter(bent, bad.afterEvents, [{ do: 'send', text: 'data: {"id":"chatcmpl-broken","choices":[{\n\n' }])
+  if (bad) bent = insertAfter(bent, bad.afterEvents, [BROKEN_EVENT])
   const error = plan('error-event')
   if (error) bent = endAfter(bent, error.afterEvents, errorEnding(error))
   const abort = plan('abort-finish')
@@ -24,9 +34,12 @@ export function bendContent(steps: Steps, plan: Plan): Steps {
   if (style) bent = restyle(bent, style.style)
   const comments = plan('comments')
   if (comments) bent = prepend(bent, commentSteps(comments))
-  const late = plan('delay')
-  if (late?.at === 'first-event') bent = prepend(bent, [{ do: 'wait', ms: late.ms }])
-  return bent
+  return delayFirst(bent, plan)
+}
+
+function delayFirst(steps: Steps, plan: Plan): Steps {
+  const delay = plan('delay')
+  return delay?.at === 'first-event' ? prepend(steps, [{ do: 'wait', ms: delay.ms }]) : steps
 }
 
 /** Lays over a body the faults that break it off. */
@@ -37,15 +50,14 @@ export function interrupt(steps: Steps, plan: Plan): Steps {
   if (reset?.when === 'after-events') return endAfter(steps, reset.events ?? 1, () => [{ do: 'rst' }])
   if (reset?.when === 'after-headers') return [{ do: 'rst' }]
   const cut = plan('cut')
-  if (cut)
-    return endAfter(steps, cut.afterEvents, (next) => [...(cut.midEvent && next ? tear(next) : []), { do: cut.how }])
+  if (cut) return endAfter(steps, cut.afterEvents, (next) => [...(cut.midEvent ? tear(next) : []), { do: cut.how }])
   const open = plan('close-delimited')
   if (open?.cutAfterEvents !== undefined) return endAfter(steps, open.cutAfterEvents, () => [{ do: open.how ?? 'fin' }])
   return steps
 }
 
-function tear(step: Step): Step[] {
-  return step.do === 'send' ? [{ ...step, do: 'tear' }] : []
+function tear(step: Step | undefined): Step[] {
+  return step?.do === 'send' ? [{ ...step, do: 'tear' }] : []
 }
 
 /** Comments are no events. */
@@ -95,7 +107,7 @@ function isFinish(text: string): boolean {
 }
 
 function errorEnding({ code, message, thenDone }: FaultOf<'error-event'>): () => Step[] {
-  const event: Step = { do: 'send', text: errorEventText(code, message ?? 'Injected failure.') }
+  const event: Step = { do: 'send', text: errorEventText(code, message ?? ENGINE_DEAD) }
   return () => (thenDone === false ? [event] : [event, doneEvent])
 }
 

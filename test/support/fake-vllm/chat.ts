@@ -11,7 +11,7 @@ import {
 } from './answer.ts'
 import { type ToolCall, toolCallOf } from './chat-tools.ts'
 import { openAiError } from './errors.ts'
-import { digest, type Generation, generate } from './generate.ts'
+import { digest, type Generation, generate, inTurns } from './generate.ts'
 import { sampleText } from './json-sample.ts'
 import { chatLogprobs } from './logprobs.ts'
 import { modelOf, pieceToken, renderChat, tokensOf } from './prompt.ts'
@@ -138,34 +138,26 @@ function wholeChoice({ body, tool }: Chat, said: Generation, index: number) {
 function* chatEvents(chat: Chat, completionTokens: number): Iterable<Step> {
   const { body, choices, context, promptIds, sampling } = chat
   const cached = cachedTokens(chat.prompt, promptIds.length, context)
-  const sent = choices.map(() => 0)
-  const chunk = (choice: object, index: number, rest: object = {}) => ({
-    ...chunkHead(chat),
-    choices: [{ index, ...choice }],
-    ...(sampling.continuousUsage && { usage: runningUsage(promptIds.length, sent[index]!) }),
-    ...rest,
-  })
   const opening = { prompt_token_ids: body.return_token_ids ? promptIds : null, prompt_text: null }
   for (const index of choices.keys()) {
-    yield dataEvent(
-      chunk({ delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }, index, opening),
-    )
+    const role = { delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }
+    yield dataEvent(chunkOf(chat, { index, ...role }, 0, opening))
   }
-  const longest = Math.max(...choices.map(({ pieces }) => pieces.length))
-  for (let at = 0; at < longest; at += 1) {
-    for (const [index, said] of choices.entries()) {
-      if (at >= said.pieces.length) continue
-      sent[index]! += 1
-      for (const delta of deltasOf(chat, said, at)) {
-        const last = at === said.pieces.length - 1 && delta.last
-        const mark = last && !sampling.includeUsage ? { system_fingerprint: fingerprint(context) } : {}
-        yield tokenEvent(chunk(tokenChoice(chat, said, at, delta.delta, last), index, mark))
-      }
+  for (const { said, index, at } of inTurns(choices)) {
+    for (const { delta, last } of deltasOf(chat, said, at)) {
+      const choice = { index, ...tokenChoice(chat, said, at, delta, last) }
+      const mark = last && !sampling.includeUsage ? { system_fingerprint: fingerprint(context) } : {}
+      yield tokenEvent(chunkOf(chat, choice, at + 1, mark))
     }
   }
-  if (sampling.includeUsage)
-    yield usageEvent(chat, lastUsage(promptIds.length, completionTokens, cached), completionTokens)
+  const usage = lastUsage(promptIds.length, completionTokens, cached)
+  if (sampling.includeUsage) yield usageEvent(chat, usage, completionTokens)
   yield doneEvent
+}
+
+function chunkOf(chat: Chat, choice: object, tokens: number, rest: object) {
+  const usage = chat.sampling.continuousUsage && { usage: runningUsage(chat.promptIds.length, tokens) }
+  return { ...chunkHead(chat), choices: [choice], ...usage, ...rest }
 }
 
 function chunkHead({ id, context, model }: Chat) {
@@ -175,13 +167,12 @@ function chunkHead({ id, context, model }: Chat) {
 /** A token is one delta; of a tool call the first is told by its name before, the last by an empty one after. */
 function deltasOf({ tool }: Chat, said: Generation, at: number): { delta: object; last: boolean }[] {
   const piece = said.pieces[at]!
-  if (!tool) return [{ delta: { content: piece }, last: true }]
-  const call = (rest: object) => ({ content: null, tool_calls: [rest] })
+  const end = at === said.pieces.length - 1
+  if (!tool) return [{ delta: { content: piece }, last: end }]
+  const call = (rest: object) => ({ delta: { content: null, tool_calls: [rest] }, last: false })
   const name = call({ id: tool.id, type: 'function', index: 0, function: { name: tool.name } })
-  const deltas = [{ delta: call({ index: 0, function: { arguments: piece } }), last: false }]
-  if (at === 0) deltas.unshift({ delta: name, last: false })
-  if (at === said.pieces.length - 1) return [...deltas, { delta: {}, last: true }]
-  return deltas
+  const part = call({ index: 0, function: { arguments: piece } })
+  return [...(at === 0 ? [name] : []), part, ...(end ? [{ delta: {}, last: true }] : [])]
 }
 
 function tokenChoice({ body }: Chat, said: Generation, at: number, delta: object, last: boolean) {

@@ -3,7 +3,7 @@ import { FAULT_HELP, readFaults } from './fault-names.ts'
 import type { Fault } from './faults.ts'
 import type { FakeOptions } from './options.ts'
 
-export type CommandLine = { help: boolean; options: FakeOptions; faults: Fault[] } | { problem: string }
+type CommandLine = { help: boolean; options: FakeOptions; faults: Fault[] } | { problem: string }
 
 type Flag = { option?: keyof FakeOptions; kind: 'text' | 'number' | 'switch' | 'list'; help: string; oneOf?: string[] }
 

@@ -11,7 +11,7 @@ import {
   type Work,
 } from './answer.ts'
 import { openAiError } from './errors.ts'
-import { digest, type Generation, generate } from './generate.ts'
+import { digest, type Generation, generate, inTurns } from './generate.ts'
 import { completionLogprobs, promptLogprobs } from './logprobs.ts'
 import { checkLength, modelOf, pieceToken, tokensOf } from './prompt.ts'
 import { type Sampling, samplingOf } from './sampling.ts'
@@ -124,18 +124,14 @@ function wholeChoice(body: Fields, { promptIds, said }: Choice, index: number) {
 function* completionEvents(completion: Completion, completionTokens: number): Iterable<Step> {
   const { context, body, id, model, choices, sampling, promptTokens } = completion
   const head = { id, object: 'text_completion', created: context.settings.created, model }
-  const longest = Math.max(...choices.map(({ said }) => said.pieces.length))
-  for (let at = 0; at < longest; at += 1) {
-    for (const [index, { said, promptIds }] of choices.entries()) {
-      if (at >= said.pieces.length) continue
-      const last = at === said.pieces.length - 1
-      yield tokenEvent({
-        ...head,
-        choices: [tokenChoice(body, said, at, index, last)],
-        ...(sampling.continuousUsage && { usage: runningUsage(promptIds.length, at + 1) }),
-        ...(last && !sampling.includeUsage && { system_fingerprint: fingerprint(context) }),
-      })
-    }
+  for (const { said, index, at } of inTurns(choices.map((choice) => choice.said))) {
+    const last = at === said.pieces.length - 1
+    yield tokenEvent({
+      ...head,
+      choices: [tokenChoice(body, said, at, index, last)],
+      ...(sampling.continuousUsage && { usage: runningUsage(choices[index]!.promptIds.length, at + 1) }),
+      ...(last && !sampling.includeUsage && { system_fingerprint: fingerprint(context) }),
+    })
   }
   if (sampling.includeUsage) {
     const usage = lastUsage(promptTokens, completionTokens, null)

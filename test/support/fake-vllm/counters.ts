@@ -1,5 +1,3 @@
-export type Counters = ReturnType<typeof createCounters>
-
 const BOUNDS = [0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 20, 50, 100, 500, 1000, 5000, 10_000]
 
 export type Histogram = { count: number; sum: number; buckets: [bound: number, count: number][] }

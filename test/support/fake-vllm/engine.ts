@@ -1,7 +1,7 @@
 import type { Settings } from './options.ts'
 
 /** A place in the batch. `leave` may be called more than once. */
-export type Place = { entered: Promise<void>; leave: () => void }
+type Place = { entered: Promise<void>; leave: () => void }
 
 export type Engine = ReturnType<typeof createEngine>
 

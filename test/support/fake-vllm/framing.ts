@@ -1,5 +1,5 @@
 import type { Answer, Step } from './answer.ts'
-import { bendContent, interrupt } from './bend-steps.ts'
+import { bendStream, bendWhole, interrupt } from './bend-steps.ts'
 import type { Plan } from './faults.ts'
 import { encode } from './replace-answer.ts'
 
@@ -10,7 +10,7 @@ export type Shaped = { answer: Answer; framing: Framing; length: number; steps: 
 /** Chooses the framing. Where a length is promised, or the whole is packed, the body is gathered first. */
 export function shape(answer: Answer, plan: Plan): Shaped {
   const { body } = answer
-  const content = bendContent(isWhole(body) ? wholeSteps(body, plan) : body, plan)
+  const content = isWhole(body) ? bendWhole(wholeSteps(body, plan), plan) : bendStream(body, plan)
   const framing = framingOf(plan, isWhole(body))
   if (framing !== 'length' && !plan('gzip')) return { answer, framing, length: 0, steps: interrupt(content, plan) }
   const { before, bytes } = gather(content, plan)

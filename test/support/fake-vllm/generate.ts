@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 /** What one sequence says: its tokens, and why it ends. */
 export type Generation = { pieces: string[]; finish: 'stop' | 'length' | 'tool_calls'; stopReason: string | null }
 
-export type Wish = {
+type Wish = {
   /** Equal seeds speak equally. */
   seed: string
   /** Most tokens there is room for. */
@@ -55,6 +55,14 @@ function cutAtStop(pieces: string[], stop: string[]): Generation | null {
     left -= piece.length
   }
   return { pieces: kept, finish: 'stop', stopReason: first.word }
+}
+
+/** The tokens of several sequences in the order in which a stream sends them: one of each, in turn. */
+export function* inTurns(sequences: Generation[]): Iterable<{ said: Generation; index: number; at: number }> {
+  const longest = Math.max(...sequences.map(({ pieces }) => pieces.length))
+  for (let at = 0; at < longest; at += 1) {
+    for (const [index, said] of sequences.entries()) if (at < said.pieces.length) yield { said, index, at }
+  }
 }
 
 /** A short name made of what it stands for, where vLLM draws a random one: so equal requests have equal answers. */

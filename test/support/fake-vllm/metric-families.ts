@@ -183,6 +183,6 @@ function cacheConfig({ settings }: Context): Labels {
   }
 }
 
-export function labelsOf({ settings }: Context): Labels {
+function labelsOf({ settings }: Context): Labels {
   return { engine: '0', model_name: settings.models[0]! }
 }

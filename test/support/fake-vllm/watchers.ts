@@ -1,6 +1,4 @@
 /** Lets a test wait for a state: every change wakes those who wait, and nobody polls. */
-export type Watchers = ReturnType<typeof createWatchers>
-
 export function createWatchers(describe: () => string) {
   const waiting = new Set<() => void>()
 
