@@ -11,6 +11,10 @@ export class SseFramer {
   private heldBytes = 0
   private lineEmpty = true
   private afterCr = false
+  /** That CR ended an event. */
+  private crEndedEvent = false
+  /** Lines end in CRLF here: a CR has its LF still to come. */
+  private usesCrlf = false
 
   /** Bytes of an event that is not complete yet. */
   get pending(): number {
@@ -38,14 +42,6 @@ export class SseFramer {
     return events
   }
 
-  /** Takes out what never became an event. */
-  rest(): Buffer {
-    const rest = Buffer.concat(this.held)
-    this.held = []
-    this.heldBytes = 0
-    return rest
-  }
-
   private hold(bytes: Buffer): void {
     this.held.push(bytes)
     this.heldBytes += bytes.length
@@ -58,10 +54,13 @@ export class SseFramer {
       const byte = chunk[i]
       if (byte === LF && this.afterCr) {
         this.afterCr = false
+        this.usesCrlf = true
         // The second half of a CRLF belongs to the blank line that the CR already ended.
-        if (boundary === i && i > 0) boundary = i + 1
+        if (this.crEndedEvent) boundary = i + 1
       } else if (byte === LF || byte === CR) {
-        if (this.lineEmpty) boundary = i + 1
+        const halfOfCrlf = byte === CR && this.usesCrlf && i === chunk.length - 1
+        if (this.lineEmpty && !halfOfCrlf) boundary = i + 1
+        this.crEndedEvent = this.lineEmpty && byte === CR
         this.lineEmpty = true
         this.afterCr = byte === CR
       } else {
@@ -111,11 +110,6 @@ export function* readEvents(bytes: Buffer): Generator<SseEvent> {
 function fieldValue(line: string): string {
   const at = line.indexOf(':') + 1
   return line[at] === ' ' ? line.slice(at + 1) : line.slice(at)
-}
-
-/** One `data:` event. */
-export function dataEvent(payload: unknown, name: string | null = null): Buffer {
-  return Buffer.from(`${name === null ? '' : `event: ${name}\n`}data: ${JSON.stringify(payload)}\n\n`)
 }
 
 export const DONE_EVENT = Buffer.from('data: [DONE]\n\n')
