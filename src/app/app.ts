@@ -100,6 +100,11 @@ export class App {
     return { requests: this.gateway.inFlight, attempts }
   }
 
+  /** The state of one backend's circuit breaker. */
+  breakerOf(name: string): string | undefined {
+    return this.registry.get(name)?.breakerAt(performance.now())
+  }
+
   /** Opens the listeners first, so that a busy port is known before an engine is loaded. Rejects with PortTakenError. */
   async start(): Promise<void> {
     try {

@@ -185,7 +185,7 @@ export class Exchange implements AttemptSink {
   private repair(failure: Failure): void {
     const { retry, budget, chance } = this.options
     const now = performance.now()
-    if (failure.kind === 'lost') this.lost++
+    if (failure.kind === 'lost' || failure.kind === 'stale') this.lost++
     const untried = this.usableUntried(now)
     const facts: Tried = {
       retries: this.retries,

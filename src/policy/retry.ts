@@ -41,7 +41,7 @@ export type RetryPolicy = BackoffPolicy & {
 /** What this request has been through. Attempts that showed the client something never reach this decision. */
 export type Tried = {
   retries: number
-  /** Connections lost with the request in flight: it may be what kills the engine. */
+  /** Connections lost with the request in flight, this one included: it may be what kills the engine. */
   lost: number
   staleRetried: boolean
   /** Backends not tried yet that list the same model, and then those named as fallbacks; only usable ones count. */
@@ -69,7 +69,7 @@ export function decideRetry(failure: Failure, tried: Tried, policy: RetryPolicy,
   if (!tried.repeatable && failure.kind !== 'unreachable') return GIVE_UP
   if (tried.remainingMs <= 0) return GIVE_UP
   if (failure.kind === 'status' && !isRetryableStatus(failure.status)) return GIVE_UP
-  if (failure.kind === 'lost' && tried.lost >= 2) return GIVE_UP
+  if ((failure.kind === 'lost' || failure.kind === 'stale') && tried.lost >= 2) return GIVE_UP
   if (failure.kind === 'stale' && !tried.staleRetried) return { do: 'retry', afterMs: 0, budgeted: false }
   if (tried.untriedPeers > 0) return NEXT
   const mayFallBack = tried.untriedFallbacks > 0 && policy.fallback.enabled && fallsBack(failure, policy)
