@@ -16,8 +16,8 @@ const USAGE = `npm run bench -- [--quick] [--full] [--check] [--only SCENARIO]..
   --json    where the figures go (default: test/bench/results/)`
 
 const MODES = {
-  quick: { rounds: 2, settleMs: 2_000, warmMs: 300, windowMs: 1_000, repeats: 4 },
-  normal: { rounds: 5, settleMs: 3_000, warmMs: 1_000, windowMs: 3_000, repeats: 10 },
+  quick: { rounds: 2, settleMs: 1_500, warmMs: 300, windowMs: 1_000, repeats: 2 },
+  normal: { rounds: 5, settleMs: 4_000, warmMs: 1_000, windowMs: 3_000, repeats: 10 },
 }
 
 async function main(): Promise<number> {
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   process.once('SIGINT', interrupted)
   process.once('SIGTERM', interrupted)
   try {
-    const bench: Bench = { rig, settings }
+    const bench: Bench = { rig, settings, standing: new Map() }
     if (!rig.targets.includes('lexora'))
       console.log('Lexora is left out: dist/bin.js is not there, `npm run build` makes it\n')
     console.log(`${rig.placement}; ${settings.rounds} rounds of ${settings.windowMs / 1000} s\n`)

@@ -8,7 +8,7 @@ export type Figures = Record<string, number>
 export type Row = { target: TargetName; figures: Figures }
 export type Settings = {
   rounds: number
-  /** Hard work for every fresh target before anything is measured. */
+  /** Hard work of a new target before anything is measured, once with each kind of answer it will give. */
   settleMs: number
   /** Load before every window. */
   warmMs: number
@@ -18,7 +18,7 @@ export type Settings = {
   /** Also what takes long: 9,500 streams. */
   full: boolean
 }
-export type Bench = { rig: Rig; settings: Settings }
+export type Bench = { rig: Rig; settings: Settings; standing: Map<TargetName, Target> }
 export type Measured = { rows: Row[]; notes: string[] }
 
 /** More foreign CPU than this share of one core, and the window is taken again. */
@@ -75,21 +75,6 @@ export function quietly({ settings }: Bench) {
         ...(disturbed > 0 ? [`${disturbed} of ${taken} measurements stayed disturbed by foreign CPU`] : []),
       ]
     },
-  }
-}
-
-/** Starts fresh targets for one scenario and stops them whatever happens. */
-export async function withTargets<Result>(
-  { rig }: Bench,
-  names: TargetName[],
-  use: (targets: Target[]) => Promise<Result>,
-): Promise<Result> {
-  const targets: Target[] = []
-  try {
-    for (const name of names) if (rig.targets.includes(name)) targets.push(await rig.start(name))
-    return await use(targets)
-  } finally {
-    for (const target of targets) await target.stop()
   }
 }
 

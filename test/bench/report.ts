@@ -1,7 +1,7 @@
 /** The figures as people and as programs read them. */
 import { arch, cpus, platform, release } from 'node:os'
+import { goals, judge, type Verdict, voidReason } from './goals.ts'
 import type { Row } from './measure.ts'
-import { goals, judge, type Verdict, voidReason } from './targets.ts'
 
 export type ScenarioResult = { name: string; title: string; rows: Row[]; notes: string[]; seconds: number }
 
@@ -64,7 +64,7 @@ export function scenarioTable({ title, rows, notes }: ScenarioResult): string {
 
 export function verdictTable(verdicts: Verdict[]): string {
   return table(
-    ['scenario', 'figure', 'target', 'limit in this run', 'Lexora', ''],
+    ['scenario', 'figure', 'goal', 'limit in this run', 'Lexora', ''],
     verdicts.map(({ goal, measured, limit, is }) => [
       goal.scenario,
       headings[goal.figure] ?? goal.figure,

@@ -1,7 +1,17 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LexoraProcess } from '../bench/lexora-process.ts'
-import { all, baseOf, chat, describeWithVllm, lexoraInFrontOf, openaiAt, post, showLogsOnFailure } from './suite.ts'
+import {
+  all,
+  baseOf,
+  CHAT,
+  chat,
+  describeWithVllm,
+  lexoraInFrontOf,
+  openaiAt,
+  post,
+  showLogsOnFailure,
+} from './suite.ts'
 import { MAX_MODEL_LEN, MODEL } from './vllm-process.ts'
 
 describeWithVllm('a real vLLM behind Lexora, through the OpenAI SDK', (vllm) => {
@@ -82,7 +92,7 @@ describeWithVllm('a real vLLM behind Lexora, through the OpenAI SDK', (vllm) => 
 
   test('passes the bytes of an answer with log probabilities as they are', async () => {
     const asked = chat(4, { logprobs: true, top_logprobs: 2 })
-    await post(vllm.url, '/v1/chat/completions', asked).then((answer) => answer.arrayBuffer()) // both find a warm cache
+    await post(vllm.url, CHAT, asked).then((answer) => answer.arrayBuffer()) // both find a warm cache
     const [direct, through] = await both(lexora, vllm.url, asked)
     expect(withoutIdentity(through.body)).toBe(withoutIdentity(direct.body))
     expect(JSON.parse(through.body).choices[0].logprobs.content).toHaveLength(4)
@@ -137,7 +147,7 @@ type Raw = { status: number; type: string | null; body: string }
 /** The same chat asked of vLLM and of Lexora. */
 async function both(lexora: LexoraProcess, vllmUrl: string, asked: unknown): Promise<[Raw, Raw]> {
   const ask = async (base: string): Promise<Raw> => {
-    const answer = await post(base, '/v1/chat/completions', asked)
+    const answer = await post(base, CHAT, asked)
     return { status: answer.status, type: answer.headers.get('content-type'), body: await answer.text() }
   }
   return [await ask(vllmUrl), await ask(baseOf(lexora))]

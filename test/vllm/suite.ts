@@ -25,6 +25,8 @@ export function openaiAt(base: string): OpenAI {
 
 export const baseOf = ({ port }: LexoraProcess) => `http://127.0.0.1:${port}`
 
+export const CHAT = '/v1/chat/completions'
+
 /** A chat whose answer has exactly so many tokens: random weights end a text anywhere if they may. */
 export function chat<Options extends object>(tokens: number, options: Options) {
   return {

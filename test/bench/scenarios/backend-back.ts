@@ -1,5 +1,6 @@
-import { type Bench, type Measured, pause, until, withTargets } from '../measure.ts'
+import { type Bench, type Measured, pause, until } from '../measure.ts'
 import { chatRequest } from '../requests.ts'
+import { withFresh } from '../targets.ts'
 import { microseconds } from '../vllm-bytes.ts'
 
 /** Long enough for three failures, an open breaker and a retry that waits. */
@@ -8,7 +9,7 @@ const KNOCK_EVERY_MS = 25
 
 /** The backend goes away and comes back: how long after it listens somebody is served again. */
 export function backendBack(bench: Bench): Promise<Measured> {
-  return withTargets(bench, ['bare', 'lexora'], async (targets) => {
+  return withFresh(bench, ['bare', 'lexora'], async (targets) => {
     const { mock, load, mockPort } = bench.rig
     const rows = []
     const notes = []

@@ -1,7 +1,8 @@
-import { type Bench, type Figures, type Measured, pause, quietly, until, withTargets } from '../measure.ts'
+import { type Bench, type Figures, type Measured, pause, quietly, until } from '../measure.ts'
 import type { Behaviour } from '../mock.ts'
 import { chatRequest } from '../requests.ts'
 import type { Target } from '../rig.ts'
+import { standing } from '../targets.ts'
 
 const CLIENTS = 100
 const IN_TIME_MS = 100
@@ -17,22 +18,21 @@ const moments: Moment[] = [
 ]
 
 /** 100 clients leave in the same moment: how many of their calls end upstream in time, wherever they stood. */
-export function clientLeaves(bench: Bench): Promise<Measured> {
-  return withTargets(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
-    const rows = []
-    const quiet = quietly(bench)
-    for (const target of targets) {
-      const figures: Figures = {}
-      let slowestMs = 0
-      for (const moment of moments) {
-        const endedMs = await quiet.take(() => leaveAt(bench, target, moment))
-        figures[moment.name] = endedMs.filter((ms) => ms <= IN_TIME_MS).length
-        slowestMs = Math.max(slowestMs, endedMs.length < CLIENTS ? Number.POSITIVE_INFINITY : Math.max(...endedMs))
-      }
-      rows.push({ target: target.name, figures: { ...figures, slowestMs } })
+export async function clientLeaves(bench: Bench): Promise<Measured> {
+  const targets = await standing(bench, ['bare', 'lexora', 'pipe'])
+  const rows = []
+  const quiet = quietly(bench)
+  for (const target of targets) {
+    const figures: Figures = {}
+    let slowestMs = 0
+    for (const moment of moments) {
+      const endedMs = await quiet.take(() => leaveAt(bench, target, moment))
+      figures[moment.name] = endedMs.filter((ms) => ms <= IN_TIME_MS).length
+      slowestMs = Math.max(slowestMs, endedMs.length < CLIENTS ? Number.POSITIVE_INFINITY : Math.max(...endedMs))
     }
-    return { rows, notes: [`calls of ${CLIENTS} that ended upstream within ${IN_TIME_MS} ms`, ...quiet.notes()] }
-  })
+    rows.push({ target: target.name, figures: { ...figures, slowestMs } })
+  }
+  return { rows, notes: [`calls of ${CLIENTS} that ended upstream within ${IN_TIME_MS} ms`, ...quiet.notes()] }
 }
 
 /** How long after the leaving each call ended, in ms; calls that did not end at all are missing. */

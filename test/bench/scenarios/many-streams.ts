@@ -1,15 +1,15 @@
-import { type Bench, type Figures, type Measured, pause, quietly, until, withTargets } from '../measure.ts'
+import { type Bench, type Figures, type Measured, pause, quietly, until } from '../measure.ts'
 import { residentBytes } from '../procfs.ts'
 import { chatRequest } from '../requests.ts'
 import type { Target } from '../rig.ts'
-import { warmUp } from './warm-up.ts'
+import { withFresh } from '../targets.ts'
 
 const HELD_MS = 3_000
 
 /** So many streams open at once, one event per second each: who loses some, what one costs, how late events are. */
 export function manyStreams(count: number) {
   return (bench: Bench): Promise<Measured> =>
-    withTargets(bench, ['bare', 'lexora'], async (targets) => {
+    withFresh(bench, ['bare', 'lexora'], async (targets) => {
       const rows = []
       const quiet = quietly(bench)
       for (const target of targets)
@@ -21,7 +21,6 @@ export function manyStreams(count: number) {
 async function hold(bench: Bench, target: Target, count: number): Promise<Figures> {
   const { rig, settings } = bench
   const { mock, load } = rig
-  await warmUp(bench, [target], { stream: true })
   const idleBytes = residentBytes(target.pid ?? 0)
   await mock.call('behave', { is: 'endless', everyMs: 1_000 })
   await load.call('crowd', { port: target.port, request: chatRequest({ stream: true }), count })

@@ -1,9 +1,9 @@
-import { type Bench, type Figures, type Measured, pause, until, withTargets } from '../measure.ts'
+import { type Bench, type Figures, type Measured, pause, until } from '../measure.ts'
 import type { Flood } from '../mock.ts'
 import { residentBytes, type SocketQueues, socketQueues } from '../procfs.ts'
 import { chatRequest } from '../requests.ts'
 import type { Target } from '../rig.ts'
-import { warmUp } from './warm-up.ts'
+import { withFresh } from '../targets.ts'
 
 const READERS = 8
 const OFFERED_BYTES = 200 * 2 ** 20
@@ -12,17 +12,15 @@ const STILL_MS = 500
 
 /** Eight clients ask for 200 MiB each and do not read: what the target holds beyond the kernel's socket buffers. */
 export function slowReader(bench: Bench): Promise<Measured> {
-  return withTargets(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
+  return withFresh(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
     const rows = []
     for (const target of targets) rows.push({ target: target.name, figures: await stall(bench, target) })
     return { rows, notes: [`${READERS} readers; held = pushed by the mock - read by the client - kernel's queues`] }
   })
 }
 
-async function stall(bench: Bench, target: Target): Promise<Figures> {
-  const { rig } = bench
+async function stall({ rig }: Bench, target: Target): Promise<Figures> {
   const { mock, load } = rig
-  await warmUp(bench, [target], { stream: true })
   const idleBytes = target.pid === null ? 0 : residentBytes(target.pid)
   await mock.call('behave', { is: 'flood', bytes: OFFERED_BYTES })
   await load.call('slow', { port: target.port, request: chatRequest({ stream: true }), count: READERS })

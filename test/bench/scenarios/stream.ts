@@ -1,28 +1,26 @@
 import type { Counted } from '../load/closed-loop.ts'
-import { type Bench, type Measured, measureInTurns, withTargets } from '../measure.ts'
+import { type Bench, type Measured, measureInTurns } from '../measure.ts'
 import { chatRequest } from '../requests.ts'
-import { warmUp } from './warm-up.ts'
+import { standing } from '../targets.ts'
 
 const EVENTS = 100
 
 /** 64 streams at a time, 100 events each, 10 ms apart; `[DONE]` counts as one more. */
-export function stream(bench: Bench): Promise<Measured> {
-  return withTargets(bench, ['bare', 'lexora', 'pipe'], async (targets) => {
-    const { mock, load } = bench.rig
-    await warmUp(bench, targets, { stream: true })
-    await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
-    const request = chatRequest({ stream: true })
-    return measureInTurns<Counted>(bench, targets, {
-      begin: ({ port }) => load.call('loop', { port, request, connections: 64, events: EVENTS + 1 }),
-      take: () => load.call('loopTake'),
-      end: () => load.call('loopStop'),
-      figures: ({ events, failed, latencyMs }, { cpuUs, seconds }) => ({
-        cpuUs: cpuUs / events,
-        perSecond: events / seconds,
-        p50Ms: latencyMs.p50,
-        p99Ms: latencyMs.p99,
-        failed,
-      }),
-    })
+export async function stream(bench: Bench): Promise<Measured> {
+  const targets = await standing(bench, ['bare', 'lexora', 'pipe'])
+  const { mock, load } = bench.rig
+  await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
+  const request = chatRequest({ stream: true })
+  return measureInTurns<Counted>(bench, targets, {
+    begin: ({ port }) => load.call('loop', { port, request, connections: 64, events: EVENTS + 1 }),
+    take: () => load.call('loopTake'),
+    end: () => load.call('loopStop'),
+    figures: ({ events, failed, latencyMs }, { cpuUs, seconds }) => ({
+      cpuUs: cpuUs / events,
+      perSecond: events / seconds,
+      p50Ms: latencyMs.p50,
+      p99Ms: latencyMs.p99,
+      failed,
+    }),
   })
 }

@@ -1,0 +1,77 @@
+/** What Lexora has to reach, and the judging of it: ratios and distances to bare within one run. */
+import type { Row } from './measure.ts'
+
+export type Goal = {
+  scenario: string
+  figure: string
+  /** `× bare` and `bare +` compare with bare in the same run; the others are plain bounds. */
+  bound: '× bare' | 'bare +' | 'at most' | 'at least'
+  value: number
+  /** Void where bare misses the same bound: then the machine was too busy for anybody. */
+  voidWithBare?: boolean
+}
+
+export const goals: Goal[] = [
+  { scenario: 'non-stream', figure: 'cpuUs', bound: '× bare', value: 1.5 },
+  { scenario: 'non-stream-20k', figure: 'cpuUs', bound: '× bare', value: 1.5 },
+  { scenario: 'stream', figure: 'cpuUs', bound: '× bare', value: 1.25 },
+  { scenario: 'latency', figure: 'p50Ms', bound: 'bare +', value: 0.15 },
+  { scenario: 'latency', figure: 'p99Ms', bound: 'bare +', value: 1 },
+  { scenario: 'first-byte', figure: 'p50Ms', bound: 'bare +', value: 0.2 },
+  ...['non-stream', 'non-stream-20k', 'stream', 'latency', 'first-byte'].map(
+    (scenario): Goal => ({ scenario, figure: 'failed', bound: 'at most', value: 0 }),
+  ),
+  ...['stream', 'silentStream', 'beforeFirstByte', 'nonStream'].map(
+    (figure): Goal => ({ scenario: 'client-leaves', figure, bound: 'at least', value: 100, voidWithBare: true }),
+  ),
+  { scenario: 'slow-reader', figure: 'heldKb', bound: 'at most', value: 64 },
+  { scenario: 'many-streams', figure: 'lost', bound: 'at most', value: 0 },
+  { scenario: 'most-streams', figure: 'lost', bound: 'at most', value: 0 },
+  { scenario: 'most-streams', figure: 'kbPerStream', bound: 'at most', value: 48 },
+  { scenario: 'most-streams', figure: 'oneWayP99Ms', bound: 'at most', value: 40, voidWithBare: true },
+  { scenario: 'backend-back', figure: 'backMs', bound: 'at most', value: 1_000 },
+]
+
+/** Bare costs about twice the pipe; far more means that something else than the proxy was measured. */
+const BARE_TO_PIPE_LIMIT = 2.4
+
+export type Verdict = {
+  goal: Goal
+  measured: number | null
+  limit: number | null
+  is: 'met' | 'missed' | 'void' | 'no figure'
+}
+
+export function judge(goal: Goal, rows: Row[]): Verdict {
+  const measured = figure(rows, 'lexora', goal.figure)
+  const bare = figure(rows, 'bare', goal.figure)
+  const limit = limitOf(goal, bare)
+  if (measured === null || limit === null) return { goal, measured, limit, is: 'no figure' }
+  if (goal.bound === '× bare' && voidReason(rows) !== null) return { goal, measured, limit, is: 'void' }
+  if (keeps(goal, measured, limit)) return { goal, measured, limit, is: 'met' }
+  const excused = goal.voidWithBare && bare !== null && !keeps(goal, bare, limit)
+  return { goal, measured, limit, is: excused ? 'void' : 'missed' }
+}
+
+function keeps({ bound }: Goal, measured: number, limit: number): boolean {
+  return bound === 'at least' ? measured >= limit : measured <= limit
+}
+
+/** Why this scenario's CPU figures say nothing, or null. */
+export function voidReason(rows: Row[]): string | null {
+  const bare = figure(rows, 'bare', 'cpuUs')
+  const pipe = figure(rows, 'pipe', 'cpuUs')
+  if (bare === null || pipe === null || bare <= BARE_TO_PIPE_LIMIT * pipe) return null
+  return `void: bare cost ${(bare / pipe).toFixed(2)} × the pipe (more than ${BARE_TO_PIPE_LIMIT})`
+}
+
+function limitOf({ bound, value }: Goal, bare: number | null): number | null {
+  if (bound === 'at most' || bound === 'at least') return value
+  if (bare === null) return null
+  return bound === '× bare' ? bare * value : bare + value
+}
+
+function figure(rows: Row[], target: Row['target'], name: string): number | null {
+  const value = rows.find((row) => row.target === target)?.figures[name]
+  return value === undefined || Number.isNaN(value) ? null : value
+}
