@@ -100,7 +100,8 @@ export class StreamJudge {
   private readEvent(event: SseEvent, bytes: Buffer): 'pass' | 'hide' | StreamFault {
     if (event.data === null) return 'pass'
     if (event.data === '[DONE]') {
-      if (this.dialect === 'chunks' && this.finishedChoices < this.choices) return { kind: 'unfinished' }
+      // The other dialects have ends of their own, after which nothing is read.
+      if (this.dialect !== 'chunks' || this.finishedChoices < this.choices) return { kind: 'unfinished' }
       this.done = true
       return 'pass'
     }
@@ -120,7 +121,8 @@ export class StreamJudge {
     for (const choice of choices) {
       const reason = (choice as Record<string, unknown> | null)?.['finish_reason']
       if (reason === 'abort') return { kind: 'aborted' }
-      if (typeof reason === 'string') this.finishedChoices++
+      // Some servers write an empty text where others write null.
+      if (typeof reason === 'string' && reason !== '') this.finishedChoices++
     }
     const usage = readUsage(payload['usage'])
     this.usage = mergeUsage(this.usage, usage)
