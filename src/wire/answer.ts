@@ -66,7 +66,8 @@ function scanLarge(body: Buffer): Found | 'invalid' | 'not-object' {
 }
 
 function memberValue(body: Buffer, members: readonly Member[], name: string): unknown {
-  const member = members.find((candidate) => candidate.name === name)
+  // Of a name that comes twice the last counts, as for JSON.parse.
+  const member = members.findLast((candidate) => candidate.name === name)
   return member === undefined ? null : JSON.parse(body.toString('utf8', member.start, member.end))
 }
 
