@@ -20,7 +20,8 @@ export function ensureInstalled() {
   const wanted = hash([readFileSync(join(root, 'package-lock.json')), process.platform, process.arch])
   if (existsSync(node) && existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return
   step('Installing dependencies (once, about a minute)', () => {
-    npm(['ci', '--loglevel=error', '--no-fund', '--no-audit', '--progress=true'])
+    // Not `npm ci`: it refuses a lock that lacks other platforms' optional binaries. --no-save leaves the lock as it is.
+    npm(['install', '--no-save', '--loglevel=error', '--no-fund', '--no-audit', '--progress=true'])
     writeFileSync(mark, wanted)
   })
 }

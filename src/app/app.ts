@@ -8,6 +8,7 @@ import { readHealth } from '../gateway/routes/health.ts'
 import { Gateway } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
 import type { Config, ResolvedBackend } from '../protocol/config.ts'
+import { problem } from '../protocol/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
@@ -15,6 +16,8 @@ import { RequestLog } from '../telemetry/request-log.ts'
 import { StatsCollector } from '../telemetry/stats.ts'
 import {
   authOptions,
+  CLIENT_PATIENCE,
+  type ClientPatience,
   exchangeLimits,
   guardRules,
   listenHosts,
@@ -33,9 +36,13 @@ export type AppOptions = {
   version: string
   log: Logger
   chance?: () => number
+  patience?: ClientPatience
   /** Hears every finished request, after metrics, statistics and the request log. */
   onOutcome?: (outcome: Outcome) => void
 }
+
+const DEMO = 'demo'
+const DEMO_RESTART_MS = 1000
 
 /** A busy address: who asked for it is told, and who holds it where the system knows. */
 export class PortTakenError extends Error {
@@ -59,12 +66,13 @@ export class App {
   private readonly probes = new Map<string, HealthProbe>()
   private readonly startedAt = performance.now()
   private demo: DemoProcess | null = null
+  private demoRestart: NodeJS.Timeout | undefined
   private stopping = false
   addresses: AddressInfo[] = []
 
   constructor(options: AppOptions) {
     this.options = options
-    const { config, log } = options
+    const { config, log, patience = CLIENT_PATIENCE } = options
     this.registry = new BackendRegistry(options.backends.map(withCertificate))
     this.routes = routeTable(config, options.defaultBackend)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
@@ -73,7 +81,7 @@ export class App {
       registry: this.registry,
       routes: this.routes,
       retry: retryOptions(config),
-      limits: exchangeLimits(config),
+      limits: exchangeLimits(config, patience),
       chance: options.chance ?? Math.random,
       auth: authOptions(config),
       keyHeader: config.auth.header?.toLowerCase() ?? null,
@@ -87,6 +95,7 @@ export class App {
         metrics: () => this.exposeMetrics(),
       },
       maxConnections: maxConnections(),
+      headersTimeoutMs: patience.headersMs,
     })
   }
 
@@ -109,8 +118,8 @@ export class App {
   async start(): Promise<void> {
     try {
       await this.listen()
-      if (this.options.demoEntry !== null) await this.startDemo(this.options.demoEntry)
       await Promise.all(this.registry.all().map(async ({ name }) => await this.watch(name)))
+      if (this.options.demoEntry !== null) await this.startDemo(this.options.demoEntry)
     } catch (error) {
       await this.stop(0)
       throw error
@@ -120,6 +129,7 @@ export class App {
   /** Drains for at most `graceMs`, then closes everything. Safe to call while `start` is still under way. */
   async stop(graceMs: number): Promise<void> {
     this.stopping = true
+    clearTimeout(this.demoRestart)
     await this.gateway.drain(graceMs)
     for (const probe of this.probes.values()) probe.stop()
     await this.registry.close()
@@ -151,18 +161,32 @@ export class App {
 
   private async startDemo(entry: string): Promise<void> {
     const { log } = this.options
+    this.routes.absence = problem('engine_starting', 'The demo engine is loading.', { retryAfterMs: 1000 })
     this.demo = new DemoProcess({
       entry,
       onPhase: (phase, percent) => log.info('demo engine', { phase, percent }),
-      onExit: (reason) => log.error('the demo engine ended; restart Lexora to have it back', { reason }),
+      onExit: (reason) => this.restartDemo(entry, reason),
     })
     const { port, models } = await this.demo.ready
     if (this.stopping) return
     this.registry.add(demoBackend(port, models))
+    await this.watch(DEMO)
+  }
+
+  private restartDemo(entry: string, reason: string): void {
+    const { log } = this.options
+    if (this.stopping) return
+    log.error('the demo engine ended; it is started again', { reason })
+    this.demoRestart = setTimeout(() => {
+      this.startDemo(entry).catch((error: unknown) =>
+        log.error('the demo engine did not start', { error: printError(error) }),
+      )
+    }, DEMO_RESTART_MS)
   }
 
   private async watch(name: string): Promise<void> {
     const backend = this.registry.get(name)!
+    this.probes.get(name)?.stop()
     const probe = new HealthProbe({
       backend,
       chance: this.options.chance ?? Math.random,
@@ -232,7 +256,7 @@ function withCertificate(backend: ResolvedBackend): BackendOptions {
 
 function demoBackend(port: number, models: string[]): BackendOptions {
   return {
-    name: 'demo',
+    name: DEMO,
     type: 'vllm',
     url: `http://127.0.0.1:${port}`,
     apiKey: null,

@@ -10,6 +10,11 @@ import { KeyRing } from '../users/api-key.ts'
 
 const MEBIBYTE = 1024 * 1024
 
+/** How long a client may take to say what it wants (DESIGN 3); fixed, but for tests. */
+export type ClientPatience = { headersMs: number; bodySilenceMs: number }
+
+export const CLIENT_PATIENCE: ClientPatience = { headersMs: 10_000, bodySilenceMs: 30_000 }
+
 /** The addresses to listen on: loopback means both families, since `localhost` may be either (reliability.md 3.1). */
 export function listenHosts(config: Config): string[] {
   const hosts = [config.server.host].flat()
@@ -43,9 +48,10 @@ function bracketed(host: string): string {
   return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name
 }
 
-export function exchangeLimits({ server, timeouts }: Config): ExchangeLimits {
+export function exchangeLimits({ server, timeouts }: Config, { bodySilenceMs }: ClientPatience): ExchangeLimits {
   return {
     maxBodyBytes: Math.floor(server.max_body_mb * MEBIBYTE),
+    bodySilenceMs,
     maxAnswerBytes: Math.floor(server.max_response_mb * MEBIBYTE),
     firstByteMs: timeouts.first_byte * 1000,
     idleMs: timeouts.idle * 1000,

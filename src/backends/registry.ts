@@ -27,7 +27,9 @@ export class BackendRegistry {
     return views
   }
 
+  /** Adds one, or puts it in the place of the one of this name, whose connections are destroyed. */
   add(options: BackendOptions): Backend {
+    void this.byName.get(options.name)?.close()
     const backend = new Backend(options, this.clock)
     this.byName.set(options.name, backend)
     return backend

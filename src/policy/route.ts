@@ -20,6 +20,8 @@ export type RouteTable = {
   tasks: ReadonlyMap<string, { primary: string; fallback: readonly string[] }>
   defaultBackend: string | null
   defaultModel: string | null
+  /** What to say while there is no backend at all: an engine that is still loading, for instance. */
+  absence?: Problem
 }
 
 export type Candidate = {
@@ -109,7 +111,7 @@ function missingModel(backends: readonly BackendView[], table: RouteTable): Rout
   if (fallback !== undefined) {
     return { ok: true, model: '', candidates: [{ backend: fallback.name, model: null, role: 'peer' }] }
   }
-  if (backends.length === 0) return noBackend()
+  if (backends.length === 0) return noBackend(table)
   const known = listModels(backends, table).slice(0, 5).join(', ')
   return {
     ok: false,
@@ -118,7 +120,7 @@ function missingModel(backends: readonly BackendView[], table: RouteTable): Rout
 }
 
 function unknownModel(model: string, backends: readonly BackendView[], table: RouteTable): Route {
-  if (backends.length === 0) return noBackend()
+  if (backends.length === 0) return noBackend(table)
   const silent = backends.filter((view) => !view.modelsKnown).map(({ name }) => name)
   if (silent.length > 0) {
     const message = `No backend is known to serve '${printable(model)}', and ${silent.join(', ')} has not told its models yet.`
@@ -134,7 +136,8 @@ function unknownModel(model: string, backends: readonly BackendView[], table: Ro
   }
 }
 
-function noBackend(): Route {
+function noBackend({ absence }: RouteTable): Route {
+  if (absence !== undefined) return { ok: false, problem: absence }
   return { ok: false, problem: problem('no_backend', 'No backend is configured.', { retryAfterMs: 5000 }) }
 }
 
