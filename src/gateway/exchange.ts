@@ -19,6 +19,7 @@ import type { Settlement } from './settlement.ts'
 /** Milliseconds and bytes. */
 export type ExchangeLimits = {
   maxBodyBytes: number
+  bodySilenceMs: number
   maxAnswerBytes: number
   firstByteMs: number
   idleMs: number
@@ -104,7 +105,8 @@ export class Exchange implements AttemptSink {
 
   /** Begins. From here on it ends by itself, and its settlement tells when. */
   start(): void {
-    const limits = { maxBytes: this.options.limits.maxBodyBytes, contentLength: this.head.contentLength }
+    const { maxBodyBytes, bodySilenceMs } = this.options.limits
+    const limits = { maxBytes: maxBodyBytes, contentLength: this.head.contentLength, silenceMs: bodySilenceMs }
     new BodyReader(this.req, limits, this.options.registry.clock, (read) => {
       if (read === null) this.leave()
       else if (!read.ok) this.refuse(read.problem, true)

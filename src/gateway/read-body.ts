@@ -5,8 +5,9 @@ import { tooLarge } from './guards.ts'
 
 export type BodyRead = { ok: true; body: Buffer } | { ok: false; problem: Problem }
 
-/** A body must go on arriving within this time (DESIGN 3). */
-const SILENCE_MS = 30_000
+/** `silenceMs`: a body must go on arriving within this time. */
+export type BodyLimits = { maxBytes: number; contentLength: number | null; silenceMs: number }
+
 const WORTHWHILE_BYTES = 512
 const EMPTY = Buffer.alloc(0)
 
@@ -16,7 +17,7 @@ const EMPTY = Buffer.alloc(0)
  */
 export class BodyReader {
   private readonly req: IncomingMessage
-  private readonly limits: { maxBytes: number; contentLength: number | null }
+  private readonly limits: BodyLimits
   private readonly clock: DeadlineClock
   private readonly onRead: (read: BodyRead | null) => void
   private first: Buffer = EMPTY
@@ -27,12 +28,7 @@ export class BodyReader {
   private done = false
   slot = -1
 
-  constructor(
-    req: IncomingMessage,
-    limits: { maxBytes: number; contentLength: number | null },
-    clock: DeadlineClock,
-    onRead: (read: BodyRead | null) => void,
-  ) {
+  constructor(req: IncomingMessage, limits: BodyLimits, clock: DeadlineClock, onRead: (read: BodyRead | null) => void) {
     this.req = req
     this.limits = limits
     this.clock = clock
@@ -45,8 +41,9 @@ export class BodyReader {
   }
 
   onTick(now: number): void {
-    if (now - this.progressAt < SILENCE_MS) return
-    this.refuse(problem('request_timeout', `The body stopped arriving for ${SILENCE_MS / 1000} s.`))
+    const { silenceMs } = this.limits
+    if (now - this.progressAt < silenceMs) return
+    this.refuse(problem('request_timeout', `The body stopped arriving for ${silenceMs / 1000} s.`))
   }
 
   private onData(chunk: Buffer): void {

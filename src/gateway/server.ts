@@ -25,6 +25,8 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
   onOutcome: (outcome: Outcome) => void
   operations: Operations
   maxConnections: number
+  /** How long a client may take to send its headers. */
+  headersTimeoutMs: number
 }
 
 /** The operators' routes, answered by the app that holds the facts. */
@@ -35,7 +37,6 @@ export type Operations = {
   metrics(): Promise<{ contentType: string; text: string }>
 }
 
-const HEADERS_TIMEOUT_MS = 10_000
 const CLIENT_KEEP_ALIVE_MS = 65_000
 const MAX_HEADER_BYTES = 16 * 1024
 const REQUEST_ID = /^[\w.:-]{1,128}$/
@@ -84,7 +85,7 @@ export class Gateway {
     const server = createServer(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
-        headersTimeout: HEADERS_TIMEOUT_MS,
+        headersTimeout: this.options.headersTimeoutMs,
         // Body and answer have deadlines of their own.
         requestTimeout: 0,
         keepAliveTimeout: CLIENT_KEEP_ALIVE_MS,
