@@ -16,8 +16,8 @@ export type Logger = {
 const COLOURS: Record<LogLevel, string> = { DEBUG: '90', INFO: '36', WARNING: '33', ERROR: '31' }
 
 /**
- * One line per event: `console` for people (coloured where `colour`), `json` for machines. Every line passes the
- * redactor, and control characters in values cannot start a second line or move a terminal's cursor.
+ * One line per event: `console` for people (coloured where `colour`), `json` for machines. Every text passes the
+ * redactor, and control characters in it cannot start a second line or move a terminal's cursor.
  */
 export function createLogger(options: {
   level: LogLevel
@@ -30,8 +30,10 @@ export function createLogger(options: {
   const least = LEVELS.indexOf(options.level)
   const log = (level: LogLevel, message: string, fields: LogFields = {}): void => {
     if (LEVELS.indexOf(level) < least) return
+    const { redactor, now } = options
     const line = options.format === 'json' ? jsonLine : consoleLine(options.colour)
-    options.write(`${options.redactor.redact(line(options.now(), level, message, fields))}\n`)
+    // Masked before they stand in a line: a mask over the finished line could take a quote or its backslash along.
+    options.write(`${line(now(), level, redactor.redact(message), redactFields(fields, redactor))}\n`)
   }
   return {
     debug: (message, fields) => log('DEBUG', message, fields),
@@ -41,8 +43,16 @@ export function createLogger(options: {
   }
 }
 
+function redactFields(fields: LogFields, redactor: Redactor): LogFields {
+  const redacted = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? redactor.redact(value) : value,
+  ])
+  return Object.fromEntries(redacted)
+}
+
 function jsonLine(at: Date, level: LogLevel, message: string, fields: LogFields): string {
-  return JSON.stringify({ ts: at.toISOString(), level, msg: message, ...fields })
+  return printable(JSON.stringify({ ts: at.toISOString(), level, msg: message, ...fields }))
 }
 
 function consoleLine(colour: boolean) {
@@ -61,10 +71,9 @@ function printed(value: string | number | boolean | null): string {
   return /^[\w./:@-]+$/.test(value) ? value : printable(JSON.stringify(value))
 }
 
-/** Control, format and bidirectional characters as escapes. */
+/** Control, format and bidirectional characters as escapes, in the form that JSON reads. */
 function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) =>
+    Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
   )
 }

@@ -13,7 +13,10 @@ export class Redactor {
 
   /** Names a secret that must never appear anywhere; short ones are left to the patterns, they would mask plain words. */
   add(secret: string): void {
-    if (secret.length >= 6 && !this.secrets.includes(secret)) this.secrets.push(secret)
+    if (secret.length < 6 || this.secrets.includes(secret)) return
+    this.secrets.push(secret)
+    // Longest first: one that begins with another must not be left with its tail.
+    this.secrets.sort((a, b) => b.length - a.length)
   }
 
   redact(text: string): string {
