@@ -21,23 +21,23 @@ export async function standing(bench: Bench, names: TargetName[]): Promise<Targe
   return targets
 }
 
-/** Starts targets for one scenario alone, warmed by streams, and stops them whatever happens. */
+/** Starts a target for one measurement alone, warmed by streams, and stops it whatever happens. */
 export async function withFresh<Result>(
   bench: Bench,
-  names: TargetName[],
-  use: (targets: Target[]) => Promise<Result>,
+  name: TargetName,
+  use: (target: Target) => Promise<Result>,
 ): Promise<Result> {
-  const targets: Target[] = []
+  const target = await bench.rig.start(name)
   try {
-    for (const name of available(bench, names)) targets.push(await bench.rig.start(name))
-    for (const target of targets) await warmUp(bench, target, { stream: true })
-    return await use(targets)
+    await warmUp(bench, target, { stream: true })
+    return await use(target)
   } finally {
-    for (const target of targets) await target.stop()
+    await target.stop()
   }
 }
 
-const available = ({ rig }: Bench, names: TargetName[]) => names.filter((name) => rig.targets.includes(name))
+/** Without Lexora where it is not built. */
+export const available = ({ rig }: Bench, names: TargetName[]) => names.filter((name) => rig.targets.includes(name))
 
 /** Hard work before anything is measured: code that is still being compiled and a heap that still grows are nobody's cost. */
 async function warmUp({ rig, settings }: Bench, { port, pid }: Target, { stream }: { stream: boolean }): Promise<void> {
