@@ -1,0 +1,26 @@
+import type { Outcome } from '../../src/telemetry/outcome.ts'
+
+/** A chat that was answered at the first try. */
+export function anOutcome(changes: Partial<Outcome> = {}): Outcome {
+  return {
+    reqId: 'r1',
+    user: null,
+    keyId: null,
+    task: null,
+    model: 'tiny',
+    backend: 'main',
+    endpoint: '/v1/chat/completions',
+    stream: false,
+    status: 200,
+    outcome: 'ok',
+    error: null,
+    retries: [],
+    fallbacks: [],
+    queueMs: 0,
+    ttftMs: null,
+    latencyMs: 100,
+    awayMs: 99,
+    usage: null,
+    ...changes,
+  }
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { type BackendGauges, Metrics } from '../../src/telemetry/metrics.ts'
+import type { Outcome } from '../../src/telemetry/outcome.ts'
+import { readExposition, type Sample } from './exposition.ts'
+import { anOutcome } from './given.ts'
+
+async function exposed(outcomes: readonly Partial<Outcome>[], backends: BackendGauges[] = []): Promise<Sample[]> {
+  const metrics = new Metrics(() => backends)
+  for (const changes of outcomes) metrics.record(anOutcome(changes))
+  return readExposition(await metrics.expose())
+}
+
+/** The samples of one metric, as `label=value … number`. */
+function of(samples: readonly Sample[], name: string): string[] {
+  return samples
+    .filter((sample) => sample.name === name)
+    .map(({ labels, value }) => [...Object.entries(labels).map(([label, text]) => `${label}=${text}`), value].join(' '))
+}
+
+/** Where one value fell: the smallest bound that its bucket has. */
+function bucketOf(samples: readonly Sample[], name: string): string | undefined {
+  return samples.find((sample) => sample.name === `${name}_bucket` && sample.value > 0)?.labels['le']
+}
+
+test('a request is counted by endpoint, model, backend and outcome', async () => {
+  const samples = await exposed([{}, {}, { outcome: 'client_error', backend: null, model: 'other' }])
+  expect(of(samples, 'lexora_requests_total')).toEqual([
+    'endpoint=/v1/chat/completions model=tiny backend=main outcome=ok 2',
+    'endpoint=/v1/chat/completions model=other backend=none outcome=client_error 1',
+  ])
+})
+
+test('tokens are counted by model and kind', async () => {
+  const samples = await exposed([
+    { usage: { prompt: 10, completion: 5, cached: null } },
+    { usage: { prompt: 1, completion: null, cached: 1 } },
+  ])
+  expect(of(samples, 'lexora_tokens_total')).toEqual([
+    'model=tiny kind=prompt 11',
+    'model=tiny kind=completion 5',
+    'model=tiny kind=cached 1',
+  ])
+})
+
+test('retries and fallbacks are counted one by one', async () => {
+  const samples = await exposed([
+    {
+      retries: [
+        { backend: 'a', reason: 'lost' },
+        { backend: 'a', reason: 'lost' },
+      ],
+      fallbacks: [{ from: 'a', to: 'b' }],
+    },
+  ])
+  expect(of(samples, 'lexora_retries_total')).toEqual(['backend=a reason=lost 2'])
+  expect(of(samples, 'lexora_fallbacks_total')).toEqual(['from=a to=b 1'])
+})
+
+describe('times are in seconds', () => {
+  test('of the whole request', async () => {
+    expect(bucketOf(await exposed([{ latencyMs: 2400 }]), 'lexora_request_duration_seconds')).toBe('2.5')
+  })
+
+  test('to the first token, of streams only', async () => {
+    const name = 'lexora_time_to_first_token_seconds'
+    expect(bucketOf(await exposed([{ ttftMs: 90 }]), name)).toBe('0.1')
+    expect(of(await exposed([{ ttftMs: null }]), `${name}_count`)).toEqual(['model=tiny 0'])
+  })
+
+  test('of Lexora itself: all but the queue and the backend, and never negative', async () => {
+    const name = 'lexora_overhead_seconds'
+    expect(bucketOf(await exposed([{ latencyMs: 100, awayMs: 60, queueMs: 39.2 }]), name)).toBe('0.001')
+    expect(of(await exposed([{ latencyMs: 100, awayMs: 101 }]), `${name}_sum`)).toEqual(['0'])
+  })
+})
+
+test('gauges show the backends as they are at the moment of the scrape', async () => {
+  const backends: BackendGauges[] = [{ name: 'a', inFlight: 1, up: false, breaker: 2 }]
+  const metrics = new Metrics(() => backends)
+  await metrics.expose()
+  backends[0] = { name: 'a', inFlight: 3, up: true, breaker: 0 }
+  const samples = readExposition(await metrics.expose())
+  const gauges = ['lexora_in_flight', 'lexora_backend_up', 'lexora_breaker_state'].map((name) => of(samples, name))
+  expect(gauges).toEqual([['backend=a 3'], ['backend=a 1'], ['backend=a 0']])
+})
+
+test('the process tells of itself', async () => {
+  expect(of(await exposed([]), 'process_resident_memory_bytes').length).toBe(1)
+})
+
+test('D23: a hundred thousand users, keys, tasks and ids add no series', async () => {
+  const metrics = new Metrics(() => [])
+  const series = async () =>
+    readExposition(await metrics.expose()).filter(({ name }) => name.startsWith('lexora_')).length
+  metrics.record(anOutcome())
+  const before = await series()
+  for (let i = 0; i < 100_000; i++) {
+    metrics.record(anOutcome({ reqId: `r${i}`, user: `u${i}`, keyId: `k${i}`, task: `t${i}` }))
+  }
+  expect(await series()).toBe(before)
+})
+
+test('names that backends report, however odd, leave the exposition readable', async () => {
+  const model = 'a"b\\c\nd}e{f,g="h"'
+  const samples = await exposed([{ model, ttftMs: 1, usage: { prompt: 1, completion: 1, cached: 0 } }])
+  const models = new Set(samples.flatMap(({ labels }) => labels['model'] ?? []))
+  expect([...models]).toEqual([model])
+})
