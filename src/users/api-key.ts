@@ -6,7 +6,8 @@ export type Principal = { user: string | null; keyId: string | null }
 /** Keys that Lexora minted start so: one that is unknown is refused even where no key is needed. */
 export const MINTED_PREFIX = 'lx-'
 
-const MAX_KEY_LENGTH = 512
+/** As long as the configuration admits them. */
+const MAX_KEY_LENGTH = 4096
 
 /** Keys by digest: the secret itself is not kept, and looking a digest up tells an attacker nothing about the key. */
 export class KeyRing {
