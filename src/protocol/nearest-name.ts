@@ -1,7 +1,7 @@
 /** The names closest to a mistyped one, best first; none when nothing is near. Used wherever an error names the fix. */
 export function nearestNames(wrong: string, names: Iterable<string>, most = 3): string[] {
-  const limit = Math.max(2, Math.floor(wrong.length / 3))
-  const asked = wrong.toLowerCase().slice(0, 80)
+  const asked = wrong.slice(0, 80).toLowerCase()
+  const limit = Math.max(2, Math.floor(asked.length / 3))
   const scored: { name: string; distance: number }[] = []
   for (const name of names) {
     const lower = name.toLowerCase()
