@@ -80,7 +80,7 @@ export class PassThrough {
   /** Forwards `/backends/{name}/rest` as `/rest`. */
   raw(req: IncomingMessage, res: ServerResponse, head: RequestHead, call: Omit<Call, 'backend' | 'path'>): void {
     const [, , name, ...rest] = head.target.split('/')
-    const backend = this.options.registry.get(decodeURIComponent(name ?? ''))
+    const backend = this.options.registry.get(decodeName(name ?? ''))
     const path = `/${rest.join('/')}`
     if (backend === undefined || backend.options.type === 'dummy') {
       return refuse(res, problem('not_found', 'There is no such backend.'), call)
@@ -146,6 +146,15 @@ export class PassThrough {
       this.proxies.set(backend, proxy)
     }
     return proxy
+  }
+}
+
+/** A name with a malformed escape is no backend's. */
+function decodeName(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
   }
 }
 

@@ -141,13 +141,13 @@ export class Gateway {
     const requestId = head.requestId !== null && REQUEST_ID.test(head.requestId) ? head.requestId : this.nextRequestId()
     const context: Context = { req, res, head, requestId }
     if (this.draining) res.setHeader('connection', 'close')
+    const endpoint = this.managed.get(head.path)
     const told = guard(head, this.options.rules)
-    if (told !== null) return this.refuse(context, told)
+    if (told !== null) return this.refuse(context, told, endpoint)
     if (head.origin !== null) {
       for (const [name, value] of corsHeaders(head, this.options.rules)) res.setHeader(name, value)
       if (head.method === 'OPTIONS') return answerPreflight(res)
     }
-    const endpoint = this.managed.get(head.path)
     if (endpoint !== undefined) return this.handleManaged(context, endpoint, expectsContinue)
     if (expectsContinue) res.writeContinue()
     if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
@@ -251,6 +251,9 @@ export class Gateway {
     app.disable('x-powered-by')
     app.disable('etag')
     app.set('query parser', 'simple')
+    // Only the exact paths of the table are routes.
+    app.enable('case sensitive routing')
+    app.enable('strict routing')
     app.get('/healthz', (_req, res) => res.json({ status: 'alive' }))
     app.get('/readyz', (_req, res) => {
       const ready = operations.ready() && !this.draining
