@@ -4,6 +4,9 @@ import { ERRORS, type Problem, retryAfterSeconds, statusOf } from '../protocol/e
 
 type Shape = Endpoint['shape']
 
+export const LINGER_MS = 1000
+const LINGER_BYTES = 64 * 1024 * 1024
+
 /** The error object of DESIGN 4.2, or Anthropic's form of it. */
 export function errorBody(told: Problem, shape: Shape): unknown {
   const { type } = ERRORS[told.code]
@@ -46,7 +49,30 @@ export function sendError(
   // What was not read of the body would be taken for the next request.
   if (options.close === true) headers.push('connection', 'close')
   res.writeHead(status, headers)
-  res.end(body)
+  if (options.close === true && !res.req.complete) endAfterBody(res, body)
+  else res.end(body)
+}
+
+/**
+ * Closing on a client that still sends would reset the connection, and the answer would be lost with it. So the answer
+ * goes out, and what the client sends meanwhile is read into nothing, for a while (nginx's lingering_close).
+ */
+function endAfterBody(res: ServerResponse, answer: Buffer): void {
+  const { req } = res
+  let bytes = 0
+  const end = (): void => {
+    clearTimeout(timer)
+    if (!res.writableEnded) res.end()
+  }
+  const timer = setTimeout(end, LINGER_MS).unref()
+  res.write(answer)
+  req.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > LINGER_BYTES) end()
+  })
+  req.once('end', end)
+  res.once('close', end)
+  req.resume()
 }
 
 /** The event that ends a stream which failed after it had begun, in the form its client library understands. */

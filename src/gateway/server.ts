@@ -9,7 +9,7 @@ import { type Problem, problem, statusOf } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { type AuthOptions, authenticate, authenticateAdmin } from './authenticate.ts'
-import { sendError } from './error-response.ts'
+import { LINGER_MS, sendError } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody } from './guards.ts'
 import { PassThrough } from './pass-through.ts'
@@ -341,5 +341,8 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
     error: { message: told.message, type: 'invalid_request_error', param: null, code: told.code },
   })
   const head = `HTTP/1.1 ${status} ${told.code}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`
+  // The peer may keep its half of the connection open for ever.
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  socket.once('close', () => clearTimeout(cut))
   socket.end(`${head}\r\nx-request-id: ${randomUUID()}\r\nconnection: close\r\n\r\n${body}`)
 }
