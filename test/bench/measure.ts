@@ -15,10 +15,13 @@ export type Settings = {
   windowMs: number
   /** Windows that may be taken again because somebody else used the machine, per scenario. */
   repeats: number
-  /** Also what takes long: 9,500 streams. */
-  full: boolean
 }
-export type Bench = { rig: Rig; settings: Settings; standing: Map<TargetName, Target> }
+export type Bench = {
+  rig: Rig
+  settings: Settings
+  /** The warm targets that scenarios share, as far as they have been started. */
+  standing: Map<TargetName, Target>
+}
 export type Measured = { rows: Row[]; notes: string[] }
 
 /** More foreign CPU than this share of one core, and the window is taken again. */

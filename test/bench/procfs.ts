@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** Ticks of /proc/PID/stat per second: AT_CLKTCK of the auxiliary vector, so no tool and no guess is needed. */
-export function clockTicksPerSecond(): number {
+function clockTicksPerSecond(): number {
   const AT_CLKTCK = 17n
   const auxv = readFileSync('/proc/self/auxv')
   for (let at = 0; at + 16 <= auxv.length; at += 16) {
@@ -31,7 +31,7 @@ function processes(): number[] {
 }
 
 /** A process and everything below it. */
-export function processTree(root: number): number[] {
+function processTree(root: number): number[] {
   const children = new Map<number, number[]>()
   for (const pid of processes()) {
     const stat = readStat(pid)

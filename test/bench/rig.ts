@@ -1,6 +1,7 @@
 /** The bench on its feet: mock, load and targets, each a process of its own, the target alone on its core. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { Caller } from './channel.ts'
 import { everythingOn } from './lexora-config.ts'
 import { lexoraIsBuilt, startLexora } from './lexora-process.ts'
@@ -8,7 +9,7 @@ import type { LoadApi } from './load.ts'
 import type { MockApi } from './mock.ts'
 import { allowedCores } from './procfs.ts'
 
-export const TARGETS = ['direct', 'pipe', 'bare', 'lexora'] as const
+const TARGETS = ['direct', 'pipe', 'bare', 'lexora'] as const
 export type TargetName = (typeof TARGETS)[number]
 
 /** Something to send requests to; `pid` is null where the mock itself is asked. */
@@ -20,6 +21,7 @@ export type Rig = {
   load: Caller<LoadApi>
   /** Where processes run, for the report. */
   placement: string
+  /** Without Lexora where it is not built. */
   targets: TargetName[]
   /** Starts a fresh target; the caller stops it. */
   start: (name: TargetName) => Promise<Target>
@@ -28,10 +30,10 @@ export type Rig = {
 
 type Cores = { bench: string; proxy: string } | null
 
-export async function startRig(wanted: TargetName[]): Promise<Rig> {
+export async function startRig(): Promise<Rig> {
   const cores = chooseCores()
-  const mock = startHelper<MockApi>('mock', cores?.bench)
-  const load = startHelper<LoadApi>('load', cores?.bench)
+  const mock = startHelper<MockApi>('mock', new URL('./mock.ts', import.meta.url), cores?.bench)
+  const load = startHelper<LoadApi>('load', new URL('./load.ts', import.meta.url), cores?.bench)
   const mockPort = await mock.caller.call('listen', { port: 0 })
   const open = new Set<Target>()
 
@@ -42,7 +44,7 @@ export async function startRig(wanted: TargetName[]): Promise<Rig> {
     placement: cores
       ? `proxy on core ${cores.proxy}, mock and load on core ${cores.bench}`
       : 'nothing pinned: no taskset, or a single core',
-    targets: wanted.filter((name) => name !== 'lexora' || lexoraIsBuilt()),
+    targets: TARGETS.filter((name) => name !== 'lexora' || lexoraIsBuilt()),
     start: async (name) => {
       const target = await startTarget(name, mockPort, cores?.proxy)
       const stop = target.stop
@@ -61,6 +63,8 @@ export async function startRig(wanted: TargetName[]): Promise<Rig> {
   }
 }
 
+const programs = { bare: new URL('./bare.ts', import.meta.url), pipe: new URL('./pipe.ts', import.meta.url) }
+
 async function startTarget(name: TargetName, upstreamPort: number, core: string | undefined): Promise<Target> {
   if (name === 'direct') return { name, port: upstreamPort, pid: null, stop: async () => {} }
   if (name === 'lexora') {
@@ -69,7 +73,11 @@ async function startTarget(name: TargetName, upstreamPort: number, core: string 
       ...(await startLexora({ config: everythingOn(upstreamPort), launch: (args) => pinned(core, args) })),
     }
   }
-  const { child, caller } = startHelper<{ listen: (to: { upstreamPort: number }) => Promise<number> }>(name, core)
+  const { child, caller } = startHelper<{ listen: (to: { upstreamPort: number }) => Promise<number> }>(
+    name,
+    programs[name],
+    core,
+  )
   const port = await caller.call('listen', { upstreamPort })
   return { name, port, pid: child.pid ?? 0, stop: () => end(child) }
 }
@@ -93,9 +101,13 @@ function pinned(core: string | undefined, args: string[]): { command: string; ar
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as in channel.ts
-function startHelper<Api extends Record<string, (argument: any) => unknown>>(name: string, core: string | undefined) {
-  const program = pinned(core, [new URL(`${name}.ts`, import.meta.url).pathname])
-  const child = spawn(program.command, program.args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+function startHelper<Api extends Record<string, (argument: any) => unknown>>(
+  name: string,
+  program: URL,
+  core: string | undefined,
+) {
+  const { command, args } = pinned(core, [fileURLToPath(program)])
+  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   return { child, caller: new Caller<Api>(child, name) }
 }
 

@@ -36,7 +36,6 @@ export async function withFresh<Result>(
   }
 }
 
-/** Without Lexora where it is not built. */
 export const available = ({ rig }: Bench, names: TargetName[]) => names.filter((name) => rig.targets.includes(name))
 
 /** Hard work before anything is measured: code that is still being compiled and a heap that still grows are nobody's cost. */

@@ -16,7 +16,7 @@ const OTHER_STREAMS = 6
 /** A start of vLLM lies in each test. */
 const PATIENCE_MS = 400_000
 
-describeWithVllm('a real vLLM that dies', ({ env }) => {
+describeWithVllm('a real vLLM that dies', (shared) => {
   let port: number
   let lexora: LexoraProcess
   let vllm: VllmProcess | null = null
@@ -32,7 +32,7 @@ describeWithVllm('a real vLLM that dies', ({ env }) => {
   showLogsOnFailure(() => ({ vllm: vllm?.log, lexora }))
 
   async function started(): Promise<VllmProcess> {
-    vllm ??= await startVllm(env, port)
+    vllm ??= await startVllm(shared.env, port)
     return vllm
   }
   async function ended(): Promise<void> {

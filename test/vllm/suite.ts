@@ -5,12 +5,13 @@ import { type LexoraProcess, startLexora } from '../bench/lexora-process.ts'
 import type { SharedVllm } from './global-setup.ts'
 import { lastLines, MODEL } from './vllm-process.ts'
 
-/** Declares tests that need a real vLLM; they are skipped, and named as such, where there is none. */
-export function describeWithVllm(name: string, tests: (shared: SharedVllm) => void): void {
+/**
+ * Declares tests that need a real vLLM. Where there is none they are skipped by name, so `vllm` may be looked into
+ * only by what runs: hooks and tests.
+ */
+export function describeWithVllm(name: string, tests: (vllm: SharedVllm) => void): void {
   const shared = inject('vllm')
-  describe.skipIf(!shared)(name, () => {
-    if (shared) tests(shared)
-  })
+  describe.skipIf(!shared)(name, () => tests(shared as SharedVllm))
 }
 
 /** As `LEXORA_VLLM__URL=… lexora --no-ui`, with a rate that 32 streams at once do not exceed. */

@@ -38,7 +38,8 @@ export async function startVllm(env: VllmEnv, port: number): Promise<VllmProcess
     env: { ...process.env, ...environment(env, folder) },
   })
   closeSync(output)
-  const pid = child.pid ?? 0
+  await once(child, 'spawn')
+  const pid = child.pid!
   const endWithUs = () => signalGroup(pid, 'SIGKILL')
   process.once('exit', endWithUs)
 
