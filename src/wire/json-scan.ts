@@ -267,10 +267,13 @@ export function dropMembers(scan: ObjectScan, gone: readonly Member[]): Splice[]
   return splices
 }
 
-/** Copies `bytes` once with every splice made; returns `bytes` itself when there is none. Splices must not overlap. */
+/**
+ * Copies `bytes` once with every splice made; returns `bytes` itself when there is none. Splices must not overlap; those
+ * that only put something in come before one that takes away at the same place, and otherwise in the order given.
+ */
 export function applySplices(bytes: Buffer, splices: readonly Splice[]): Buffer {
   if (splices.length === 0) return bytes
-  const ordered = [...splices].sort((a, b) => a.start - b.start)
+  const ordered = [...splices].sort((a, b) => a.start - b.start || a.end - b.end)
   const parts: Buffer[] = []
   let at = 0
   for (const { start, end, text } of ordered) {

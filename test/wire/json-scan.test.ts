@@ -274,12 +274,13 @@ describe('splices', () => {
     expect(applySplices(bytes, [])).toBe(bytes)
   })
 
-  test('are made in the order of the text, those at one place in the order given', () => {
+  test('are made in the order of the text; at one place what is put in comes first', () => {
     const splices = [
       { start: 5, end: 6, text: 'z' },
-      { start: 1, end: 1, text: 'é' },
       { start: 1, end: 2, text: Buffer.from('y') },
+      { start: 1, end: 1, text: 'é' },
+      { start: 1, end: 1, text: 'è' },
     ]
-    expect(applySplices(Buffer.from('abcdef'), splices).toString()).toBe('aéycdez')
+    expect(applySplices(Buffer.from('abcdef'), splices).toString()).toBe('aéèycdez')
   })
 })
