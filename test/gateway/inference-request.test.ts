@@ -83,6 +83,11 @@ describe('fields', () => {
     expect(parsed(`{"n":${n}}`).choices).toBe(1)
   })
 
+  test.fails('that come twice count by the last, as backends read them', () => {
+    expect(parsed('{"store":false,"store":true,"n":3,"n":2}', { kind: 'responses' }).stores).toBe(true)
+    expect(parsed('{"n":3,"n":2}').choices).toBe(2)
+  })
+
   test.each([
     ['{"stream_options":{"include_usage":true}}', true],
     ['{"stream_options":{"include_usage":false}}', false],
