@@ -128,7 +128,11 @@ export async function assertSettled(
       () => fake.running() === 0 && fake.waiting() === 0,
       () => `a backend still runs ${fake.running()}`,
     )
-    expect(fake.requests.filter(({ outcome }) => outcome === 'open').map(({ path }) => path)).toEqual([])
+    const open = () => fake.requests.filter(({ outcome }) => outcome === 'open').map(({ path }) => path)
+    await until(
+      () => open().length === 0,
+      () => `a backend has open requests: ${open()}`,
+    )
   }
   await until(
     () => activeTimers() <= baseline,
