@@ -84,7 +84,7 @@ export class Backend implements AttemptOwner {
   }
 
   /** The path of an endpoint here. Made of configuration only; `model` is a configured name where Azure needs one. */
-  pathFor(endpoint: Endpoint, model: string | null): string {
+  pathFor(endpoint: Pick<Endpoint, 'path'>, model: string | null): string {
     const { type, apiVersion } = this.options
     return this.withBase(type === 'azure_openai' ? azurePath(endpoint.path, model, apiVersion) : endpoint.path)
   }

@@ -36,6 +36,7 @@ export type PassThroughOptions = {
   timeoutMs: number
 }
 
+/** `path`: at the backend, its base included. */
 type Call = { backend: Backend; requestId: string; settlement: Settlement; path: string }
 
 /**
@@ -70,11 +71,9 @@ export class PassThrough {
     call.settlement.model = this.options.registry.all().some(({ models }) => models.has(route.model))
       ? route.model
       : 'other'
-    this.forward(req, res, head, {
-      ...call,
-      backend: this.options.registry.get(route.candidates[0]!.backend)!,
-      path: head.path,
-    })
+    const { backend: name, model } = route.candidates[0]!
+    const backend = this.options.registry.get(name)!
+    this.forward(req, res, head, { ...call, backend, path: backend.pathFor(head, model) })
   }
 
   /** Forwards `/backends/{name}/rest` as `/rest`. */
@@ -88,7 +87,7 @@ export class PassThrough {
     // Nothing may climb out of the configured base path, in plain or in escapes that a server might decode.
     if (/\.\.|%2e|%2f|%5c|\\/i.test(path))
       return refuse(res, problem('invalid_request', 'The path must be plain.'), call)
-    this.forward(req, res, head, { ...call, backend, path })
+    this.forward(req, res, head, { ...call, backend, path: backend.withBase(path) })
   }
 
   private forward(req: IncomingMessage, res: ServerResponse, head: RequestHead, call: Call): void {
@@ -117,7 +116,7 @@ export class PassThrough {
         followRedirects: false,
         xfwd: false,
         proxyTimeout: this.options.timeoutMs,
-        pathRewrite: (_path, req) => backend.withBase(this.calls.get(req as IncomingMessage)?.path ?? '/'),
+        pathRewrite: (_path, req) => this.calls.get(req as IncomingMessage)?.path ?? '/',
         on: {
           proxyReq: (proxyReq, req) => {
             for (const name of proxyReq.getHeaderNames()) {

@@ -113,10 +113,11 @@ export class Gateway {
   /** Takes nothing new, lets what runs finish for `graceMs`, then ends it with a true error; resolves when all is closed. */
   async drain(graceMs: number): Promise<void> {
     this.draining = true
-    const closed = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
     for (const server of this.servers) server.closeIdleConnections()
+    // Until then it listens on: who comes now is told when to come back, not just turned away.
     await this.waitUntilIdle(graceMs)
     for (const exchange of this.live.all()) exchange.shutDown()
+    const closed = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
     for (const server of this.servers) server.closeIdleConnections()
     const cut = setTimeout(() => {
       for (const server of this.servers) server.closeAllConnections()
