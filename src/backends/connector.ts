@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 
+/** undici takes from a socket all that is there; in smaller pieces a paused stream leaves the rest unread, and the next read of the kernel waits. */
+const PIECE_BYTES = 8 * 1024
+
+/** Passed on to `net.connect`, which undici's types do not say. */
+const HOLD_LITTLE = { highWaterMark: 1 } as object
+
 /** Bytes a connection had answered before it failed, by the error that ended it: tells a stale connection from a fresh one. */
 const bytesReadBefore = new WeakMap<Error, number>()
 
@@ -14,6 +20,7 @@ export function createConnector(timeoutMs: number, ca: string | null): buildConn
     allowH2: false,
     autoSelectFamily: true,
     ...(ca === null ? {} : { ca }),
+    ...HOLD_LITTLE,
   })
   return (options, callback) => {
     connect(options, (error, socket) => {
@@ -35,5 +42,7 @@ export function wasReused(error: Error): boolean {
 
 function watch(socket: Socket): void {
   socket.setNoDelay(true)
+  const read = socket.read.bind(socket)
+  socket.read = (size?: number) => read(size ?? (socket.readableLength > PIECE_BYTES ? PIECE_BYTES : undefined))
   socket.on('error', (error) => bytesReadBefore.set(error, socket.bytesRead))
 }

@@ -6,7 +6,9 @@
 export class LiveList<Item extends { slot: number }> {
   private readonly items: Item[] = []
 
+  /** An item that is there already stays where it is. */
   add(item: Item): void {
+    if (this.items[item.slot] === item) return
     item.slot = this.items.push(item) - 1
   }
 

@@ -1,24 +1,35 @@
 import type { ServerResponse } from 'node:http'
+import type { DeadlineClock, Ticking } from '../backends/deadline-clock.ts'
 
 const KEEPALIVE_EVERY_MS = 15_000
-const ONE_WRITE_BYTES = 16 * 1024
 const KEEPALIVE = Buffer.from(': waiting\n\n')
+/** Up to here one string is written instead of a vector of buffers; Latin-1 keeps every byte. */
+const ONE_WRITE_BYTES = 16 * 1024
+const CRLF = Buffer.from('\r\n')
+const LAST_CHUNK = '0\r\n\r\n'
 
 /**
  * The client's end of one answer: writes with backpressure, comments into long silences, and cuts a client that has
  * stopped reading. It never decides what is written.
  */
-export class ClientStream {
+export class ClientStream implements Ticking {
   private readonly res: ServerResponse
   private readonly stallMs: number
+  private readonly clock: DeadlineClock
   private readonly onDrain: () => void
-  private keepAlive: NodeJS.Timeout | null = null
-  private stall: NodeJS.Timeout | null = null
+  /** Frames chunks itself: Node writes each as four pieces, which costs more than all else that we do per event. */
+  private chunked = false
+  private keepAliveAt = Number.POSITIVE_INFINITY
+  private openForKeepAlive: (() => void) | null = null
+  private stalled: { since: number; written: number } | null = null
+  /** Its place on the clock. */
+  slot = -1
 
   /** `onDrain`: the client reads again. `stallMs`: how long it may read nothing while bytes wait for it. */
-  constructor(res: ServerResponse, stallMs: number, onDrain: () => void) {
+  constructor(res: ServerResponse, stallMs: number, clock: DeadlineClock, onDrain: () => void) {
     this.res = res
     this.stallMs = stallMs
+    this.clock = clock
     this.onDrain = onDrain
   }
 
@@ -28,23 +39,30 @@ export class ClientStream {
 
   /** After `afterMs` of silence opens the stream with `open` and keeps it alive by comments until `stopKeepAlive`. */
   startKeepAlive(afterMs: number, open: () => void): void {
-    const beat = (): void => {
-      if (!this.isOpen) open()
-      this.write(KEEPALIVE)
-      this.keepAlive = setTimeout(beat, KEEPALIVE_EVERY_MS)
-    }
-    this.keepAlive = setTimeout(beat, afterMs)
+    this.openForKeepAlive = open
+    this.keepAliveAt = performance.now() + afterMs
+    this.clock.add(this)
   }
 
   stopKeepAlive(): void {
-    if (this.keepAlive !== null) clearTimeout(this.keepAlive)
-    this.keepAlive = null
+    this.keepAliveAt = Number.POSITIVE_INFINITY
+    if (this.stalled === null) this.clock.remove(this)
+  }
+
+  /** Sends status 200 and the headers of an event stream, of which the length is not known. */
+  openEvents(headers: string[]): void {
+    const { res } = this
+    // An HTTP/1.0 client knows no chunks: there the end of the connection ends the answer.
+    this.chunked = res.req.httpVersionMinor > 0
+    if (this.chunked) headers.push('transfer-encoding', 'chunked')
+    res.writeHead(200, headers)
+    if (this.chunked) res.chunkedEncoding = false
   }
 
   /** Returns false when the client does not keep up; `onDrain` follows once it does. */
   write(bytes: Buffer): boolean {
-    if (this.res.write(bytes)) return true
-    if (this.stall === null) {
+    if (this.chunked ? this.writeChunk(bytes) : this.res.write(bytes)) return true
+    if (this.stalled === null) {
       this.watchStall()
       this.res.once('drain', () => {
         this.stopStall()
@@ -56,40 +74,57 @@ export class ClientStream {
 
   /** Ends the answer, `last` being its last bytes; what is still in our buffers is bounded by the same stall rule. */
   end(last?: Buffer): void {
-    this.stopKeepAlive()
-    if (last === undefined) this.res.end()
-    // Node sends head and a string as one write, head and a buffer as a vector of two. Latin-1 keeps every byte.
+    if (this.chunked) this.res.end(last === undefined ? LAST_CHUNK : frame(last) + LAST_CHUNK, 'latin1')
+    else if (last === undefined) this.res.end()
     else if (last.length <= ONE_WRITE_BYTES) this.res.end(last.toString('latin1'), 'latin1')
     else this.res.end(last)
-    if (!this.res.writableFinished && this.res.writableLength > 0) {
-      if (this.stall === null) this.watchStall()
-      this.res.once('finish', () => this.stopStall())
-    }
+    if (this.res.writableLength > 0 && this.stalled === null) this.watchStall()
+    this.stopKeepAlive()
   }
 
-  /** Frees both timers. */
+  /** Leaves the clock. */
   close(): void {
-    this.stopKeepAlive()
-    this.stopStall()
+    this.clock.remove(this)
+  }
+
+  onTick(now: number): void {
+    if (now >= this.keepAliveAt) {
+      if (!this.isOpen) this.openForKeepAlive?.()
+      this.keepAliveAt = now + KEEPALIVE_EVERY_MS
+      this.write(KEEPALIVE)
+    }
+    if (this.stalled !== null) this.checkStall(this.stalled, now)
+  }
+
+  private writeChunk(bytes: Buffer): boolean {
+    if (bytes.length <= ONE_WRITE_BYTES) return this.res.write(frame(bytes), 'latin1')
+    this.res.cork()
+    this.res.write(`${bytes.length.toString(16)}\r\n`, 'latin1')
+    this.res.write(bytes)
+    const flowing = this.res.write(CRLF)
+    this.res.uncork()
+    return flowing
   }
 
   private watchStall(): void {
-    const { socket } = this.res
-    let written = socket?.bytesWritten ?? 0
-    const check = (): void => {
-      const now = socket?.bytesWritten ?? 0
-      if (now === written) {
-        this.res.destroy()
-        return
-      }
-      written = now
-      this.stall = setTimeout(check, this.stallMs)
-    }
-    this.stall = setTimeout(check, this.stallMs)
+    this.stalled = { since: performance.now(), written: this.res.socket?.bytesWritten ?? 0 }
+    this.clock.add(this)
+  }
+
+  private checkStall(stalled: { since: number; written: number }, now: number): void {
+    if (this.res.writableFinished) return this.close()
+    const written = this.res.socket?.bytesWritten ?? 0
+    if (written !== stalled.written) this.stalled = { since: now, written }
+    else if (now - stalled.since >= this.stallMs) this.res.destroy()
   }
 
   private stopStall(): void {
-    if (this.stall !== null) clearTimeout(this.stall)
-    this.stall = null
+    this.stalled = null
+    if (this.keepAliveAt === Number.POSITIVE_INFINITY) this.clock.remove(this)
   }
+}
+
+/** One chunk of a chunked body (RFC 9112, 7.1), as a Latin-1 string. */
+function frame(bytes: Buffer): string {
+  return bytes.length === 0 ? '' : `${bytes.length.toString(16)}\r\n${bytes.toString('latin1')}\r\n`
 }

@@ -99,7 +99,9 @@ export class Exchange implements AttemptSink {
     this.endpoint = parts.endpoint
     this.settlement = parts.settlement
     this.requestId = parts.requestId
-    this.client = new ClientStream(parts.res, options.limits.idleMs, () => this.attempt?.resume())
+    this.client = new ClientStream(parts.res, options.limits.idleMs, options.registry.clock, () =>
+      this.attempt?.resume(),
+    )
     parts.res.once('close', () => this.onClose())
   }
 
@@ -287,7 +289,7 @@ export class Exchange implements AttemptSink {
     if (this.client.isOpen) return
     const headers = this.answerHeaders('text/event-stream; charset=utf-8')
     headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no')
-    this.res.writeHead(200, headers)
+    this.client.openEvents(headers)
   }
 
   private answerHeaders(contentType: string): string[] {

@@ -39,6 +39,8 @@ export type Operations = {
 
 const CLIENT_KEEP_ALIVE_MS = 65_000
 const MAX_HEADER_BYTES = 16 * 1024
+/** What may wait for one slow client before its backend is paused. */
+const HELD_BYTES = 8 * 1024
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
 type Context = { req: IncomingMessage; res: ServerResponse; head: RequestHead; requestId: string }
@@ -91,6 +93,7 @@ export class Gateway {
         keepAliveTimeout: CLIENT_KEEP_ALIVE_MS,
         connectionsCheckingInterval: 1000,
         noDelay: true,
+        highWaterMark: HELD_BYTES,
         // Our own check answers it as JSON, and for HTTP/1.0 too.
         requireHostHeader: false,
       },
