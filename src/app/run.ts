@@ -3,6 +3,7 @@ import { formatIssue, type Issue } from '../config/issues.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { lexoraPaths } from '../config/paths.ts'
 import { startRefusal } from '../config/warnings.ts'
+import type { ResolvedBackend } from '../protocol/config.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
 import { App, PortTakenError } from './app.ts'
@@ -91,11 +92,12 @@ function refuse(issues: readonly Issue[], { err }: World): number {
   return EXIT.badConfig
 }
 
-function openLog({ config }: LoadedConfig, backends: readonly { apiKey: string | null }[], world: World): Logger {
+function openLog({ config }: LoadedConfig, backends: readonly ResolvedBackend[], world: World): Logger {
   const redactor = new Redactor()
   for (const entry of config.auth.api_keys) redactor.add(typeof entry === 'string' ? entry : entry.key)
   for (const secret of [config.auth.admin_key, ...backends.map(({ apiKey }) => apiKey)])
     if (secret !== null) redactor.add(secret)
+  for (const secret of backends.flatMap(({ headers }) => Object.values(headers))) redactor.add(secret)
   return createLogger({
     level: config.logging.level,
     format: config.logging.format,

@@ -52,12 +52,14 @@ export type AttemptOwner = {
   onSuccess(): void
   onFailed(failure: Failure): void
   /** Once, when the upstream side is over: finished, failed or aborted. */
-  onClosed(): void
+  onClosed(attempt: Attempt): void
 }
 
 const MAX_EVENT_BYTES = 1024 * 1024
 const MAX_ERROR_BYTES = 1024 * 1024
 /** How long a backend may take to close a stream that has said it is done. */
+/** Comments before the first event that are kept for the client. */
+const MAX_EARLY = 100
 const AFTER_DONE_MS = 1000
 const JSON_TYPE = 'application/json'
 
@@ -83,6 +85,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private headers: Record<string, string | string[] | undefined> = {}
   private decoder: Transform | null = null
   private collected: Buffer[] = []
+  private early: Buffer[] = []
   private collectedBytes = 0
   private framer: SseFramer | null = null
   private judge: StreamJudge | null = null
@@ -189,7 +192,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     const hadStarted = judge.hasStarted
-    const { send, fault } = judge.judge(events)
+    const { send: judged, fault } = judge.judge(events)
+    const send = this.withEarly(judged, judge)
     if (judge.hasStarted) {
       this.lastProgress = performance.now()
       if (!hadStarted) this.owner.onSuccess()
@@ -197,6 +201,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (send !== null && !this.sink.onEvents(send) && !judge.isDone) this.pause()
     if (fault !== null) this.failStream(fault, judge)
     else if (judge.isDone) this.endStream(judge, null)
+  }
+
+  /** Comments commit nothing: they wait for the first event and go out before it. */
+  private withEarly(send: Buffer | null, judge: StreamJudge): Buffer | null {
+    if (judge.hasStarted) {
+      if (this.early.length === 0) return send
+      const all = send === null ? this.early : [...this.early, send]
+      this.early = []
+      return Buffer.concat(all)
+    }
+    if (send !== null && this.early.length < MAX_EARLY) this.early.push(send)
+    return null
   }
 
   private endStream(judge: StreamJudge, last: Buffer | null): void {
@@ -252,7 +268,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
         ? { status: this.status, body, contentType: told }
         : null
     const retryAfterMs = parseRetryAfter(this.headers['retry-after'], Date.now())
-    this.fail(statusFailure(this.request.backend, { status: this.status, retryAfterMs, answer }))
+    const garbledRetryAfter = retryAfterMs === null && this.headers['retry-after'] !== undefined
+    this.fail(statusFailure(this.request.backend, { status: this.status, retryAfterMs, garbledRetryAfter, answer }))
   }
 
   private failStream(fault: StreamFault, judge: StreamJudge): void {
@@ -318,7 +335,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.closed) return
     this.closed = true
     this.clock.remove(this)
-    this.owner.onClosed()
+    this.owner.onClosed(this)
   }
 }
 

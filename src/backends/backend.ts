@@ -40,6 +40,8 @@ export class Backend implements AttemptOwner {
   private readonly baseHeaders: readonly string[]
   private readonly view: BackendView & { models: Set<string>; usable: boolean; modelsKnown: boolean; inFlight: number }
   private breaker: Breaker = CLOSED
+  /** The one request that a half-open breaker lets through. */
+  private probe: Attempt | null = null
   private lastSuccess = Number.NEGATIVE_INFINITY
   /** Set by a 429 or 503 with Retry-After: others are preferred until then. */
   private restUntil = 0
@@ -102,8 +104,12 @@ export class Backend implements AttemptOwner {
   /** Starts one attempt. Breaker, health and in-flight count follow from how it goes. */
   attempt(request: AttemptRequest, sink: AttemptSink): Attempt {
     this.view.inFlight++
-    if (this.breaker !== CLOSED) this.tell('probe-started')
-    return new Attempt(request, sink, this, this.clock).start(this.dispatch)
+    const attempt = new Attempt(request, sink, this, this.clock)
+    if (this.breaker !== CLOSED && this.probe === null && this.breakerAt(performance.now()) === 'half-open') {
+      this.probe = attempt
+      this.tell('probe-started')
+    }
+    return attempt.start(this.dispatch)
   }
 
   onSuccess(): void {
@@ -120,9 +126,11 @@ export class Backend implements AttemptOwner {
     if (countsAgainst(failure)) this.tell('failure')
   }
 
-  onClosed(): void {
+  onClosed(attempt: Attempt): void {
     this.view.inFlight--
-    if (this.breaker !== CLOSED) this.tell('probe-dropped')
+    if (this.probe !== attempt) return
+    this.probe = null
+    this.tell('probe-dropped')
   }
 
   /** A background GET with its own time limit; a failure is a value. */

@@ -60,10 +60,11 @@ export function truncatedFailure(backend: string): Failure {
 /** An error that the backend told in words: by status, inside a 200, or as an event of a stream. */
 export function statusFailure(
   backend: string,
-  told: { status: number; retryAfterMs: number | null; answer: Failure['answer'] },
+  told: { status: number; retryAfterMs: number | null; answer: Failure['answer']; garbledRetryAfter?: boolean },
 ): Failure {
   const { status } = told
-  const base = { status, retryAfterMs: told.retryAfterMs, answer: told.answer }
+  const { garbledRetryAfter = false } = told
+  const base = { status, retryAfterMs: told.retryAfterMs, garbledRetryAfter, answer: told.answer }
   if (status === 401 || status === 403) {
     const refused = problem('backend_auth', `Backend '${backend}' refused Lexora's credentials (${status}).`)
     return { ...failure('auth', refused, 'auth'), ...base, answer: null }
@@ -79,7 +80,7 @@ export function statusFailure(
 }
 
 function failure(kind: Failure['kind'], told: Failure['problem'], reason: string): Failure {
-  return { kind, problem: told, status: null, retryAfterMs: null, answer: null, reason }
+  return { kind, problem: told, status: null, retryAfterMs: null, garbledRetryAfter: false, answer: null, reason }
 }
 
 function codeOf(error: Error): string {

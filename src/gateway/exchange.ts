@@ -310,16 +310,24 @@ export class Exchange implements AttemptSink {
   /** Every attempt failed: the client gets the backend's own words where it may, else ours. */
   private giveUp(failure: Failure): void {
     const { answer } = failure
-    if (answer === null || this.client.isOpen) return this.refuse(failure.problem)
+    if (answer === null || this.client.isOpen) {
+      const { retryAfterMs } = failure.problem
+      return this.refuse({ ...failure.problem, retryAfterMs: retryAfterMs && this.capped(retryAfterMs) })
+    }
     this.client.stopKeepAlive()
     const headers = this.answerHeaders(answer.contentType)
     headers.push('content-length', String(answer.body.length))
     if ((answer.status === 429 || answer.status === 503) && failure.retryAfterMs !== null) {
-      headers.push('retry-after', String(retryAfterSeconds(failure.retryAfterMs)))
+      headers.push('retry-after', String(retryAfterSeconds(this.capped(failure.retryAfterMs))))
     }
     this.res.writeHead(answer.status, headers)
     this.client.end(answer.body)
     this.settle(answer.status < 500 ? 'client_error' : 'backend_error', answer.status, failure.reason, null)
+  }
+
+  /** No client is sent away for longer than we would wait ourselves. */
+  private capped(retryAfterMs: number): number {
+    return Math.min(retryAfterMs, this.options.retry.maxRetryAfterMs)
   }
 
   private refuse(told: Problem, close = false): void {

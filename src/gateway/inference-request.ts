@@ -79,9 +79,13 @@ export class InferenceRequest {
       ({ name }) => OURS.has(name) || (changes.dropEngineFields && ENGINE_FIELDS.has(name)),
     )
     const splices = dropMembers(this.scan, gone)
-    const model = this.member('model')
-    if (changes.model !== null && changes.model !== this.model) splices.push(this.setModel(model, changes.model))
-    if (changes.includeUsage && !this.wantsUsage) splices.push(...this.askForUsage())
+    const added: string[] = []
+    if (changes.model !== null && changes.model !== this.model) this.setModel(changes.model, splices, added)
+    if (changes.includeUsage && !this.wantsUsage) this.askForUsage(splices, added)
+    if (added.length > 0) {
+      const { open, count } = this.scan
+      splices.push({ start: open, end: open, text: added.join(',') + (count > gone.length ? ',' : '') })
+    }
     return applySplices(this.body, splices)
   }
 
@@ -89,28 +93,28 @@ export class InferenceRequest {
     return this.scan.members.find((member) => member.name === name)
   }
 
-  private setModel(member: Member | undefined, model: string): Splice {
-    if (member !== undefined) return { start: member.start, end: member.end, text: JSON.stringify(model) }
-    return this.insertFirst(`"model":${JSON.stringify(model)}`)
+  private setModel(model: string, splices: Splice[], added: string[]): void {
+    const member = this.member('model')
+    if (member === undefined) added.push(`"model":${JSON.stringify(model)}`)
+    else splices.push({ start: member.start, end: member.end, text: JSON.stringify(model) })
   }
 
-  private askForUsage(): Splice[] {
+  private askForUsage(splices: Splice[], added: string[]): void {
     const options = this.member('stream_options')
-    if (options === undefined) return [this.insertFirst('"stream_options":{"include_usage":true}')]
+    if (options === undefined) {
+      added.push('"stream_options":{"include_usage":true}')
+      return
+    }
     const { start, end } = options
     if (this.body[start] !== 0x7b) {
       // Null stands for absent; any other kind is the backend's to refuse.
-      return this.body[start] === 0x6e ? [{ start, end, text: '{"include_usage":true}' }] : []
+      if (this.body[start] === 0x6e) splices.push({ start, end, text: '{"include_usage":true}' })
+      return
     }
     const inner = scanObject(this.body, USAGE, MAX_DEPTH, start, true)
     const asked = inner.members[0]
-    if (asked !== undefined) return [{ start: asked.start, end: asked.end, text: 'true' }]
-    return [{ start: inner.open, end: inner.open, text: `"include_usage":true${inner.count > 0 ? ',' : ''}` }]
-  }
-
-  private insertFirst(text: string): Splice {
-    const { open, count } = this.scan
-    return { start: open, end: open, text: count > 0 ? `${text},` : text }
+    if (asked !== undefined) splices.push({ start: asked.start, end: asked.end, text: 'true' })
+    else splices.push({ start: inner.open, end: inner.open, text: `"include_usage":true${inner.count > 0 ? ',' : ''}` })
   }
 }
 
@@ -174,7 +178,8 @@ class Values {
   }
 
   get(name: string): unknown {
-    const member = this.scan.members.find((candidate) => candidate.name === name)
+    // Of a field that comes twice, every JSON reader behind us takes the last.
+    const member = this.scan.members.findLast((candidate) => candidate.name === name)
     return member === undefined ? undefined : JSON.parse(this.body.toString('utf8', member.start, member.end))
   }
 }
@@ -199,7 +204,7 @@ function readFields(values: Values, head: RequestHead, endpoint: Endpoint): Fiel
     timeoutMs:
       readTimeout(values.get('x_timeout') ?? undefined, 'x_timeout') ??
       readTimeout(head.timeout === null ? undefined : Number(head.timeout || Number.NaN), 'x-lexora-timeout'),
-    choices: typeof choices === 'number' && choices > 1 && endpoint.kind === 'chat' ? choices : 1,
+    choices: typeof choices === 'number' && choices > 1 ? choices : 1,
     stores: endpoint.kind === 'responses' && values.get('store') === true,
   }
 }

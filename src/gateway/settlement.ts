@@ -51,10 +51,12 @@ export class Settlement {
   }
 
   retried(backend: string, reason: string): void {
+    if (this.settled) return
     this.retries.push({ backend, reason })
   }
 
   fellBack(from: string, to: string): void {
+    if (this.settled) return
     this.fallbacks.push({ from, to })
   }
 

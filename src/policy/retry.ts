@@ -23,6 +23,8 @@ export type Failure = {
   problem: Problem
   status: number | null
   retryAfterMs: number | null
+  /** It named a wait, but not one that can be read. */
+  garbledRetryAfter: boolean
   answer: { status: number; body: Buffer; contentType: string } | null
   /** One word for logs and the retries_total metric. */
   reason: string
@@ -93,5 +95,5 @@ function waitBefore(failure: Failure, retries: number, policy: RetryPolicy, chan
   const backoff = backoffMs(policy, retries, chance)
   if (!policy.respectRetryAfter || failure.kind !== 'status') return backoff
   if (failure.retryAfterMs !== null) return Math.max(backoff, Math.min(failure.retryAfterMs, policy.maxRetryAfterMs))
-  return failure.status === 429 && failure.reason === 'rate_limited' ? policy.defaultRetryAfterMs : backoff
+  return failure.status === 429 && !failure.garbledRetryAfter ? policy.defaultRetryAfterMs : backoff
 }

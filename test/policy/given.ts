@@ -24,6 +24,7 @@ export function aFailure(kind: Failure['kind'], changes: Partial<Failure> = {}):
     status: null,
     retryAfterMs: null,
     answer: null,
+    garbledRetryAfter: false,
     reason: kind,
     ...changes,
   }

@@ -40,7 +40,9 @@ export function readHealth(facts: {
     const up = is !== 'down' && backend.breakerAt(now) === 'closed'
     if (up) usable++
     else
-      reasons.push(`backend ${backend.name} is ${is === 'down' ? `down (${reason})` : 'failing: its breaker is open'}`)
+      reasons.push(
+        `backend ${backend.name} is ${is === 'down' ? `down (${reason})` : `failing: its breaker is ${backend.breakerAt(now)}`}`,
+      )
     if (backend.options.type === 'vllm') {
       vllm++
       if (is === 'up') connected++
