@@ -5,7 +5,7 @@ import { buildConnector } from 'undici'
 const PIECE_BYTES = 8 * 1024
 
 /** Passed on to `net.connect`, which undici's types do not say. */
-const HOLD_LITTLE = { highWaterMark: 1 } as object
+const HOLD_LITTLE = { highWaterMark: 2 * PIECE_BYTES } as object
 
 /** Bytes a connection had answered before it failed, by the error that ended it: tells a stale connection from a fresh one. */
 const bytesReadBefore = new WeakMap<Error, number>()
