@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -42,7 +42,10 @@ function stamp(path) {
   const full = join(root, path)
   const stats = statSync(full)
   if (!stats.isDirectory()) return `${path}:${stats.size}:${stats.mtimeMs}`
-  return readdirSync(full).sort().map((name) => stamp(join(path, name))).join('\n')
+  return readdirSync(full)
+    .sort()
+    .map((name) => stamp(join(path, name)))
+    .join('\n')
 }
 
 function hash(parts) {

@@ -85,7 +85,7 @@ export class HealthProbe {
 }
 
 /** Reads a model list of any OpenAI-compatible server; null when it is none. */
-export function readModels(body: Buffer): ReportedModel[] | null {
+function readModels(body: Buffer): ReportedModel[] | null {
   let parsed: unknown
   try {
     parsed = JSON.parse(body.toString('utf8'))

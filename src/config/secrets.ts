@@ -1,7 +1,7 @@
 import { isTree } from './layer.ts'
 import { alternatives, childOf, configShape, type Path, type Shape, shapeAt } from './shape.ts'
 
-export const MASK = '***'
+const MASK = '***'
 
 /** A copy that may be shown: every value that the schema marks as secret is masked, and every option of an engine that is named like one. */
 export function maskSecrets(value: unknown, path: Path = []): unknown {

@@ -8,7 +8,7 @@ export const LINGER_MS = 1000
 const LINGER_BYTES = 64 * 1024 * 1024
 
 /** The error object of DESIGN 4.2, or Anthropic's form of it. */
-export function errorBody(told: Problem, shape: Shape): unknown {
+function errorBody(told: Problem, shape: Shape): unknown {
   const { type } = ERRORS[told.code]
   if (shape === 'anthropic')
     return { type: 'error', error: { type: anthropicType(statusOf(told), type), message: told.message } }

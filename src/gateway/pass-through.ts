@@ -177,6 +177,8 @@ function countBytes(req: IncomingMessage, maxBytes: number): void {
     bytes += chunk.length
     if (bytes > maxBytes) req.destroy()
   })
+  // Listening has set it flowing; the proxy attaches a turn later and resumes it.
+  req.pause()
 }
 
 /** Looks for the model's name in the first bytes of a JSON or multipart body and puts them back; null when it is not there. */
