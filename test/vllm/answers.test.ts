@@ -7,27 +7,35 @@ import {
   CHAT,
   chat,
   describeWithVllm,
+  isReady,
   lexoraInFrontOf,
   openaiAt,
   post,
   showLogsOnFailure,
 } from './suite.ts'
+import { type Said, startTap, type Tap } from './tap.ts'
 import { MAX_MODEL_LEN, MODEL } from './vllm-process.ts'
 
 describeWithVllm('a real vLLM behind Lexora, through the OpenAI SDK', (vllm) => {
+  let tap: Tap
   let lexora: LexoraProcess
   let client: OpenAI
 
   beforeAll(async () => {
-    lexora = await lexoraInFrontOf(vllm.url)
+    tap = await startTap(vllm.url)
+    lexora = await lexoraInFrontOf(tap.url)
+    await isReady(lexora)
     client = openaiAt(baseOf(lexora))
   })
-  afterAll(() => lexora?.stop())
+  afterAll(async () => {
+    await lexora?.stop()
+    await tap?.stop()
+  })
   showLogsOnFailure(() => ({ vllm: vllm.log, lexora }))
 
   test('lists its model', async () => {
-    const { data } = await client.models.list()
-    expect(data.map(({ id }) => id)).toContain(MODEL)
+    const ids = async () => (await client.models.list()).data.map(({ id }) => id)
+    await expect.poll(ids).toEqual([MODEL])
   })
 
   test('retrieves its model, which vLLM itself cannot', async () => {
@@ -75,27 +83,21 @@ describeWithVllm('a real vLLM behind Lexora, through the OpenAI SDK', (vllm) => 
   })
 
   test('passes the bytes of a stream as they are', async () => {
-    const asked = chat(16, { stream: true, stream_options: { include_usage: true }, seed: 7, temperature: 1 })
-    const [direct, through] = await both(lexora, vllm.url, asked)
-    expect(withoutIdentity(through.body)).toBe(withoutIdentity(direct.body))
+    const asked = chat(16, { stream: true, stream_options: { include_usage: true }, temperature: 1 })
+    expect(await answered(lexora, asked)).toEqual(await tap.said())
   })
 
   test('takes nothing but the usage event from a stream that did not ask for one', async () => {
-    const asked = chat(16, { stream: true, seed: 7, temperature: 1 })
-    const counting = { ...asked, stream_options: { include_usage: true } }
-    const [direct] = await both(lexora, vllm.url, counting)
-    const [, through] = await both(lexora, vllm.url, asked)
-    const withoutUsage = direct.body.replace(/data: [^\n]*"choices":\[\],"usage"[^\n]*\n\n/, '')
-    expect(withoutUsage).not.toBe(direct.body)
-    expect(withoutIdentity(through.body)).toBe(withoutIdentity(withoutUsage))
+    const { body } = await answered(lexora, chat(16, { stream: true, temperature: 1 }))
+    const [before, after] = (await tap.said()).body.split(/data: [^\n]*"choices":\[\],"usage"[^\n]*\n\n/)
+    expect(after).toBe('data: [DONE]\n\n')
+    expect(body).toBe(`${before}${after}`)
   })
 
   test('passes the bytes of an answer with log probabilities as they are', async () => {
-    const asked = chat(4, { logprobs: true, top_logprobs: 2 })
-    await post(vllm.url, CHAT, asked).then((answer) => answer.arrayBuffer()) // both find a warm cache
-    const [direct, through] = await both(lexora, vllm.url, asked)
-    expect(withoutIdentity(through.body)).toBe(withoutIdentity(direct.body))
-    expect(JSON.parse(through.body).choices[0].logprobs.content).toHaveLength(4)
+    const answer = await answered(lexora, chat(4, { logprobs: true, top_logprobs: 2 }))
+    expect(answer).toEqual(await tap.said())
+    expect(JSON.parse(answer.body).choices[0].logprobs.content).toHaveLength(4)
   })
 
   test('passes a JSON schema, and the answer keeps to it', async () => {
@@ -125,12 +127,12 @@ describeWithVllm('a real vLLM behind Lexora, through the OpenAI SDK', (vllm) => 
       asked: chat(4, { messages: [{ role: 'user', content: 'word '.repeat(MAX_MODEL_LEN * 2) }] }),
     },
   ])("passes vLLM's own words about $wrong", async ({ status, asked }) => {
-    const [direct, through] = await both(lexora, vllm.url, asked)
-    expect(through).toEqual(direct)
-    expect(through.status).toBe(status)
+    const answer = await answered(lexora, asked)
+    expect(answer).toEqual(await tap.said())
+    expect(answer.status).toBe(status)
     const thrown = await client.chat.completions.create(asked as never).catch((error: unknown) => error)
     expect(thrown).toBeInstanceOf(OpenAI.APIError)
-    expect(thrown).toMatchObject({ status, error: JSON.parse(direct.body).error })
+    expect(thrown).toMatchObject({ status, error: JSON.parse(answer.body).error })
   })
 
   test('serves 32 streams at once, each to its end', async () => {
@@ -142,20 +144,9 @@ describeWithVllm('a real vLLM behind Lexora, through the OpenAI SDK', (vllm) => 
   })
 })
 
-type Raw = { status: number; type: string | null; body: string }
-
-/** The same chat asked of vLLM and of Lexora. */
-async function both(lexora: LexoraProcess, vllmUrl: string, asked: unknown): Promise<[Raw, Raw]> {
-  const ask = async (base: string): Promise<Raw> => {
-    const answer = await post(base, CHAT, asked)
-    return { status: answer.status, type: answer.headers.get('content-type'), body: await answer.text() }
-  }
-  return [await ask(vllmUrl), await ask(baseOf(lexora))]
-}
-
-/** What differs between two answers to the same question. */
-function withoutIdentity(body: string): string {
-  return body.replaceAll(/"id":"[^"]*"/g, '"id":""').replaceAll(/"created":\d+/g, '"created":0')
+async function answered(lexora: LexoraProcess, asked: unknown): Promise<Said> {
+  const answer = await post(baseOf(lexora), CHAT, asked)
+  return { status: answer.status, type: answer.headers.get('content-type'), body: await answer.text() }
 }
 
 async function completionTokens(base: string): Promise<number> {

@@ -13,7 +13,7 @@ import sysconfig
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 BEGIN, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-MAX_LENGTH = 2048
+MAX_LENGTH = 8192
 CHAT_TEMPLATE = (
     "{% for message in messages %}" + START + "{{ message['role'] }}\n{{ message['content'] }}" + END + "\n{% endfor %}"
     "{% if add_generation_prompt %}" + START + "assistant\n{% endif %}"

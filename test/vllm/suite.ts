@@ -1,9 +1,9 @@
 /** What the files of this suite share: a Lexora in front of a vLLM, and ways to ask it. */
 import OpenAI from 'openai'
-import { beforeEach, describe, inject, onTestFailed } from 'vitest'
+import { beforeEach, describe, expect, inject, onTestFailed, vi } from 'vitest'
 import { type LexoraProcess, startLexora } from '../bench/lexora-process.ts'
 import type { SharedVllm } from './global-setup.ts'
-import { lastLines, MODEL } from './vllm-process.ts'
+import { lastLines, MAX_MODEL_LEN, MODEL } from './vllm-process.ts'
 
 /**
  * Declares tests that need a real vLLM. Where there is none they are skipped by name, so `vllm` may be looked into
@@ -20,6 +20,11 @@ export function lexoraInFrontOf(url: string): Promise<LexoraProcess> {
   return startLexora({ env: { LEXORA_VLLM__URL: url, ...rate } })
 }
 
+/** Once it has seen a backend that can serve. */
+export async function isReady(lexora: LexoraProcess): Promise<void> {
+  await vi.waitFor(async () => expect((await fetch(`${baseOf(lexora)}/readyz`)).status).toBe(200), { timeout: 20_000 })
+}
+
 export function openaiAt(base: string): OpenAI {
   return new OpenAI({ baseURL: `${base}/v1`, apiKey: 'EMPTY', maxRetries: 0 })
 }
@@ -27,6 +32,9 @@ export function openaiAt(base: string): OpenAI {
 export const baseOf = ({ port }: LexoraProcess) => `http://127.0.0.1:${port}`
 
 export const CHAT = '/v1/chat/completions'
+
+/** As many tokens as the context holds beside the question. */
+export const LONGEST = MAX_MODEL_LEN - 192
 
 /** A chat whose answer has exactly so many tokens: random weights end a text anywhere if they may. */
 export function chat<Options extends object>(tokens: number, options: Options) {
