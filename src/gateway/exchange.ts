@@ -63,6 +63,7 @@ export class Exchange implements AttemptSink {
   private readonly client: ClientStream
   private readonly requestId: string
   private readonly startedAt = performance.now()
+  private reader: BodyReader | null = null
   private request!: InferenceRequest
   private candidates: Candidate[] = []
   private current!: Candidate
@@ -102,16 +103,15 @@ export class Exchange implements AttemptSink {
     this.client = new ClientStream(parts.res, options.limits.idleMs, options.registry.clock, () =>
       this.attempt?.resume(),
     )
-    parts.res.once('close', () => this.onClose())
+    parts.res.on('close', () => this.onClose())
   }
 
   /** Begins. From here on it ends by itself, and its settlement tells when. */
   start(): void {
     const { maxBodyBytes, bodySilenceMs } = this.options.limits
     const limits = { maxBytes: maxBodyBytes, contentLength: this.head.contentLength, silenceMs: bodySilenceMs }
-    new BodyReader(this.req, limits, this.options.registry.clock, (read) => {
-      if (read === null) this.leave()
-      else if (!read.ok) this.refuse(read.problem, true)
+    this.reader = new BodyReader(this.req, limits, this.options.registry.clock, (read) => {
+      if (!read.ok) this.refuse(read.problem, true)
       else this.guarded(() => this.onBody(read.body))
     })
   }
@@ -276,6 +276,7 @@ export class Exchange implements AttemptSink {
     this.client.close()
     if (this.res.writableFinished) return
     this.gone = true
+    this.reader?.stop()
     this.attempt?.abort()
     this.leave()
   }

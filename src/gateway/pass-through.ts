@@ -134,8 +134,17 @@ export class PassThrough {
             res.setHeader('x-lexora-backend', backend.name)
           },
           error: (_error, req, res) => {
-            const requestId = this.calls.get(req)?.requestId ?? ''
-            const told = problem('backend_unreachable', `Backend '${backend.name}' could not be reached.`)
+            const { requestId = '', settlement } = this.calls.get(req) ?? {}
+            const begun = 'headersSent' in res && res.headersSent
+            const told = begun
+              ? problem('backend_truncated', `Backend '${backend.name}' ended its answer half-way.`)
+              : problem('backend_unreachable', `Backend '${backend.name}' could not be reached.`)
+            // A client that left has settled it already.
+            const status = begun ? res.statusCode : statusOf(told)
+            settlement?.settle(
+              { outcome: begun ? 'stream_error' : 'backend_error', status, error: told.code },
+              performance.now(),
+            )
             if ('headersSent' in res) sendError(res, told, { requestId })
             // An answer that was cut must look cut.
             if (!('headersSent' in res) || !res.writableEnded) res.destroy()

@@ -12,14 +12,14 @@ const WORTHWHILE_BYTES = 512
 const EMPTY = Buffer.alloc(0)
 
 /**
- * Collects one request's body and hands it on once: null when the client left first. Stops reading at the limit;
- * whoever answers must then close the connection.
+ * Collects one request's body and hands it on once, unless stopped before. Stops reading at the limit; whoever answers
+ * must then close the connection.
  */
 export class BodyReader {
   private readonly req: IncomingMessage
   private readonly limits: BodyLimits
   private readonly clock: DeadlineClock
-  private readonly onRead: (read: BodyRead | null) => void
+  private readonly onRead: (read: BodyRead) => void
   private first: Buffer = EMPTY
   private more: Buffer[] | null = null
   private bytes = 0
@@ -28,16 +28,22 @@ export class BodyReader {
   private done = false
   slot = -1
 
-  constructor(req: IncomingMessage, limits: BodyLimits, clock: DeadlineClock, onRead: (read: BodyRead | null) => void) {
+  constructor(req: IncomingMessage, limits: BodyLimits, clock: DeadlineClock, onRead: (read: BodyRead) => void) {
     this.req = req
     this.limits = limits
     this.clock = clock
     this.onRead = onRead
     clock.add(this)
     req.on('data', (chunk: Buffer) => this.onData(chunk))
-    req.on('end', () => this.complete())
-    req.on('error', () => this.finish(null))
-    req.on('close', () => this.finish(null))
+    // With a length the last byte is known when it comes; only without one the stream must tell.
+    if (limits.contentLength === null) req.on('end', () => this.complete())
+    else if (limits.contentLength === 0) this.complete()
+  }
+
+  /** The client left: nothing is handed on any more. */
+  stop(): void {
+    this.done = true
+    this.clock.remove(this)
   }
 
   onTick(now: number): void {
@@ -70,7 +76,7 @@ export class BodyReader {
     this.finish({ ok: false, problem: told })
   }
 
-  private finish(read: BodyRead | null): void {
+  private finish(read: BodyRead): void {
     if (this.done) return
     this.done = true
     this.clock.remove(this)

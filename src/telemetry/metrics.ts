@@ -20,6 +20,14 @@ export class Metrics {
   private readonly retries: CounterTally
   private readonly fallbacks: CounterTally
   private readonly cells = new Map<string, Cells>()
+  /** Most requests are like the one before. */
+  private last = {
+    endpoint: '',
+    model: '',
+    backend: null as string | null,
+    outcome: '',
+    cells: null as unknown as Cells,
+  }
 
   constructor(readBackends: () => BackendGauges[]) {
     const counter = (name: string, help: string) => new CounterTally(this.registry, name, help)
@@ -73,6 +81,10 @@ export class Metrics {
   }
 
   private cellsFor({ endpoint, model, backend, outcome }: Outcome): Cells {
+    const { last } = this
+    if (last.model === model && last.endpoint === endpoint && last.backend === backend && last.outcome === outcome) {
+      return last.cells
+    }
     const key = `${endpoint}\n${model}\n${backend}\n${outcome}`
     let cells = this.cells.get(key)
     if (cells === undefined) {
@@ -86,6 +98,7 @@ export class Metrics {
       }
       this.cells.set(key, cells)
     }
+    this.last = { endpoint, model, backend, outcome, cells }
     return cells
   }
 

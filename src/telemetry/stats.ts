@@ -79,10 +79,10 @@ function isError({ outcome }: Outcome): boolean {
 }
 
 function addTo(table: Map<string, Row>, name: string, outcome: Outcome): void {
-  const key = table.has(name) || table.size < MAX_ROWS ? name : 'other'
-  let row = table.get(key)
+  let row = table.get(name)
   if (row === undefined) {
-    row = { requests: 0, errors: 0, prompt: 0, completion: 0 }
+    const key = table.size < MAX_ROWS ? name : 'other'
+    row = table.get(key) ?? { requests: 0, errors: 0, prompt: 0, completion: 0 }
     table.set(key, row)
   }
   row.requests++
