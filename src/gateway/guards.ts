@@ -60,6 +60,14 @@ export function guardBody(head: RequestHead, maxBytes: number): Problem | null {
   return null
 }
 
+/** What passes through untouched comes as JSON or as a form: nothing that a web page could send without asking first. */
+export function guardMultipart({ contentType }: RequestHead): Problem | null {
+  if (isJson(contentType) || contentType?.toLowerCase().startsWith('multipart/form-data')) return null
+  return problem('unsupported_media_type', "Send the body as 'application/json' or 'multipart/form-data'.", {
+    param: 'content-type',
+  })
+}
+
 export function tooLarge(maxBytes: number): Problem {
   return problem('body_too_large', `The body is larger than ${maxBytes} bytes (server.max_body_mb).`)
 }

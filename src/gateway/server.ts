@@ -1,20 +1,19 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import express from 'express'
 import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
 import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
-import { nearestNames } from '../protocol/nearest-name.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin } from './authenticate.ts'
-import { LINGER_MS, sendError } from './error-response.ts'
+import { sendError } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
-import { corsHeaders, type GuardRules, guard, guardBody } from './guards.ts'
+import { corsHeaders, type GuardRules, guard, guardBody, guardMultipart } from './guards.ts'
 import { PassThrough } from './pass-through.ts'
+import { refuseConnection } from './refused-connection.ts'
 import { type RequestHead, readHead } from './request-head.ts'
-import { listModels } from './routes/models.ts'
+import { type Operations, operationRoutes } from './routes/operations.ts'
 import { Settlement } from './settlement.ts'
 
 export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
@@ -27,14 +26,6 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
   maxConnections: number
   /** How long a client may take to send its headers. */
   headersTimeoutMs: number
-}
-
-/** The operators' routes, answered by the app that holds the facts. */
-export type Operations = {
-  health(): { status: string }
-  ready(): boolean
-  stats(): unknown
-  metrics(): Promise<{ contentType: string; text: string }>
 }
 
 const CLIENT_KEEP_ALIVE_MS = 65_000
@@ -56,8 +47,7 @@ export class Gateway {
   private readonly exchangeOptions: ExchangeOptions
   private readonly servers: Server[] = []
   private readonly live = new LiveList<Exchange>()
-  private readonly created = Math.floor(Date.now() / 1000)
-  private readonly operations: express.Express
+  private readonly operations: RequestListener
   private readonly idPrefix = randomBytes(8).toString('hex')
   private requestCount = 0
   private readonly callers = new WeakMap<Socket, { key: string; caller: Authenticated }>()
@@ -75,7 +65,19 @@ export class Gateway {
       maxBodyBytes,
       timeoutMs: nonStreamMs,
     })
-    this.operations = this.operationRoutes()
+    this.operations = operationRoutes<Context>({
+      ...options,
+      isDraining: () => this.draining,
+      authenticate: (context) => {
+        const caller = this.callerOf(context)
+        return caller.ok ? null : caller.problem
+      },
+      refuse: (context, told) => this.refuse(context, told),
+      onFault: (error, context) => {
+        options.onFault(error, context.requestId)
+        this.refuse(context, internalError(context.requestId))
+      },
+    })
   }
 
   /** Requests that have not ended, passed-through ones included. */
@@ -102,7 +104,9 @@ export class Gateway {
     )
     server.maxConnections = this.options.maxConnections
     server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.handle(req, res, true))
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
+      refuseConnection(error, socket, MAX_HEADER_BYTES),
+    )
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host, port, ipv6Only: host === '::1' }, () => {
@@ -159,7 +163,7 @@ export class Gateway {
     if (expectsContinue) res.writeContinue()
     if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
     if (head.path.startsWith('/backends/')) return this.handleRawDoor(context)
-    this.operations(req as express.Request, Object.assign(res, { locals: context }) as unknown as express.Response)
+    this.operations(req, Object.assign(res, { locals: context }))
   }
 
   /** Unique in this process by its count, and among processes by 64 random bits. */
@@ -195,9 +199,9 @@ export class Gateway {
   }
 
   private handlePassThrough(context: Context): void {
-    const told = this.admit(context, 'POST')
+    const told = this.admit(context, 'POST') ?? guardMultipart(context.head)
     if (told !== null) return this.refuse(context, told)
-    const caller = authenticate(context.head.keys, this.options.auth)
+    const caller = this.callerOf(context)
     if (!caller.ok) return this.refuse(context, caller.problem)
     const settlement = this.settlement(context, context.head.path, caller.principal)
     this.passThrough
@@ -259,111 +263,22 @@ export class Gateway {
 
   private onFault(error: unknown, { res, requestId }: Context, settlement: Settlement, endpoint?: Endpoint): void {
     this.options.onFault(error, requestId)
-    const told = problem('internal_error', `A fault in Lexora. Its log has the details under ${requestId}.`)
+    const told = internalError(requestId)
     sendError(res, told, { requestId, close: true, ...(endpoint === undefined ? {} : { shape: endpoint.shape }) })
     settlement.settle({ outcome: 'backend_error', status: 500, error: told.code }, performance.now())
     if (res.headersSent && !res.writableEnded) res.destroy()
   }
-
-  /** Everything that is not on the token path: Express routes it. */
-  private operationRoutes(): express.Express {
-    const { operations, registry, routes } = this.options
-    const app = express()
-    app.disable('x-powered-by')
-    app.disable('etag')
-    app.set('query parser', 'simple')
-    // Only the exact paths of the table are routes.
-    app.enable('case sensitive routing')
-    app.enable('strict routing')
-    app.get('/healthz', (_req, res) => res.json({ status: 'alive' }))
-    app.get('/readyz', (_req, res) => {
-      const ready = operations.ready() && !this.draining
-      res.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not_ready' })
-    })
-    app.use((_req, res, next) => {
-      const { head } = res.locals as Context
-      const caller = authenticate(head.keys, this.options.auth)
-      if (caller.ok) next()
-      else this.refuse(res.locals as Context, caller.problem)
-    })
-    app.get('/health', (_req, res) => {
-      const report = operations.health()
-      res.status(report.status === 'unhealthy' ? 503 : 200).json(report)
-    })
-    app.get('/stats', (_req, res) => res.json(operations.stats()))
-    app.get('/metrics', async (_req, res) => {
-      const { contentType, text } = await operations.metrics()
-      res.set('content-type', contentType).send(text)
-    })
-    app.get('/v1/models', (_req, res) => res.json({ object: 'list', data: listModels(registry, routes, this.created) }))
-    app.get('/v1/models/*id', (req, res) => {
-      const id = (req.params['id'] as unknown as string[]).join('/')
-      const models = listModels(registry, routes, this.created)
-      const model = models.find((entry) => entry.id === id)
-      if (model !== undefined) return void res.json(model)
-      const near = nearestNames(
-        id,
-        models.map((entry) => entry.id),
-      )
-      const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
-      this.refuse(res.locals as Context, problem('model_not_found', `No such model.${hint}`, { param: 'model' }))
-    })
-    app.use((_req, res) => this.refuseUnknown(res.locals as Context))
-    app.use((error: unknown, _req: express.Request, res: express.Response, _next: express.NextFunction) => {
-      const context = res.locals as Context
-      if (error instanceof URIError) return this.refuse(context, problem('invalid_request', 'The path is malformed.'))
-      this.options.onFault(error, context.requestId)
-      this.refuse(
-        context,
-        problem('internal_error', `A fault in Lexora. Its log has the details under ${context.requestId}.`),
-      )
-    })
-    return app
-  }
-
-  private refuseUnknown(context: Context): void {
-    const { head, res } = context
-    const paths = [...this.managed.keys(), ...PASSED_THROUGH, ...OPERATION_PATHS]
-    if (OPERATION_PATHS.includes(head.path)) {
-      res.setHeader('allow', 'GET, HEAD')
-      return this.refuse(context, problem('method_not_allowed', `Use GET for ${head.path}.`))
-    }
-    const near = nearestNames(head.path.slice(0, 100), paths, 1)
-    const hint = near.length > 0 ? ` Did you mean ${near[0]}?` : ''
-    this.refuse(context, problem('not_found', `There is no such path here.${hint}`))
-  }
 }
-
-const OPERATION_PATHS = ['/health', '/healthz', '/readyz', '/stats', '/metrics', '/v1/models']
 
 function shuttingDown(): Problem {
   return problem('shutting_down', 'Lexora is shutting down.', { retryAfterMs: 5000 })
 }
 
+function internalError(requestId: string): Problem {
+  return problem('internal_error', `A fault in Lexora. Its log has the details under ${requestId}.`)
+}
+
 function answerPreflight(res: ServerResponse): void {
   res.writeHead(204, ['content-length', '0'])
   res.end()
-}
-
-/** A connection whose bytes never became a request. */
-function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const told =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? problem('headers_too_large', `The request headers are larger than ${MAX_HEADER_BYTES} bytes.`)
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? problem('request_timeout', 'The request headers did not arrive in time.')
-        : problem('invalid_request', 'This is not a valid HTTP/1.1 request.')
-  const status = statusOf(told)
-  const body = JSON.stringify({
-    error: { message: told.message, type: 'invalid_request_error', param: null, code: told.code },
-  })
-  const head = `HTTP/1.1 ${status} ${told.code}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`
-  // The peer may keep its half of the connection open for ever.
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref()
-  socket.once('close', () => clearTimeout(cut))
-  socket.end(`${head}\r\nx-request-id: ${randomUUID()}\r\nconnection: close\r\n\r\n${body}`)
 }
