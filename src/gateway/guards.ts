@@ -60,7 +60,7 @@ export function guardBody(head: RequestHead, maxBytes: number): Problem | null {
   return null
 }
 
-/** What passes through untouched comes as JSON or as a form: nothing that a web page could send without asking first. */
+/** What passes through untouched comes as JSON or as a form. A page can send a form unasked, but not past guardOrigin. */
 export function guardMultipart({ contentType }: RequestHead): Problem | null {
   if (isJson(contentType) || contentType?.toLowerCase().startsWith('multipart/form-data')) return null
   return problem('unsupported_media_type', "Send the body as 'application/json' or 'multipart/form-data'.", {
