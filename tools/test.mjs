@@ -9,6 +9,8 @@ ensureBuilt()
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const { status } = spawnSync(node, [vitest, 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' })
 if (process.argv.length === 2) {
-  process.stderr.write('Left out here: a real vLLM (npm run test:vllm), the bench (npm run bench), the mutants (npm run mutants)\n')
+  process.stderr.write(
+    'Left out here: a real vLLM (npm run test:vllm), the bench (npm run bench), the mutants (npm run mutants)\n',
+  )
 }
 process.exit(status ?? 1)
