@@ -216,6 +216,20 @@ describe('D: slow and too much', () => {
     await assertSettled(lexora, [fake], baseline)
   })
 
+  test('D5 a client that leaves while its 413 waits for the rest of the body has one outcome', async () => {
+    const { fake, lexora, baseline } = await setUp({ server: { max_body_mb: 0.0625 } })
+    const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(lexora.port)))
+    for (const client of clients) client.send(`${HEAD}content-length: 70000\r\n\r\n{`)
+    for (const client of clients) {
+      await client.until((text) => text.includes('body_too_large'))
+      client.destroy()
+    }
+    // Only when Lexora has seen them leave is there nothing that could be counted twice any more.
+    await lexora.app.stop(0)
+    expect(lexora.outcomes.map(({ status }) => status)).toEqual([413, 413, 413, 413, 413])
+    await assertSettled(lexora, [fake], baseline)
+  })
+
   test.each(['gzip', 'br', 'deflate', 'zstd', 'gzip, gzip', 'x-unknown'])(
     'D6 a body in content-encoding %s: 415, nothing is unpacked',
     async (encoding) => {
@@ -793,6 +807,19 @@ describe('D: connections', () => {
     client.destroy()
     await lexora.outcomesReach(3)
     expect(lexora.outcomes.map(({ outcome }) => outcome)).toEqual(['client_closed', 'client_closed', 'client_closed'])
+    await assertSettled(lexora, [fake], baseline)
+  })
+
+  test('D25 a client that leaves with its whole answer still on the way: one outcome, and that is the answer', async () => {
+    const { fake, lexora, baseline } = await setUp()
+    fake.fault({ do: 'giant-body', bytes: 16 * 1024 * 1024 })
+    const client = await RawClient.open(lexora.port)
+    client.socket.pause()
+    client.post(CHAT, aChat())
+    await lexora.outcomesReach(1)
+    client.destroy()
+    await lexora.app.stop(0)
+    expect(lexora.outcomes.map(({ outcome, status }) => [outcome, status])).toEqual([['ok', 200]])
     await assertSettled(lexora, [fake], baseline)
   })
 
