@@ -17,7 +17,7 @@ const USAGE = `npm run bench -- [--quick] [--full] [--check] [--only SCENARIO]..
 
 const MODES: Record<'quick' | 'normal', Settings> = {
   quick: { rounds: 2, settleMs: 1_500, warmMs: 300, windowMs: 1_000, repeats: 2 },
-  normal: { rounds: 5, settleMs: 4_000, warmMs: 1_000, windowMs: 3_000, repeats: 10 },
+  normal: { rounds: 5, settleMs: 4_000, warmMs: 1_000, windowMs: 3_000, repeats: 8 },
 }
 
 async function main(): Promise<number> {
