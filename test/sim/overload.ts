@@ -14,12 +14,13 @@ import { runWorld } from './world.ts'
  */
 const SENDERS: Sender[] = [
   { user: 'high', band: 'high', work: { shape: 'chat' }, perSecond: 0.5 },
-  { user: 'flooder', band: 'normal', work: { shape: 'chat' }, perSecond: 8.8 },
-  ...[0, 1, 2, 3].map(
-    (i): Sender => ({ user: `light ${i}`, band: 'normal', work: { shape: 'chat' }, perSecond: 0.05 }),
-  ),
-  ...[0, 1].map((i): Sender => ({ user: `batch ${i}`, band: 'low', work: { shape: 'batch' }, perSecond: 12.5 })),
+  { user: 'flooder', band: 'normal', work: { mix: 'mixed' }, perSecond: 5.5 },
+  ...[0, 1, 2, 3].map((i): Sender => ({ user: `light ${i}`, band: 'normal', work: { mix: 'mixed' }, perSecond: 0.05 })),
+  ...[0, 1].map((i): Sender => ({ user: `batch ${i}`, band: 'low', work: { shape: 'batch' }, perSecond: 14.2 })),
 ]
+
+/** Until the queues are full. */
+const WARM_UP_MS = 60_000
 
 const MODEL: EngineModel = CONSTANTS.models['8B']
 
@@ -94,7 +95,7 @@ export function overload(name: keyof typeof SETTINGS, seeds: readonly number[], 
     for (const job of high) addHigh(all, job, ms)
     const light = jobs.filter(({ user, arrivedAt }) => user.startsWith('light') && arrivedAt < ms - TTL_MS.normal)
     for (const job of light) all.lightWait.push(job.lost ? TTL_MS.normal : (job.dispatchedAt || ms) - job.arrivedAt)
-    all.lowShare += lowShareOf(jobs) / seeds.length
+    all.lowShare += lowShareOf(jobs.filter(({ endedAt }) => endedAt > WARM_UP_MS)) / seeds.length
   }
   all.highServed /= highs
   return all

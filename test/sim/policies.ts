@@ -142,7 +142,9 @@ export class Ranked implements SimPolicy {
   }
 
   arrive(job: Job): void {
-    this.#waiting.push(job)
+    const flow = this.#waiting.filter(({ user }) => user === job.user).length
+    if (this.#expires && flow >= 64) job.lost = true
+    else this.#waiting.push(job)
   }
 
   pump(now: number): Job[] {
