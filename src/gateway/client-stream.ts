@@ -5,6 +5,11 @@ const KEEPALIVE_EVERY_MS = 15_000
 const KEEPALIVE = Buffer.from(': waiting\n\n')
 /** Up to here one string is written instead of a vector of buffers; Latin-1 keeps every byte. */
 const ONE_WRITE_BYTES = 16 * 1024
+/**
+ * What may wait for a slow client before its backend is paused. Not the server's highWaterMark: that would also stop the
+ * reading of every body of more than so many bytes.
+ */
+const HELD_BYTES = 8 * 1024
 const CRLF = Buffer.from('\r\n')
 const LAST_CHUNK = '0\r\n\r\n'
 
@@ -61,14 +66,15 @@ export class ClientStream implements Ticking {
 
   /** Returns false when the client does not keep up; `onDrain` follows once it does. */
   write(bytes: Buffer): boolean {
-    if (this.chunked ? this.writeChunk(bytes) : this.res.write(bytes)) return true
-    if (this.stalled === null) {
-      this.watchStall()
-      this.res.once('drain', () => {
-        this.stopStall()
-        this.onDrain()
-      })
+    if (this.res.writableLength <= HELD_BYTES) {
+      this.send(bytes)
+      return true
     }
+    this.send(bytes, () => {
+      this.stopStall()
+      this.onDrain()
+    })
+    if (this.stalled === null) this.watchStall()
     return false
   }
 
@@ -96,14 +102,19 @@ export class ClientStream implements Ticking {
     if (this.stalled !== null) this.checkStall(this.stalled, now)
   }
 
-  private writeChunk(bytes: Buffer): boolean {
-    if (bytes.length <= ONE_WRITE_BYTES) return this.res.write(frame(bytes), 'latin1')
-    this.res.cork()
-    this.res.write(`${bytes.length.toString(16)}\r\n`, 'latin1')
-    this.res.write(bytes)
-    const flowing = this.res.write(CRLF)
-    this.res.uncork()
-    return flowing
+  /** `onFlushed`: all of it, and what was written before, has been handed to the system. */
+  private send(bytes: Buffer, onFlushed?: () => void): void {
+    if (!this.chunked) {
+      this.res.write(bytes, onFlushed)
+    } else if (bytes.length <= ONE_WRITE_BYTES) {
+      this.res.write(frame(bytes), 'latin1', onFlushed)
+    } else {
+      this.res.cork()
+      this.res.write(`${bytes.length.toString(16)}\r\n`, 'latin1')
+      this.res.write(bytes)
+      this.res.write(CRLF, onFlushed)
+      this.res.uncork()
+    }
   }
 
   private watchStall(): void {

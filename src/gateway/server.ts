@@ -30,8 +30,6 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
 
 const CLIENT_KEEP_ALIVE_MS = 65_000
 const MAX_HEADER_BYTES = 16 * 1024
-/** What may wait for one slow client before its backend is paused. */
-const HELD_BYTES = 8 * 1024
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
 type Context = { req: IncomingMessage; res: ServerResponse; head: RequestHead; requestId: string }
@@ -96,7 +94,6 @@ export class Gateway {
         keepAliveTimeout: CLIENT_KEEP_ALIVE_MS,
         connectionsCheckingInterval: 1000,
         noDelay: true,
-        highWaterMark: HELD_BYTES,
         // Our own check answers it as JSON, and for HTTP/1.0 too.
         requireHostHeader: false,
       },
