@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 
 /** undici takes from a socket all that is there; in smaller pieces a paused stream leaves the rest unread, and the next read of the kernel waits. */
-const PIECE_BYTES = 8 * 1024
+const PIECE_BYTES = 4 * 1024
 
 /** Passed on to `net.connect`, which undici's types do not say. */
 const HOLD_LITTLE = { highWaterMark: 2 * PIECE_BYTES } as object

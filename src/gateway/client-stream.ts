@@ -9,7 +9,7 @@ const ONE_WRITE_BYTES = 16 * 1024
  * What may wait for a slow client before its backend is paused. Not the server's highWaterMark: that would also stop the
  * reading of every body of more than so many bytes.
  */
-const HELD_BYTES = 8 * 1024
+const HELD_BYTES = 4 * 1024
 const CRLF = Buffer.from('\r\n')
 const LAST_CHUNK = '0\r\n\r\n'
 

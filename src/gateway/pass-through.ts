@@ -37,7 +37,8 @@ export type PassThroughOptions = {
 }
 
 /** `path`: at the backend, its base included. */
-type Call = { backend: Backend; requestId: string; settlement: Settlement; path: string }
+/** `deadline`: when the proxy gives up on a silent backend, on the monotonic clock. */
+type Call = { backend: Backend; requestId: string; settlement: Settlement; path: string; deadline?: number }
 
 /**
  * Bytes through untouched, by http-proxy-middleware: audio and images to the backend that has their model, and the
@@ -94,6 +95,7 @@ export class PassThrough {
     const { maxBodyBytes } = this.options
     if (head.contentLength !== null && head.contentLength > maxBodyBytes)
       return refuse(res, tooLarge(maxBodyBytes), call)
+    call.deadline = performance.now() + this.options.timeoutMs
     this.calls.set(req, call)
     call.settlement.backend = call.backend.name
     call.settlement.leave(performance.now())
@@ -105,6 +107,14 @@ export class PassThrough {
     })
     countBytes(req, maxBodyBytes)
     void this.proxyTo(call.backend)(req, res)
+  }
+
+  private whyItFailed(backend: Backend, begun: boolean, call: Call | undefined): Problem {
+    if (begun) return problem('backend_truncated', `Backend '${backend.name}' ended its answer half-way.`)
+    if (call?.deadline !== undefined && performance.now() >= call.deadline) {
+      return problem('backend_timeout', `Backend '${backend.name}' took too long to answer.`)
+    }
+    return problem('backend_unreachable', `Backend '${backend.name}' could not be reached.`)
   }
 
   private proxyTo(backend: Backend): RequestHandler {
@@ -130,15 +140,20 @@ export class PassThrough {
             for (const name of Object.keys(proxyRes.headers)) {
               if (!RESPONSE_HEADERS.has(name)) delete proxyRes.headers[name]
             }
-            res.setHeader('x-request-id', this.calls.get(req)?.requestId ?? '')
+            const requestId = this.calls.get(req)?.requestId ?? ''
             res.setHeader('x-lexora-backend', backend.name)
+            if (proxyRes.statusCode !== 401 && proxyRes.statusCode !== 403) res.setHeader('x-request-id', requestId)
+            else {
+              // Refused credentials are ours to solve; an answer that has ended is left alone by the proxy.
+              const told = problem('backend_auth', `Backend '${backend.name}' refused Lexora's credentials.`)
+              sendError(res, told, { requestId })
+              proxyRes.resume()
+            }
           },
           error: (_error, req, res) => {
             const { requestId = '', settlement } = this.calls.get(req) ?? {}
             const begun = 'headersSent' in res && res.headersSent
-            const told = begun
-              ? problem('backend_truncated', `Backend '${backend.name}' ended its answer half-way.`)
-              : problem('backend_unreachable', `Backend '${backend.name}' could not be reached.`)
+            const told = this.whyItFailed(backend, begun, this.calls.get(req))
             // A client that left has settled it already.
             const status = begun ? res.statusCode : statusOf(told)
             settlement?.settle(

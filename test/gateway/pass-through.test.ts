@@ -289,3 +289,24 @@ describe('a request that is passed through', () => {
     expect(whisper.requests[0]!.body.equals(body)).toBe(true)
   })
 })
+
+describe('a passed-through request that its backend fails', () => {
+  test.each([401, 403])('refused credentials (%i) are our fault: 502 backend_auth', async (status) => {
+    const backend = await startRecorder({ models: ['whisper'], answer: (_request, res) => sendJson(res, status, {}) })
+    const lexora = await startApp([{ name: 'main', url: backend.url }])
+    const baseline = activeTimers()
+    const answer = await ask(lexora.port, { model: 'whisper', input: 'hi' }, {}, SPEECH)
+    expect([answer.status, errorOf(answer).code]).toEqual([502, 'backend_auth'])
+    expect(lexora.outcomes).toMatchObject([{ outcome: 'backend_error', status: 502 }])
+    await assertSettled(lexora, [], baseline)
+  })
+
+  test('a backend that never answers: 504 backend_timeout at the limit', async () => {
+    const backend = await startRecorder({ models: ['whisper'], answer: () => undefined })
+    const lexora = await startApp([{ name: 'main', url: backend.url }], { config: { timeouts: { non_stream: 0.3 } } })
+    const baseline = activeTimers()
+    const answer = await ask(lexora.port, { model: 'whisper', input: 'hi' }, {}, SPEECH)
+    expect([answer.status, errorOf(answer).code]).toEqual([504, 'backend_timeout'])
+    await assertSettled(lexora, [], baseline)
+  })
+})
