@@ -17,7 +17,9 @@ async function setUp(fakeOptions: FakeOptions = {}, config: Parameters<typeof st
 describe('A: the client', () => {
   test('A2 leaves while we connect upstream: nothing is sent, nothing is held', async () => {
     const port = await startDeafListener()
-    const lexora = await startApp([{ name: 'main', url: `http://127.0.0.1:${port}`, models: ['tiny'], connectTimeoutMs: 500 }])
+    const lexora = await startApp([
+      { name: 'main', url: `http://127.0.0.1:${port}`, models: ['tiny'], connectTimeoutMs: 500 },
+    ])
     const baseline = activeTimers()
     const client = await RawClient.open(lexora.port)
     client.post(CHAT, aChat())
