@@ -21,7 +21,12 @@ function backlogged(weights: readonly number[], seed: number, ms: number): { job
     work: { shape: shapes[i % shapes.length]! },
     weight,
   }))
-  const jobs = runWorld(new Engine(MODEL, FLAGS), lexoraFor(MODEL, FLAGS), saturating(senders, MODEL, seed, 8), ms)
+  const jobs = runWorld(
+    new Engine(MODEL, FLAGS),
+    lexoraFor(MODEL, FLAGS, { patient: true }),
+    saturating(senders, MODEL, seed, 8),
+    ms,
+  )
   return { jobs, users: senders.map(({ user }) => user) }
 }
 

@@ -27,7 +27,11 @@ const WARM_UP_MS = 60_000
 
 const MODEL: EngineModel = CONSTANTS.models['8B']
 
-export function lexoraFor(model: EngineModel, flags: Flags, more: { kv?: 'peak' | 'sum'; fifoUsers?: boolean } = {}) {
+export function lexoraFor(
+  model: EngineModel,
+  flags: Flags,
+  more: { kv?: 'peak' | 'sum'; fifoUsers?: boolean; patient?: boolean } = {},
+) {
   return new Lexora({
     gate: {
       limit: 'auto',
@@ -39,6 +43,7 @@ export function lexoraFor(model: EngineModel, flags: Flags, more: { kv?: 'peak' 
     },
     limits: { perBand: 512 },
     fifoUsers: more.fifoUsers ?? false,
+    patient: more.patient ?? false,
   })
 }
 

@@ -38,28 +38,36 @@ export type SimPolicy = {
 /** How long a request may wait, by band (scheduling.md 1.2). */
 export const TTL_MS: Record<Band, number> = { high: 30_000, normal: 60_000, low: 600_000 }
 
-export type LexoraOptions = { gate: GateSettings; limits?: Partial<QueueLimits>; fifoUsers?: boolean }
+export type LexoraOptions = {
+  gate: GateSettings
+  limits?: Partial<QueueLimits>
+  fifoUsers?: boolean
+  patient?: boolean
+}
 
 /** The production code: queue, gate and answer lengths as the admission controller joins them. */
 export class Lexora implements SimPolicy {
   readonly queue: FairQueue<Job>
   readonly gate: PermitGate
   readonly #fifoUsers: boolean
+  /** Nobody's time runs out: saturation must not choose what fits. */
+  readonly #patient: boolean
   readonly #lengths = new Map<string, AnswerLengths>()
   readonly #model = newAnswerLengths()
   readonly #running = new Map<Job, { permit: Permit; waiter: Waiter<Job> }>()
 
-  constructor({ gate, limits, fifoUsers = false }: LexoraOptions) {
+  constructor({ gate, limits, fifoUsers = false, patient = false }: LexoraOptions) {
     this.queue = new FairQueue({ perBand: 512, ...limits })
     this.gate = new PermitGate(gate)
     this.#fifoUsers = fifoUsers
+    this.#patient = patient
   }
 
   arrive(job: Job, now: number): void {
     const { mean } = this.#lengthsOf(job)
     const cost = weightedCost(job.promptEstimate, Math.min(mean, job.maxTokens))
     const { user, app } = this.#fifoUsers ? { user: '', app: '' } : job
-    const deadline = now + TTL_MS[job.band]
+    const deadline = this.#patient ? Infinity : now + TTL_MS[job.band]
     const result = this.queue.enqueue(
       { value: job, band: job.band, user, app, weight: job.weight, cost, bytes: job.prompt * 4, deadline },
       now,

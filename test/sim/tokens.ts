@@ -7,18 +7,26 @@ import { atLeast, atMost, type Experiment, type Figure } from './figures.ts'
 const LIMIT = 50_000
 const LIMITS: UserLimits = { requests: null, tokensPerMinute: LIMIT, maxConcurrent: null }
 const ACCOUNTS = [{ id: 'key', limits: LIMITS }]
-const { prompt: PROMPT, answer: ANSWER } = CONSTANTS.shapes.chat
 
-/** How long a reservation stands under overload: a wait in the queue, then about 40 tokens a second. [assumed] */
-const QUEUE_MS = 20_000
+/**
+ * How long a reservation stands under overload: a wait in the queue, then about 40 tokens a second. scheduling.md 2.3
+ * does not say how its overload comes nor how long calls last. Calls that come evenly are judged, as its word
+ * "overload" reads; there the refill bounds every way of reserving alike in the long run. Bursts are told beside it.
+ */
+const QUEUE_MS = 28_000
 const MS_PER_TOKEN = 25
+const GAP_MS = 400
+const BURST = 60_000 / GAP_MS
 
-type Call = { prompt: number; answer: number }
+type Call = { prompt: number; answer: number; maxTokens: number }
 type Run = { admitted: number; tokens: number; worstWindow: number }
 
 function calls(seed: number, count: number): Call[] {
   const chance = new Chance(seed)
-  return Array.from({ length: count }, () => ({ prompt: chance.length(PROMPT), answer: chance.length(ANSWER) }))
+  const { prompt, answer } = CONSTANTS.shapes.chat
+  return Array.from({ length: count }, () => {
+    return { prompt: chance.length(prompt), answer: chance.length(answer), maxTokens: answer.cap }
+  })
 }
 
 /** Calls at their times against one key; `reserve` says what is set aside for an answer. */
@@ -37,7 +45,7 @@ function run(story: readonly { at: number; call: Call }[], full: boolean, length
   }
   for (const { at, call } of story) {
     settleUntil(at)
-    const answer = full ? ANSWER.cap : expectedAnswer(lengths, ANSWER.cap)
+    const answer = full ? call.maxTokens : expectedAnswer(lengths, call.maxTokens)
     const admission = ledger.admit(ACCOUNTS, call.prompt + answer, at)
     if (!admission.ok) continue
     admitted++
@@ -71,9 +79,10 @@ export const tokenLimits: Experiment = {
   title: 'a token limit of 50,000 a minute',
   run({ seed }) {
     const burst = calls(seed, 200).map((call) => ({ at: 0, call }))
-    const flood = calls(seed, 3600).map((call, i) => ({ at: i * 500, call }))
-    const ours = run(flood, false)
-    const full = run(flood, true)
+    const flood = calls(seed, 1_800_000 / GAP_MS).map((call, i) => ({ at: i * GAP_MS, call }))
+    const bursts = flood.map(({ call }, i) => ({ at: Math.floor(i / BURST) * 60_000, call }))
+    const [ours, full] = [run(flood, false), run(flood, true)]
+    const [oursInBursts, fullInBursts] = [run(bursts, false), run(bursts, true)]
     const figure = (name: string, value: number, target: Figure['target']) => ({
       id: 'P2.1',
       name,
@@ -85,6 +94,8 @@ export const tokenLimits: Experiment = {
       figure('burst of 200 calls: true tokens, of the limit', run(burst, false).tokens / LIMIT, atMost(1.1)),
       figure('30 min of overload: worst 60 s, of the limit', ours.worstWindow / LIMIT, atMost(1.25)),
       figure('30 min of overload: admitted, of full max_tokens', ours.admitted / full.admitted, atLeast(1.3)),
+      figure('bursts each minute: worst 60 s, of the limit', oursInBursts.worstWindow / LIMIT, null),
+      figure('bursts each minute: admitted, of full max_tokens', oursInBursts.admitted / fullInBursts.admitted, null),
     ]
   },
 }
