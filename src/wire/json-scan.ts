@@ -191,47 +191,88 @@ function skipNumber(bytes: Buffer, from: number): number {
   return at
 }
 
-/** The text four bytes at a time; `shift` is how many bytes come before the first aligned word. */
-type Words = { view: Int32Array; shift: number }
+/**
+ * The text four bytes at a time; `shift` is how many bytes come before the first aligned word. The three memos are
+ * where the next quote, backslash and control character stand, as far as a long string made us look.
+ */
+type Words = { view: Int32Array; shift: number; quoteAt: number; slashAt: number; controlAt: number }
+
+/** A string with so many plain words in a row is long: there the system's own search is quicker than ours. */
+const LONG_RUN_WORDS = 16
+const SHORT_RUN_BYTES = 16
 
 function wordsOf(bytes: Buffer): Words {
   const shift = (4 - (bytes.byteOffset & 3)) & 3
   const length = Math.max(0, (bytes.length - shift) >> 2)
-  return { view: new Int32Array(bytes.buffer, length > 0 ? bytes.byteOffset + shift : 0, length), shift }
+  const view = new Int32Array(bytes.buffer, length > 0 ? bytes.byteOffset + shift : 0, length)
+  return { view, shift, quoteAt: -1, slashAt: -1, controlAt: -1 }
 }
 
 function skipString(bytes: Buffer, words: Words, open: number): number {
   let at = open + 1
+  // Where escapes stand close together, looking at words would only be work on top.
+  let runFrom = at + SHORT_RUN_BYTES
   for (;;) {
     const byte = bytes[at]
     if (byte === 0x22) return at + 1
     if (byte === 0x5c) {
       at = skipEscape(bytes, at)
+      runFrom = at + SHORT_RUN_BYTES
     } else if (byte === undefined || byte < 0x20) {
       throw syntax(bytes, at)
     } else {
       at++
-      if (((at - words.shift) & 3) === 0) at = skipPlainWords(words, at)
+      if (at >= runFrom && ((at - words.shift) & 3) === 0) at = skipPlainWords(bytes, words, at)
     }
   }
 }
 
 /** From an aligned offset to the first word that holds a quote, a backslash or a control character (the usual bit trick). */
-function skipPlainWords({ view, shift }: Words, from: number): number {
-  const length = view.length
+function skipPlainWords(bytes: Buffer, words: Words, from: number): number {
+  const { view, shift } = words
   let i = (from - shift) >> 2
-  while (i < length) {
+  const last = Math.min(view.length, i + LONG_RUN_WORDS)
+  while (i < last) {
     const word = view[i]!
     const quote = word ^ 0x22222222
     const slash = word ^ 0x5c5c5c5c
     const hit = ((quote - 0x01010101) & ~quote) | ((slash - 0x01010101) & ~slash) | ((word - 0x20202020) & ~word)
-    if ((hit & 0x80808080) !== 0) break
+    if ((hit & 0x80808080) !== 0) return shift + (i << 2)
     i++
   }
-  return shift + (i << 2)
+  return i < view.length ? skipLongRun(bytes, words, shift + (i << 2)) : shift + (i << 2)
 }
 
-const ESCAPES = new Set([...'"\\/bfnrt'].map((char) => char.charCodeAt(0)))
+/** To the next quote, backslash or control character, whichever comes first; the end of the text where none does. */
+function skipLongRun(bytes: Buffer, words: Words, from: number): number {
+  if (words.quoteAt < from) words.quoteAt = endOr(bytes, bytes.indexOf(0x22, from))
+  if (words.slashAt < from) words.slashAt = endOr(bytes, bytes.indexOf(0x5c, from))
+  const end = Math.min(words.quoteAt, words.slashAt)
+  if (words.controlAt < end) words.controlAt = findControl(bytes, words, Math.max(from, words.controlAt), end)
+  return Math.min(end, words.controlAt)
+}
+
+function endOr(bytes: Buffer, found: number): number {
+  return found === -1 ? bytes.length : found
+}
+
+/** The first control character from `from` on, or `end` where there is none before it. */
+function findControl(bytes: Buffer, { view, shift }: Words, from: number, end: number): number {
+  let at = from
+  while (at < end && ((at - shift) & 3) !== 0) {
+    if (bytes[at]! < 0x20) return at
+    at++
+  }
+  const last = (end - shift) >> 2
+  let i = (at - shift) >> 2
+  while (i < last && ((view[i]! - 0x20202020) & ~view[i]! & 0x80808080) === 0) i++
+  for (at = Math.max(at, shift + (i << 2)); at < end; at++) if (bytes[at]! < 0x20) return at
+  return end
+}
+
+/** 1 for every byte that may follow a backslash, but for `u`. */
+const ESCAPES = new Uint8Array(256)
+for (const char of '"\\/bfnrt') ESCAPES[char.charCodeAt(0)] = 1
 
 function skipEscape(bytes: Buffer, at: number): number {
   const byte = bytes[at + 1]
@@ -241,7 +282,7 @@ function skipEscape(bytes: Buffer, at: number): number {
     }
     return at + 6
   }
-  if (byte === undefined || !ESCAPES.has(byte)) throw syntax(bytes, at + 1)
+  if (byte === undefined || ESCAPES[byte] === 0) throw syntax(bytes, at + 1)
   return at + 2
 }
 

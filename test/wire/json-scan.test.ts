@@ -284,3 +284,30 @@ describe('splices', () => {
     expect(applySplices(Buffer.from('abcdef'), splices).toString()).toBe('aéèycdez')
   })
 })
+
+describe('a long string', () => {
+  const SPECIAL = ['\\n', '\\"', '\\u00e9', 'é', '\u0001', '\n', '\\x', '"']
+
+  test.each(SPECIAL)('with %j at any place, at any alignment, is taken as JSON.parse takes it', (special) => {
+    for (let place = 0; place < 200; place += 3) {
+      const text = `{ "a": "${'x'.repeat(place)}${special}${'y'.repeat(150)}", "model": "m" }\n`
+      for (const offset of [0, 1, 2, 3]) {
+        const whole = Buffer.concat([Buffer.alloc(offset), Buffer.from(text)]).subarray(offset)
+        expect([place, offset, accepts(() => scanObject(whole, wanted('model'), 64))]).toEqual([
+          place,
+          offset,
+          accepts(() => JSON.parse(text)),
+        ])
+      }
+    }
+  })
+
+  function accepts(read: () => unknown): boolean {
+    try {
+      read()
+      return true
+    } catch {
+      return false
+    }
+  }
+})
