@@ -1,8 +1,17 @@
 import { fairness, starvation } from './fairness.ts'
 import type { Experiment } from './figures.ts'
 import { highFirst, losers } from './overload.ts'
+import { routing } from './routing.ts'
 import { throughput } from './throughput.ts'
 import { tokenLimits } from './tokens.ts'
 
 /** All of them, in the order in which they are printed. */
-export const EXPERIMENTS: readonly Experiment[] = [losers, throughput, highFirst, starvation, fairness, tokenLimits]
+export const EXPERIMENTS: readonly Experiment[] = [
+  losers,
+  throughput,
+  highFirst,
+  starvation,
+  fairness,
+  tokenLimits,
+  routing,
+]
