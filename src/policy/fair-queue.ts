@@ -22,7 +22,7 @@ export type QueueFull = 'flow' | 'band' | 'bytes'
 export type Enqueued<T> = { ok: true; waiter: Waiter<T> } | { ok: false; full: QueueFull; retryAfterMs: number }
 
 /** Bounds of scheduling.md 1.2; the band's is `queue.max_size` of DESIGN 3. */
-export const QUEUE_LIMITS: QueueLimits = {
+const QUEUE_LIMITS: QueueLimits = {
   perFlow: 64,
   perBand: 100,
   bytes: 64 * 1024 * 1024,
