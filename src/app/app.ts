@@ -4,6 +4,7 @@ import type { BackendOptions } from '../backends/backend.ts'
 import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
 import { DemoProcess } from '../engine/demo-process.ts'
+import { AdmissionController } from '../gateway/admission-controller.ts'
 import { readHealth } from '../gateway/routes/health.ts'
 import { Gateway } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
@@ -20,6 +21,7 @@ import {
   type ClientPatience,
   exchangeLimits,
   guardRules,
+  limitRules,
   listenHosts,
   retryOptions,
   routeTable,
@@ -60,6 +62,7 @@ export class App {
   private readonly registry: BackendRegistry
   private readonly routes: RouteTable
   private readonly gateway: Gateway
+  private readonly admission: AdmissionController
   private readonly stats = new StatsCollector()
   private readonly metrics: Metrics | null
   private readonly requestLog: RequestLog | null
@@ -77,12 +80,14 @@ export class App {
     this.routes = routeTable(config, options.defaultBackend)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
     this.requestLog = this.openRequestLog()
+    this.admission = new AdmissionController(limitRules(config))
     this.gateway = new Gateway({
       registry: this.registry,
       routes: this.routes,
       retry: retryOptions(config),
       limits: exchangeLimits(config, patience),
       chance: options.chance ?? Math.random,
+      admission: this.admission,
       auth: authOptions(config),
       keyHeader: config.auth.header?.toLowerCase() ?? null,
       rules: guardRules(config),
@@ -101,6 +106,11 @@ export class App {
 
   get models(): string[] {
     return servedModels(this.registry, this.routes)
+  }
+
+  /** What all callers hold of their limits: 0 when nothing runs. */
+  get limitsHeld(): { concurrent: number; reserved: number } {
+    return this.admission.outstanding()
   }
 
   /** Managed requests and upstream calls that are not over. */

@@ -1,10 +1,13 @@
 import type { BackendRegistry } from '../backends/registry.ts'
 import { isLoopbackHost } from '../config/rules.ts'
+import type { LimitRules } from '../gateway/admission-controller.ts'
 import type { AuthOptions } from '../gateway/authenticate.ts'
 import type { ExchangeLimits } from '../gateway/exchange.ts'
 import type { GuardRules } from '../gateway/guards.ts'
+import type { UserLimits } from '../policy/limits.ts'
 import type { RetryPolicy } from '../policy/retry.ts'
 import type { RouteTable } from '../policy/route.ts'
+import { perMinute } from '../policy/token-bucket.ts'
 import type { Config } from '../protocol/config.ts'
 import { KeyRing } from '../users/api-key.ts'
 
@@ -73,6 +76,28 @@ export function retryOptions({ retry, fallback }: Config): RetryPolicy & { budge
     budget: retry.budget,
     fallback: { enabled: fallback.enabled, onRateLimit: fallback.on_rate_limit },
   }
+}
+
+/** `rate_limit` with its rates resolved; `requests_per_minute` goes before rate and burst. */
+export function limitRules({ rate_limit }: Config): LimitRules {
+  const { default_rate, default_burst, tokens_per_minute, max_concurrent } = rate_limit
+  const byDefault: UserLimits = {
+    requests: { perSecond: default_rate, burst: default_burst },
+    tokensPerMinute: tokens_per_minute,
+    maxConcurrent: max_concurrent,
+  }
+  const users = new Map<string, UserLimits>()
+  const models = new Map<string, ReadonlySet<string>>()
+  for (const [name, user] of Object.entries(rate_limit.users)) {
+    const rate = { perSecond: user.rate ?? default_rate, burst: user.burst ?? default_burst }
+    users.set(name, {
+      requests: user.requests_per_minute === null ? rate : perMinute(user.requests_per_minute),
+      tokensPerMinute: user.tokens_per_minute ?? tokens_per_minute,
+      maxConcurrent: user.max_concurrent ?? max_concurrent,
+    })
+    if (user.models !== null) models.set(name, new Set(user.models))
+  }
+  return { enabled: rate_limit.enabled, byDefault, users, models }
 }
 
 /** A weighted alias is not split yet: its heaviest model serves, as the start's notes say. */

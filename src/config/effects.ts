@@ -5,7 +5,9 @@ import type { Path } from './shape.ts'
 /** A key whose feature is not in this release, with "*" for any name. The release that brings it removes the row. */
 const UNBUILT: readonly { key: string; only?: (value: unknown) => boolean }[] = [
   { key: 'server.tls' },
-  { key: 'rate_limit' },
+  { key: 'rate_limit.users.*.weight' },
+  { key: 'rate_limit.users.*.max_priority' },
+  { key: 'rate_limit.users.*.allow_remote' },
   { key: 'fallback.on_context_overflow' },
   { key: 'queue' },
   { key: 'routing.backends.*.max_in_flight' },

@@ -7,8 +7,10 @@ import { countRequest, type RetryBudget, takeRetry } from '../policy/retry-budge
 import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
 import { type Problem, problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
+import type { Principal } from '../users/api-key.ts'
 import type { Dialect } from '../wire/stream-judge.ts'
 import type { Usage } from '../wire/usage.ts'
+import type { AdmissionController, Admitted } from './admission-controller.ts'
 import { ClientStream } from './client-stream.ts'
 import { errorEvent, sendError } from './error-response.ts'
 import { type InferenceRequest, parseInferenceRequest } from './inference-request.ts'
@@ -34,6 +36,7 @@ export type ExchangeOptions = {
   retry: RetryPolicy & { budget: number }
   budget: RetryBudget
   limits: ExchangeLimits
+  admission: AdmissionController
   /** A fault of ours, for the log. */
   onFault: (error: unknown, requestId: string) => void
   chance: () => number
@@ -62,6 +65,9 @@ export class Exchange implements AttemptSink {
   private readonly settlement: Settlement
   private readonly client: ClientStream
   private readonly requestId: string
+  private readonly principal: Principal
+  /** What it holds of its caller's limits. */
+  private admitted: Admitted | null = null
   private readonly startedAt = performance.now()
   private reader: BodyReader | null = null
   private request!: InferenceRequest
@@ -91,6 +97,7 @@ export class Exchange implements AttemptSink {
       endpoint: Endpoint
       settlement: Settlement
       requestId: string
+      principal: Principal
     },
   ) {
     this.options = options
@@ -100,6 +107,7 @@ export class Exchange implements AttemptSink {
     this.endpoint = parts.endpoint
     this.settlement = parts.settlement
     this.requestId = parts.requestId
+    this.principal = parts.principal
     this.client = new ClientStream(parts.res, options.limits.idleMs, options.registry.clock, () =>
       this.attempt?.resume(),
     )
@@ -129,9 +137,23 @@ export class Exchange implements AttemptSink {
     this.settlement.model = this.knownModel(route.model)
     this.candidates = route.candidates
     this.current = route.candidates[0]!
+    if (!this.takeLimits(parsed.request, route.model, now)) return
     countRequest(budget, now)
     if (this.request.stream) this.client.startKeepAlive(limits.keepAliveAfterMs, () => this.openStream())
     this.tryCurrent(now)
+  }
+
+  /** Admission by the caller's own limits, in one synchronous step; false when it was refused. */
+  private takeLimits({ body, user, maxTokens }: InferenceRequest, model: string, now: number): boolean {
+    const asking = { principal: this.principal, named: user, model, body, maxTokens }
+    const result = this.options.admission.admit(asking, now)
+    if (result.ok) {
+      this.admitted = result.admitted
+      return true
+    }
+    this.settlement.limit = result.limit
+    this.refuse(result.problem, false, result.headers)
+    return false
   }
 
   /** Lexora stops and its patience is over: ends the request with a true error wherever it is. */
@@ -305,6 +327,9 @@ export class Exchange implements AttemptSink {
     )
     const model = this.current.model ?? this.request.model
     if (model !== null && /^[\x21-\x7e]+$/.test(model)) headers.push('x-lexora-model', model)
+    if (this.admitted !== null) {
+      headers.push(...this.options.admission.headersFor(this.admitted.accounts, performance.now()))
+    }
     return headers
   }
 
@@ -331,7 +356,7 @@ export class Exchange implements AttemptSink {
     return Math.min(retryAfterMs, this.options.retry.maxRetryAfterMs)
   }
 
-  private refuse(told: Problem, close = false): void {
+  private refuse(told: Problem, close = false, extra: readonly string[] = []): void {
     if (this.isOver()) return
     this.client.stopKeepAlive()
     const status = statusOf(told)
@@ -339,7 +364,7 @@ export class Exchange implements AttemptSink {
     if (this.client.isOpen) {
       this.client.end(errorEvent(told, this.endpoint))
     } else {
-      const headers = this.attempts > 0 ? ['x-lexora-attempts', String(this.attempts)] : []
+      const headers = this.attempts > 0 ? ['x-lexora-attempts', String(this.attempts), ...extra] : extra
       sendError(this.res, told, { requestId: this.requestId, shape: this.endpoint.shape, headers, close })
     }
     this.settle(outcome, status, told.code, null)
@@ -358,7 +383,12 @@ export class Exchange implements AttemptSink {
     error: string | null,
     usage: Usage | null,
   ): void {
-    this.settlement.settle({ outcome, status, error, usage }, performance.now())
+    const now = performance.now()
+    if (!this.settlement.settle({ outcome, status, error, usage }, now) || this.admitted === null) return
+    const ran = this.committed || (outcome !== 'backend_error' && this.attempts > 0)
+    if (!ran) this.options.admission.refund(this.admitted, now)
+    else if (outcome === 'client_error') this.options.admission.settleUnused(this.admitted, now)
+    else this.options.admission.settle(this.admitted, usage, now)
   }
 
   /** Request text must not become a label: a name that no backend is known to serve is `other`. */

@@ -30,6 +30,9 @@ const LOOKING = wanted(
   'user',
   'n',
   'store',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
   'x_priority',
   'x_user_id',
   'x_timeout',
@@ -55,6 +58,8 @@ export class InferenceRequest {
   /** How long it may wait for anything but an answer; null where the client set no bound. */
   readonly timeoutMs: number | null
   readonly choices: number
+  /** The longest answer that the client allows, in tokens, where it says. */
+  readonly maxTokens: number | null
   /** Repeating it could store a second answer. */
   readonly stores: boolean
   /** Whether the client itself asked for the usage chunk. */
@@ -69,6 +74,7 @@ export class InferenceRequest {
     this.user = fields.user
     this.timeoutMs = fields.timeoutMs
     this.choices = fields.choices
+    this.maxTokens = fields.maxTokens
     this.stores = fields.stores
     this.wantsUsage = usage
   }
@@ -118,7 +124,7 @@ export class InferenceRequest {
   }
 }
 
-type Fields = Pick<InferenceRequest, 'model' | 'stream' | 'user' | 'timeoutMs' | 'choices' | 'stores'>
+type Fields = Pick<InferenceRequest, 'model' | 'stream' | 'user' | 'timeoutMs' | 'choices' | 'stores' | 'maxTokens'>
 
 /** Reads a body for `endpoint`. Every refusal names the field; header twins count where the body is silent. */
 export function parseInferenceRequest(body: Buffer, head: RequestHead, endpoint: Endpoint): Parsed {
@@ -205,8 +211,14 @@ function readFields(values: Values, head: RequestHead, endpoint: Endpoint): Fiel
       readTimeout(values.get('x_timeout') ?? undefined, 'x_timeout') ??
       readTimeout(head.timeout === null ? undefined : Number(head.timeout || Number.NaN), 'x-lexora-timeout'),
     choices: typeof choices === 'number' && choices > 1 ? choices : 1,
+    maxTokens: readMaxTokens(values),
     stores: endpoint.kind === 'responses' && values.get('store') === true,
   }
+}
+
+function readMaxTokens(values: Values): number | null {
+  const given = values.get('max_completion_tokens') ?? values.get('max_tokens') ?? values.get('max_output_tokens')
+  return typeof given === 'number' && given >= 1 ? Math.floor(given) : null
 }
 
 function checkPriority(value: unknown, field: string): void {

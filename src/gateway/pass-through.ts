@@ -4,12 +4,15 @@ import type { Backend } from '../backends/backend.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
 import { planRoute, type RouteTable } from '../policy/route.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
+import type { Principal } from '../users/api-key.ts'
 import { JsonScanError, scanObject, wanted } from '../wire/json-scan.ts'
+import type { AdmissionController } from './admission-controller.ts'
 import { sendError } from './error-response.ts'
 import { tooLarge } from './guards.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Settlement } from './settlement.ts'
 
+const UNREAD = Buffer.alloc(0)
 /** How much of a body is looked at to find its model; it stays in the stream and travels on untouched. */
 const PEEK_BYTES = 64 * 1024
 const MODEL = wanted('model')
@@ -31,6 +34,7 @@ const RESPONSE_HEADERS = new Set([
 
 export type PassThroughOptions = {
   registry: BackendRegistry
+  admission: AdmissionController
   routes: RouteTable
   maxBodyBytes: number
   timeoutMs: number
@@ -58,7 +62,7 @@ export class PassThrough {
     req: IncomingMessage,
     res: ServerResponse,
     head: RequestHead,
-    call: Omit<Call, 'backend' | 'path'>,
+    call: Omit<Call, 'backend' | 'path'> & { principal: Principal },
   ): Promise<void> {
     const asked = new URLSearchParams(head.target.slice(head.path.length)).get('model') ?? (await peekModel(req, head))
     const views = this.options.registry.views(performance.now())
@@ -72,6 +76,17 @@ export class PassThrough {
     call.settlement.model = this.options.registry.all().some(({ models }) => models.has(route.model))
       ? route.model
       : 'other'
+    const named = head.user?.slice(0, 256) || null
+    call.settlement.user ??= named
+    const asking = { principal: call.principal, named, model: route.model, body: UNREAD, maxTokens: null }
+    const admission = this.options.admission.admit(asking, performance.now())
+    if (!admission.ok) {
+      call.settlement.limit = admission.limit
+      return refuse(res, admission.problem, call, admission.headers)
+    }
+    const { admitted } = admission
+    // What such an answer cost in tokens nobody tells: it counts as one request.
+    if (admitted !== null) res.once('close', () => this.options.admission.settleUnused(admitted, performance.now()))
     const { backend: name, model } = route.candidates[0]!
     const backend = this.options.registry.get(name)!
     this.forward(req, res, head, { ...call, backend, path: backend.pathFor(head, model) })
@@ -185,8 +200,9 @@ function refuse(
   res: ServerResponse,
   told: Problem,
   { requestId, settlement }: Pick<Call, 'requestId' | 'settlement'>,
+  headers: readonly string[] = [],
 ): void {
-  sendError(res, told, { requestId, close: true })
+  sendError(res, told, { requestId, close: true, headers })
   const status = statusOf(told)
   settlement.settle(
     { outcome: status < 500 ? 'client_error' : 'backend_error', status, error: told.code },

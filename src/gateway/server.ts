@@ -59,6 +59,7 @@ export class Gateway {
     const { maxBodyBytes, nonStreamMs } = options.limits
     this.passThrough = new PassThrough({
       registry: options.registry,
+      admission: options.admission,
       routes: options.routes,
       maxBodyBytes,
       timeoutMs: nonStreamMs,
@@ -176,7 +177,15 @@ export class Gateway {
     if (!caller.ok) return this.refuse(context, caller.problem, endpoint)
     if (expectsContinue) res.writeContinue()
     const settlement = this.settlement(context, endpoint.path, caller.principal, () => this.live.remove(exchange))
-    const exchange = new Exchange(this.exchangeOptions, { req, res, head, endpoint, settlement, requestId })
+    const exchange = new Exchange(this.exchangeOptions, {
+      req,
+      res,
+      head,
+      endpoint,
+      settlement,
+      requestId,
+      principal: caller.principal,
+    })
     this.live.add(exchange)
     exchange.start()
   }
@@ -202,7 +211,11 @@ export class Gateway {
     if (!caller.ok) return this.refuse(context, caller.problem)
     const settlement = this.settlement(context, context.head.path, caller.principal)
     this.passThrough
-      .route(context.req, context.res, context.head, { requestId: context.requestId, settlement })
+      .route(context.req, context.res, context.head, {
+        requestId: context.requestId,
+        settlement,
+        principal: caller.principal,
+      })
       .catch((error: unknown) => this.onFault(error, context, settlement))
   }
 

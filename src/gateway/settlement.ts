@@ -25,6 +25,8 @@ export class Settlement {
   stream = false
   backend: string | null = null
   user: string | null = null
+  /** Which of the caller's limits refused it. */
+  limit: string | null = null
 
   /** `now` is a monotonic clock in milliseconds, here and below. */
   constructor(facts: Facts, now: number, onSettled: (outcome: Outcome) => void) {
@@ -88,6 +90,7 @@ export class Settlement {
       latencyMs: now - this.startedAt,
       awayMs: this.awayMs,
       usage: ending.usage ?? null,
+      ...(this.limit === null ? {} : { limit: this.limit }),
     })
     return true
   }

@@ -19,6 +19,7 @@ export class Metrics {
   private readonly tokens: CounterTally
   private readonly retries: CounterTally
   private readonly fallbacks: CounterTally
+  private readonly rateLimited: CounterTally
   private readonly cells = new Map<string, Cells>()
   /** Most requests are like the one before. */
   private last = {
@@ -52,6 +53,7 @@ export class Metrics {
     this.tokens = counter('lexora_tokens_total', 'Tokens as backends reported them.')
     this.retries = counter('lexora_retries_total', 'Attempts that failed and were repeated, by backend and reason.')
     this.fallbacks = counter('lexora_fallbacks_total', 'Requests that went on to another backend.')
+    this.rateLimited = counter('lexora_rate_limited_total', "Requests refused by their caller's own limits.")
     this.addGauges(readBackends)
     collectDefaultMetrics({ register: this.registry })
   }
@@ -71,6 +73,7 @@ export class Metrics {
       cells.completion.value += outcome.usage.completion ?? 0
       cells.cached.value += outcome.usage.cached ?? 0
     }
+    if (outcome.limit !== undefined) this.rateLimited.cell({ limit: outcome.limit }).value++
     for (const retry of outcome.retries) this.retries.cell(retry).value++
     for (const fallback of outcome.fallbacks) this.fallbacks.cell(fallback).value++
   }

@@ -35,4 +35,6 @@ export type Outcome = {
   /** Time spent with a backend or waiting to try again. */
   awayMs: number
   usage: Usage | null
+  /** Which of the caller's limits refused it: requests, tokens or concurrency. */
+  limit?: string
 }

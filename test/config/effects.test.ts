@@ -9,7 +9,8 @@ const keysWithoutEffect = (document: object) =>
 describe('a key whose feature is not built yet is named when it is set', () => {
   test.each<[document: object, keys: string[]]>([
     [{}, []],
-    [{ rate_limit: { default_rate: 5 } }, ['rate_limit']],
+    [{ rate_limit: { default_rate: 5 } }, []],
+    [{ rate_limit: { users: { ann: { rate: 5, max_priority: 'low' } } } }, ['rate_limit.users.ann.max_priority']],
     [{ rate_limit: { enabled: false } }, []],
     [{ queue: { max_size: 5 } }, ['queue']],
     [{ fallback: { on_rate_limit: true, on_context_overflow: true } }, ['fallback.on_context_overflow']],

@@ -158,7 +158,7 @@ const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   no_backend: 'below: it needs a Lexora without backends',
   internal_error: 'a fault of ours: nothing a client sends provokes it',
   context_length_exceeded: 'comes with the fit of prompts; the backend’s own words pass (faults, B42)',
-  rate_limit_exceeded: 'comes with the limits',
+  rate_limit_exceeded: 'with the limits: limits.test.ts',
   queue_full: 'comes with the queue',
   queue_timeout: 'comes with the queue',
   engine_starting: 'comes with the supervisor',

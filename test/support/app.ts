@@ -123,6 +123,7 @@ export async function assertSettled(
     () => app.inFlight.requests === 0 && app.inFlight.attempts === 0,
     () => `in flight: ${JSON.stringify(app.inFlight)}`,
   )
+  expect(app.limitsHeld).toEqual({ concurrent: 0, reserved: 0 })
   for (const fake of fakes) {
     await until(
       () => fake.running() === 0 && fake.waiting() === 0,
