@@ -8,9 +8,16 @@ import { type Dialect, type StreamFault, StreamJudge } from '../wire/stream-judg
 import type { Usage } from '../wire/usage.ts'
 import type { DeadlineClock } from './deadline-clock.ts'
 import { decoderFor } from './decode.ts'
-import { failureFromError, invalidFailure, statusFailure, timeoutFailure, truncatedFailure } from './failure.ts'
+import {
+  failureFromError,
+  invalidFailure,
+  type Progress,
+  statusFailure,
+  timeoutFailure,
+  truncatedFailure,
+} from './failure.ts'
 
-/** Anything that takes a request the way an undici Pool does. */
+/** Anything that takes a request the way an undici Client does. */
 export type Dispatch = Pick<Dispatcher, 'dispatch'>
 
 export type AttemptRequest = {
@@ -61,6 +68,8 @@ const MAX_ERROR_BYTES = 1024 * 1024
 /** Comments before the first event that are kept for the client. */
 const MAX_EARLY = 100
 const AFTER_DONE_MS = 1000
+const COLON = 0x3a
+const DATA = Buffer.from('\ndata:')
 const JSON_TYPE = 'application/json'
 
 /**
@@ -73,11 +82,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private readonly owner: AttemptOwner
   private readonly startedAt = performance.now()
   private controller: Dispatcher.DispatchController | null = null
+  /** Whether the answer came to its end on the wire, so that its connection is good for another. */
+  isComplete = false
   private ended = false
   private closed = false
   /** Its place on the clock. */
   slot = -1
   private readonly clock: DeadlineClock
+  /** What carries it, until `onClosed`. */
+  readonly dispatch: Dispatch
   private doneAt: number | null = null
   private lastProgress = this.startedAt
   private paused = false
@@ -90,18 +103,24 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private framer: SseFramer | null = null
   private judge: StreamJudge | null = null
 
-  constructor(request: AttemptRequest, sink: AttemptSink, owner: AttemptOwner, clock: DeadlineClock) {
+  constructor(
+    request: AttemptRequest,
+    sink: AttemptSink,
+    owner: AttemptOwner,
+    { clock, dispatch }: { clock: DeadlineClock; dispatch: Dispatch },
+  ) {
     this.request = request
     this.sink = sink
     this.owner = owner
     this.clock = clock
+    this.dispatch = dispatch
     clock.add(this)
   }
 
-  start(dispatch: Dispatch): this {
+  /** Sends it. May end, by its sink, before it returns: keep the attempt first, then start it. */
+  start(): void {
     const { path, headers, body } = this.request
-    dispatch.dispatch({ path, method: 'POST', headers, body, headersTimeout: 0, bodyTimeout: 0 }, this)
-    return this
+    this.dispatch.dispatch({ path, method: 'POST', headers, body, headersTimeout: 0, bodyTimeout: 0 }, this)
   }
 
   /** Ends it for good, wherever it is. Safe at any time and more than once. */
@@ -157,6 +176,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.isComplete = true
     if (this.decoder !== null && !this.ended) this.decoder.end()
     else this.onBodyEnd()
     this.close()
@@ -167,8 +187,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.close()
   }
 
-  private progress(): { sent: boolean; headSeen: boolean; started: boolean } {
-    return { sent: this.controller !== null, headSeen: this.status !== 0, started: this.judge?.hasStarted ?? false }
+  private progress(): Progress {
+    return { sent: this.controller !== null, headSeen: this.status !== 0 }
   }
 
   private decodeThrough(decoder: Transform): void {
@@ -195,7 +215,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { send: judged, fault } = judge.judge(events)
     const send = this.withEarly(judged, judge)
     if (judge.hasStarted) {
-      this.lastProgress = performance.now()
+      // A comment is a sign of life of the server, not of the engine.
+      if (events[0] !== COLON || events.includes(DATA)) this.lastProgress = performance.now()
       if (!hadStarted) this.owner.onSuccess()
     }
     if (send !== null && !this.sink.onEvents(send) && !judge.isDone) this.pause()

@@ -1,4 +1,4 @@
-import { Pool } from 'undici'
+import type { Client } from 'undici'
 import {
   type Breaker,
   type BreakerEvent,
@@ -14,7 +14,7 @@ import type { Endpoint } from '../protocol/endpoints.ts'
 import { azurePath } from './adapters/azure.ts'
 import { createDummy } from './adapters/dummy.ts'
 import { Attempt, type AttemptOwner, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
-import { createConnector } from './connector.ts'
+import { Connections } from './connections.ts'
 import type { DeadlineClock } from './deadline-clock.ts'
 
 /** One configured backend with its values resolved; `ca` is the PEM text itself here, not its file. */
@@ -27,14 +27,13 @@ export type Health = { is: 'unknown' | 'up' | 'down'; latencyMs: number | null; 
 
 /** A success keeps a backend healthy whatever its probe says, for this long. */
 const TRUST_MS = 5000
-/** uvicorn closes an idle connection after 5 s: ours must be gone before. */
-const KEEP_ALIVE_MS = 4000
 
 /** A live backend: its connections, its breaker, its health and what is in flight. Times are monotonic milliseconds. */
 export class Backend implements AttemptOwner {
   readonly options: BackendOptions
-  private readonly pool: Pool | null
-  private readonly dispatch: Dispatch
+  /** Null: it answers in this process. */
+  private readonly connections: Connections | null
+  private readonly dummy: Dispatch | null
   private readonly clock: DeadlineClock
   private readonly basePath: string
   private readonly baseHeaders: readonly string[]
@@ -53,8 +52,8 @@ export class Backend implements AttemptOwner {
     this.clock = clock
     const url = options.type === 'dummy' ? null : new URL(options.url)
     this.basePath = url?.pathname.replace(/\/+$/, '') ?? ''
-    this.pool = url === null ? null : openPool(url, options)
-    this.dispatch = this.pool ?? createDummy(options)
+    this.connections = url === null ? null : new Connections(url.origin, options)
+    this.dummy = url === null ? createDummy(options) : null
     this.baseHeaders = baseHeaders(options)
     this.view = {
       name: options.name,
@@ -101,15 +100,16 @@ export class Backend implements AttemptOwner {
     return this.baseHeaders.slice()
   }
 
-  /** Starts one attempt. Breaker, health and in-flight count follow from how it goes. */
+  /** Prepares one attempt, which its caller starts. Breaker, health and in-flight count follow from how it goes. */
   attempt(request: AttemptRequest, sink: AttemptSink): Attempt {
     this.view.inFlight++
-    const attempt = new Attempt(request, sink, this, this.clock)
+    const dispatch = this.connections?.take() ?? this.dummy!
+    const attempt = new Attempt(request, sink, this, { clock: this.clock, dispatch })
     if (this.breaker !== CLOSED && this.probe === null && this.breakerAt(performance.now()) === 'half-open') {
       this.probe = attempt
       this.tell('probe-started')
     }
-    return attempt.start(this.dispatch)
+    return attempt
   }
 
   onSuccess(): void {
@@ -128,6 +128,8 @@ export class Backend implements AttemptOwner {
 
   onClosed(attempt: Attempt): void {
     this.view.inFlight--
+    if (attempt.isComplete) this.connections?.giveBack(attempt.dispatch as Client)
+    else this.connections?.discard(attempt.dispatch as Client)
     if (this.probe !== attempt) return
     this.probe = null
     this.tell('probe-dropped')
@@ -135,14 +137,17 @@ export class Backend implements AttemptOwner {
 
   /** A background GET with its own time limit; a failure is a value. */
   async get(path: string, timeoutMs: number): Promise<{ status: number; body: Buffer } | { error: string }> {
-    if (this.pool === null) return { status: 200, body: Buffer.from('{"data":[]}') }
+    if (this.connections === null) return { status: 200, body: Buffer.from('{"data":[]}') }
+    const client = this.connections.take()
     try {
       const headers = this.headers()
       const signal = AbortSignal.timeout(timeoutMs)
-      const answer = await this.pool.request({ path: this.withBase(path), method: 'GET', headers, signal })
+      const answer = await client.request({ path: this.withBase(path), method: 'GET', headers, signal })
       const body = Buffer.from(await answer.body.arrayBuffer())
+      this.connections.giveBack(client)
       return { status: answer.statusCode, body }
     } catch (error) {
+      this.connections.discard(client)
       return { error: (error as NodeJS.ErrnoException).code ?? (error as Error).name }
     }
   }
@@ -168,7 +173,7 @@ export class Backend implements AttemptOwner {
 
   /** Lets what is in flight go on; takes nothing new. */
   async close(): Promise<void> {
-    await this.pool?.destroy()
+    await this.connections?.close()
   }
 
   private tell(event: BreakerEvent): void {
@@ -180,17 +185,6 @@ export class Backend implements AttemptOwner {
 function countsAgainst(failure: Failure): boolean {
   if (failure.kind === 'stale') return false
   return failure.kind !== 'status' || (failure.status !== null && failure.status >= 500)
-}
-
-function openPool(url: URL, { connectTimeoutMs, ca }: BackendOptions): Pool {
-  return new Pool(url.origin, {
-    connect: createConnector(connectTimeoutMs, ca),
-    pipelining: 1,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MS,
-  })
 }
 
 function baseHeaders({ type, apiKey, headers }: BackendOptions): string[] {

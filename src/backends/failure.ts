@@ -3,7 +3,7 @@ import { problem } from '../protocol/errors.ts'
 import { wasReused } from './connector.ts'
 
 /** How far an attempt had come when it failed. */
-export type Progress = { sent: boolean; headSeen: boolean; started: boolean }
+export type Progress = { sent: boolean; headSeen: boolean }
 
 const UNREACHABLE: Record<string, string> = {
   ECONNREFUSED: 'refused the connection',

@@ -20,6 +20,12 @@ export class BackendRegistry {
     return [...this.byName.values()]
   }
 
+  /** Whether any backend is known to serve a model of this name. */
+  serves(model: string): boolean {
+    for (const backend of this.byName.values()) if (backend.models.has(model)) return true
+    return false
+  }
+
   /** What routing decides on, as it is at this moment. */
   views(now: number): BackendView[] {
     const views: BackendView[] = []

@@ -41,6 +41,7 @@ export type AdmissionResult =
   | { ok: true; admitted: Admitted | null }
   | { ok: false; problem: Problem; limit: LimitName | null; headers: string[] }
 
+const NOBODY: readonly Account[] = []
 const NO_FORECAST: Forecast = { tokens: 0, counts: null }
 
 const MESSAGES: Record<LimitName, string> = {
@@ -57,6 +58,8 @@ export class AdmissionController {
   private readonly rules: LimitRules
   private readonly ledger = new LimitLedger()
   private readonly forecasts = new TokenForecast()
+  /** A key's own account, made once per key. */
+  private readonly ownAccounts = new WeakMap<Principal, readonly Account[]>()
 
   constructor(rules: LimitRules) {
     this.rules = rules
@@ -113,18 +116,21 @@ export class AdmissionController {
 
   private forecastFor({ body, model, maxTokens }: Asking, accounts: readonly Account[], now: number): Forecast {
     if (accounts.every(({ limits }) => limits.tokensPerMinute === null)) return NO_FORECAST
-    const { tokens } = this.ledger.standings(accounts, now)
-    const isFar = tokens === null || tokens.remaining > FAR_AWAY * (body.length + (maxTokens ?? 0))
+    const isFar = this.ledger.tokensLeft(accounts, now) > FAR_AWAY * (body.length + (maxTokens ?? 0))
     return isFar ? this.forecasts.rough(body, model, maxTokens) : this.forecasts.precise(body, model, maxTokens)
   }
 
-  private accountsOf(principal: Principal, named: string | null): Account[] {
-    if (!this.rules.enabled) return []
+  private accountsOf(principal: Principal, named: string | null): readonly Account[] {
+    if (!this.rules.enabled) return NOBODY
     const owner = principal.user ?? principal.keyId
-    if (owner === null) return named === null ? [] : [{ id: `user ${named}`, limits: this.limitsOf(named) }]
-    const account = { id: `key ${owner}`, limits: this.limitsOf(principal.user) }
-    if (named === null || named === principal.user) return [account]
-    return [account, { id: `key ${owner} user ${named}`, limits: this.rules.byDefault }]
+    if (owner === null) return named === null ? NOBODY : [{ id: `user ${named}`, limits: this.limitsOf(named) }]
+    let own = this.ownAccounts.get(principal)
+    if (own === undefined) {
+      own = [{ id: `key ${owner}`, limits: this.limitsOf(principal.user) }]
+      this.ownAccounts.set(principal, own)
+    }
+    if (named === null || named === principal.user) return own
+    return [...own, { id: `key ${owner} user ${named}`, limits: this.rules.byDefault }]
   }
 
   private limitsOf(user: string | null): UserLimits {

@@ -202,9 +202,10 @@ export class Exchange implements AttemptSink {
     this.tried.push(backend.name)
     this.settlement.backend = backend.name
     this.settlement.leave(now)
-    this.attempt = this.startAttempt(backend)
-    // It may have failed, and been repaired, before its constructor returned.
-    if (this.isOver()) this.attempt.abort()
+    const attempt = this.prepareAttempt(backend)
+    // It may fail, and be repaired by another one, before `start` returns.
+    this.attempt = attempt
+    attempt.start()
   }
 
   /** An attempt failed and the client has seen nothing of it: again, elsewhere, or the end. */
@@ -253,7 +254,7 @@ export class Exchange implements AttemptSink {
     }
   }
 
-  private startAttempt(backend: Backend): Attempt {
+  private prepareAttempt(backend: Backend): Attempt {
     const { options, request, endpoint } = this
     const dialect = request.stream ? DIALECTS[endpoint.kind] : undefined
     const hideUsage = dialect === 'chunks' && !request.wantsUsage && asksUsage(backend)
@@ -393,7 +394,7 @@ export class Exchange implements AttemptSink {
 
   /** Request text must not become a label: a name that no backend is known to serve is `other`. */
   private knownModel(model: string): string {
-    return this.options.registry.all().some((backend) => backend.models.has(model)) ? model : 'other'
+    return this.options.registry.serves(model) ? model : 'other'
   }
 }
 

@@ -73,9 +73,7 @@ export class PassThrough {
     }
     const route = planRoute({ model: asked, task: null }, views, table)
     if (!route.ok) return refuse(res, route.problem, call)
-    call.settlement.model = this.options.registry.all().some(({ models }) => models.has(route.model))
-      ? route.model
-      : 'other'
+    call.settlement.model = this.options.registry.serves(route.model) ? route.model : 'other'
     const named = head.user?.slice(0, 256) || null
     call.settlement.user ??= named
     const asking = { principal: call.principal, named, model: route.model, body: UNREAD, maxTokens: null }

@@ -96,6 +96,17 @@ export class LimitLedger {
     }
   }
 
+  /** Tokens that are left now, of several accounts the fewest; Infinity where no limit holds. */
+  tokensLeft(accounts: readonly Account[], now: number): number {
+    let fewest = Infinity
+    for (const { id } of accounts) {
+      const held = this.#held.get(id)
+      if (held !== undefined && held.tokenRate !== null)
+        fewest = Math.min(fewest, refill(held.tokens, held.tokenRate, now))
+    }
+    return fewest
+  }
+
   /** For the headers: of several accounts the one with the least left. Empty for accounts never seen. */
   standings(accounts: readonly Account[], now: number): Standings {
     const result: Standings = { requests: null, tokens: null }
