@@ -41,6 +41,12 @@ export type AdmissionResult =
   | { ok: true; admitted: Admitted | null }
   | { ok: false; problem: Problem; limit: LimitName | null; headers: string[] }
 
+const REQUEST_HEADERS = [
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-reset-requests',
+] as const
+const TOKEN_HEADERS = ['x-ratelimit-limit-tokens', 'x-ratelimit-remaining-tokens', 'x-ratelimit-reset-tokens'] as const
 const NOBODY: readonly Account[] = []
 const NO_FORECAST: Forecast = { tokens: 0, counts: null }
 
@@ -83,7 +89,9 @@ export class AdmissionController {
     const told = problem('rate_limit_exceeded', `${MESSAGES[limit]} for this user. Try again in ${seconds} s.`, {
       retryAfterMs: seconds * 1000,
     })
-    return { ok: false, problem: told, limit, headers: this.headersFor(accounts, now) }
+    const headers: string[] = []
+    this.addHeaders(headers, accounts, now)
+    return { ok: false, problem: told, limit, headers }
   }
 
   /** The end of a request that ran: its true tokens count, or what was forecast where nobody said. */
@@ -108,10 +116,11 @@ export class AdmissionController {
     return this.ledger.outstanding()
   }
 
-  /** OpenAI's `x-ratelimit-*` headers, of the account with the least left. */
-  headersFor(accounts: readonly Account[], now: number): string[] {
+  /** Adds OpenAI's `x-ratelimit-*` headers, of the account with the least left. */
+  addHeaders(headers: string[], accounts: readonly Account[], now: number): void {
     const { requests, tokens } = this.ledger.standings(accounts, now)
-    return [...standingHeaders('requests', requests), ...standingHeaders('tokens', tokens)]
+    if (requests !== null) addStanding(headers, REQUEST_HEADERS, requests)
+    if (tokens !== null) addStanding(headers, TOKEN_HEADERS, tokens)
   }
 
   private forecastFor({ body, model, maxTokens }: Asking, accounts: readonly Account[], now: number): Forecast {
@@ -138,15 +147,7 @@ export class AdmissionController {
   }
 }
 
-function standingHeaders(what: string, standing: Standing | null): string[] {
-  if (standing === null) return []
+function addStanding(headers: string[], names: readonly [string, string, string], standing: Standing): void {
   const { limit, remaining, resetMs } = standing
-  return [
-    `x-ratelimit-limit-${what}`,
-    String(limit),
-    `x-ratelimit-remaining-${what}`,
-    String(remaining),
-    `x-ratelimit-reset-${what}`,
-    formatReset(resetMs),
-  ]
+  headers.push(names[0], String(limit), names[1], String(remaining), names[2], formatReset(resetMs))
 }

@@ -317,20 +317,21 @@ export class Exchange implements AttemptSink {
   }
 
   private answerHeaders(contentType: string): string[] {
-    const headers = ['content-type', contentType, 'x-request-id', this.requestId]
-    headers.push(
+    const headers = [
+      'content-type',
+      contentType,
+      'x-request-id',
+      this.requestId,
       'x-lexora-backend',
       this.current.backend,
       'x-lexora-attempts',
       String(this.attempts),
       'x-lexora-queue-ms',
       '0',
-    )
+    ]
     const model = this.current.model ?? this.request.model
     if (model !== null && /^[\x21-\x7e]+$/.test(model)) headers.push('x-lexora-model', model)
-    if (this.admitted !== null) {
-      headers.push(...this.options.admission.headersFor(this.admitted.accounts, performance.now()))
-    }
+    if (this.admitted !== null) this.options.admission.addHeaders(headers, this.admitted.accounts, performance.now())
     return headers
   }
 

@@ -139,7 +139,7 @@ export function parseInferenceRequest(body: Buffer, head: RequestHead, endpoint:
   const twice = scan.duplicates.find((name) => ROUTED.has(name))
   if (twice !== undefined) return refuse('invalid_request', `'${twice}' stands twice in the body.`, twice)
   try {
-    const fields = readFields(new Values(body, scan), head, endpoint)
+    const fields = readFields(decode(body, scan), head, endpoint)
     return { ok: true, request: new InferenceRequest(body, scan, fields, asksForUsage(body, scan)) }
   } catch (error) {
     if (error instanceof FieldError) return refuse('invalid_request', error.message, error.field)
@@ -173,51 +173,57 @@ class FieldError extends Error {
   }
 }
 
-/** The scanned members, decoded one at a time. */
-class Values {
-  private readonly body: Buffer
-  private readonly scan: ObjectScan
+/** The members that decide something, decoded. Of a field that comes twice, every JSON reader behind us takes the last. */
+type Values = { [name: string]: unknown }
 
-  constructor(body: Buffer, scan: ObjectScan) {
-    this.body = body
-    this.scan = scan
-  }
+const DECODED = new Set([
+  'model',
+  'stream',
+  'user',
+  'n',
+  'store',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  ...OURS,
+])
 
-  get(name: string): unknown {
-    // Of a field that comes twice, every JSON reader behind us takes the last.
-    const member = this.scan.members.findLast((candidate) => candidate.name === name)
-    return member === undefined ? undefined : JSON.parse(this.body.toString('utf8', member.start, member.end))
+function decode(body: Buffer, scan: ObjectScan): Values {
+  const values: Values = {}
+  for (const { name, start, end } of scan.members) {
+    if (DECODED.has(name)) values[name] = JSON.parse(body.toString('utf8', start, end))
   }
+  return values
 }
 
 function readFields(values: Values, head: RequestHead, endpoint: Endpoint): Fields {
-  const stream = values.get('stream') ?? false
+  const stream = values.stream ?? false
   if (typeof stream !== 'boolean') throw new FieldError('stream', "'stream' must be true or false.")
-  const model = values.get('model') ?? null
+  const model = values.model ?? null
   if (model !== null && (typeof model !== 'string' || model === ''))
     throw new FieldError('model', "'model' must be a name.")
-  checkPriority(values.get('x_priority') ?? undefined, 'x_priority')
+  checkPriority(values.x_priority ?? undefined, 'x_priority')
   checkPriority(head.priority ?? undefined, 'x-lexora-priority')
-  const choices = values.get('n')
-  const openaiUser = values.get('user')
+  const choices = values.n
+  const openaiUser = values.user
   return {
     model,
     stream: stream && endpoint.streams,
     user:
-      readUser(values.get('x_user_id') ?? undefined, 'x_user_id') ??
+      readUser(values.x_user_id ?? undefined, 'x_user_id') ??
       readUser(head.user ?? undefined, 'x-lexora-user') ??
       (typeof openaiUser === 'string' && openaiUser !== '' ? openaiUser.slice(0, 256) : null),
     timeoutMs:
-      readTimeout(values.get('x_timeout') ?? undefined, 'x_timeout') ??
+      readTimeout(values.x_timeout ?? undefined, 'x_timeout') ??
       readTimeout(head.timeout === null ? undefined : Number(head.timeout || Number.NaN), 'x-lexora-timeout'),
     choices: typeof choices === 'number' && choices > 1 ? choices : 1,
     maxTokens: readMaxTokens(values),
-    stores: endpoint.kind === 'responses' && values.get('store') === true,
+    stores: endpoint.kind === 'responses' && values.store === true,
   }
 }
 
 function readMaxTokens(values: Values): number | null {
-  const given = values.get('max_completion_tokens') ?? values.get('max_tokens') ?? values.get('max_output_tokens')
+  const given = values.max_completion_tokens ?? values.max_tokens ?? values.max_output_tokens
   return typeof given === 'number' && given >= 1 ? Math.floor(given) : null
 }
 
