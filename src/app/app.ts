@@ -8,7 +8,7 @@ import { AdmissionController } from '../gateway/admission-controller.ts'
 import { readHealth } from '../gateway/routes/health.ts'
 import { Gateway } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
-import type { Config, ResolvedBackend } from '../protocol/config.ts'
+import { type Config, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
 import { problem } from '../protocol/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -179,7 +179,7 @@ export class App {
     })
     const { port, models } = await this.demo.ready
     if (this.stopping) return
-    this.registry.add(demoBackend(port, models))
+    this.registry.add({ ...plainBackend(DEMO, `http://127.0.0.1:${port}`), models })
     await this.watch(DEMO)
   }
 
@@ -262,30 +262,6 @@ export class App {
 
 function withCertificate(backend: ResolvedBackend): BackendOptions {
   return backend.ca === null ? backend : { ...backend, ca: readFileSync(backend.ca, 'utf8') }
-}
-
-function demoBackend(port: number, models: string[]): BackendOptions {
-  return {
-    name: DEMO,
-    type: 'vllm',
-    url: `http://127.0.0.1:${port}`,
-    apiKey: null,
-    timeoutMs: null,
-    connectTimeoutMs: 5000,
-    models,
-    modelMapping: {},
-    fallbackBackends: [],
-    maxInFlight: 'auto',
-    requestsPerMinute: null,
-    weight: 1,
-    headers: {},
-    includeUsage: 'auto',
-    apiVersion: null,
-    remote: false,
-    dailyTokens: null,
-    proxy: null,
-    ca: null,
-  }
 }
 
 /** Half of the descriptors the system grants, since every request may hold one on each side; a surplus is closed, not lost. */

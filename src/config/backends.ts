@@ -1,4 +1,10 @@
-import type { BackendConfig, BackendType, Config, ResolvedBackend } from '../protocol/config.ts'
+import {
+  type BackendConfig,
+  type BackendType,
+  type Config,
+  plainBackend,
+  type ResolvedBackend,
+} from '../protocol/config.ts'
 import type { Environment } from './environment.ts'
 import { type Finding, type Issue, located } from './issues.ts'
 import type { LoadedConfig } from './load.ts'
@@ -50,25 +56,10 @@ function ignored({ routing }: Config, explicit: ReadonlySet<string>): string[] {
 /** The single-backend form: whatever the caller asks for goes there. */
 function singleVllm({ vllm }: Config, env: Environment, report: Report): ResolvedBackend {
   return {
-    name: 'vllm',
-    type: 'vllm',
-    url: baseUrl(vllm.url, 'vllm'),
+    ...plainBackend('vllm', baseUrl(vllm.url, 'vllm')),
     apiKey: keyOf({ ...vllm, api_key: null }, ['vllm'], env, report),
     timeoutMs: milliseconds(vllm.timeout),
     connectTimeoutMs: vllm.connect_timeout * 1000,
-    models: [],
-    modelMapping: {},
-    fallbackBackends: [],
-    maxInFlight: 'auto',
-    requestsPerMinute: null,
-    weight: 1,
-    headers: {},
-    includeUsage: 'auto',
-    apiVersion: null,
-    remote: false,
-    dailyTokens: null,
-    proxy: null,
-    ca: null,
   }
 }
 

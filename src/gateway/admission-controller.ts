@@ -3,8 +3,8 @@ import {
   formatReset,
   LimitLedger,
   type LimitName,
+  limitRetryAfterSeconds,
   type Receipt,
-  retryAfterSeconds,
   type Standing,
   type UserLimits,
 } from '../policy/limits.ts'
@@ -85,7 +85,7 @@ export class AdmissionController {
     const admission = this.ledger.admit(accounts, forecast.tokens, now)
     if (admission.ok) return { ok: true, admitted: { receipt: admission.receipt, accounts, model, forecast } }
     const { limit, waitMs } = admission
-    const seconds = retryAfterSeconds(waitMs)
+    const seconds = limitRetryAfterSeconds(waitMs)
     const told = problem('rate_limit_exceeded', `${MESSAGES[limit]} for this user. Try again in ${seconds} s.`, {
       retryAfterMs: seconds * 1000,
     })

@@ -1,8 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import type { Endpoint } from '../protocol/endpoints.ts'
-import { ERRORS, type Problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
+import { ERRORS, type Problem, problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
 
 type Shape = Endpoint['shape']
+
+export function shuttingDown(): Problem {
+  return problem('shutting_down', 'Lexora is shutting down.', { retryAfterMs: 5000 })
+}
+
+/** A fault of ours; its details stand in the log, under the request's id. */
+export function internalError(requestId: string): Problem {
+  return problem('internal_error', `A fault in Lexora. Its log has the details under ${requestId}.`)
+}
 
 export const LINGER_MS = 1000
 const LINGER_BYTES = 64 * 1024 * 1024

@@ -6,13 +6,13 @@ import { decideRetry, type Failure, type RetryPolicy, type Tried } from '../poli
 import { countRequest, type RetryBudget, takeRetry } from '../policy/retry-budget.ts'
 import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
-import { type Problem, problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
+import { type Problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
 import type { Principal } from '../users/api-key.ts'
 import type { Dialect } from '../wire/stream-judge.ts'
 import type { Usage } from '../wire/usage.ts'
 import type { AdmissionController, Admitted } from './admission-controller.ts'
 import { ClientStream } from './client-stream.ts'
-import { errorEvent, sendError } from './error-response.ts'
+import { errorEvent, internalError, sendError, shuttingDown } from './error-response.ts'
 import { type InferenceRequest, parseInferenceRequest } from './inference-request.ts'
 import { BodyReader } from './read-body.ts'
 import type { RequestHead } from './request-head.ts'
@@ -48,8 +48,6 @@ const DIALECTS: Partial<Record<Endpoint['kind'], Dialect>> = {
   responses: 'responses',
   messages: 'messages',
 }
-
-const SHUTTING_DOWN = problem('shutting_down', 'Lexora is shutting down.', { retryAfterMs: 5000 })
 
 /**
  * The story of one managed request: read, route, attempt (and again, or elsewhere, while the client has seen nothing),
@@ -160,8 +158,8 @@ export class Exchange implements AttemptSink {
   shutDown(): void {
     this.attempt?.abort()
     if (this.pause !== null) clearTimeout(this.pause)
-    if (this.committed) this.breakStream(SHUTTING_DOWN, null, null)
-    else this.refuse(SHUTTING_DOWN)
+    if (this.committed) this.breakStream(shuttingDown(), null, null)
+    else this.refuse(shuttingDown())
   }
 
   onAnswer({ status, contentType, body, usage }: WholeAnswer): void {
@@ -248,7 +246,7 @@ export class Exchange implements AttemptSink {
     } catch (error) {
       this.options.onFault(error, this.requestId)
       this.attempt?.abort()
-      const told = problem('internal_error', `A fault in Lexora. Its log has the details under ${this.requestId}.`)
+      const told = internalError(this.requestId)
       if (this.committed) this.breakStream(told, null, null)
       else this.refuse(told, true)
     }

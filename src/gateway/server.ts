@@ -7,7 +7,7 @@ import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin } from './authenticate.ts'
-import { sendError } from './error-response.ts'
+import { internalError, sendError, shuttingDown } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody, guardMultipart } from './guards.ts'
 import { PassThrough } from './pass-through.ts'
@@ -278,14 +278,6 @@ export class Gateway {
     settlement.settle({ outcome: 'backend_error', status: 500, error: told.code }, performance.now())
     if (res.headersSent && !res.writableEnded) res.destroy()
   }
-}
-
-function shuttingDown(): Problem {
-  return problem('shutting_down', 'Lexora is shutting down.', { retryAfterMs: 5000 })
-}
-
-function internalError(requestId: string): Problem {
-  return problem('internal_error', `A fault in Lexora. Its log has the details under ${requestId}.`)
 }
 
 function answerPreflight(res: ServerResponse): void {

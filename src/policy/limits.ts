@@ -1,3 +1,4 @@
+import { retryAfterSeconds } from '../protocol/errors.ts'
 import { type Bucket, fullInMs, give, newBucket, perMinute, type Rate, refill, waitFor } from './token-bucket.ts'
 
 /** The limits of one user; null: none. */
@@ -174,8 +175,8 @@ export class LimitLedger {
 }
 
 /** Whole seconds for `Retry-After`, at least 1 and at most a day. */
-export function retryAfterSeconds(waitMs: number): number {
-  return Math.min(86_400, Math.max(1, Math.ceil(waitMs / 1000)))
+export function limitRetryAfterSeconds(waitMs: number): number {
+  return Math.min(86_400, retryAfterSeconds(waitMs))
 }
 
 /** A duration as OpenAI writes it in `x-ratelimit-reset-*`: `120ms`, `1.5s`, `6m0s`, `1h0m3s`. */

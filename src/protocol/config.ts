@@ -352,6 +352,31 @@ export type ResolvedBackend = {
   ca: string | null
 }
 
+/** A vLLM of which only name and address are known: everything else as the configuration's defaults have it. */
+export function plainBackend(name: string, url: string): ResolvedBackend {
+  return {
+    name,
+    type: 'vllm',
+    url,
+    apiKey: null,
+    timeoutMs: null,
+    connectTimeoutMs: 5000,
+    models: [],
+    modelMapping: {},
+    fallbackBackends: [],
+    maxInFlight: 'auto',
+    requestsPerMinute: null,
+    weight: 1,
+    headers: {},
+    includeUsage: 'auto',
+    apiVersion: null,
+    remote: false,
+    dailyTokens: null,
+    proxy: null,
+    ca: null,
+  }
+}
+
 const FRAMING_HEADERS = new Set(['connection', 'content-length', 'host', 'keep-alive', 'transfer-encoding', 'upgrade'])
 
 /** Why an address cannot be a backend's, or null. Never repeats the address, which may hold a password. */

@@ -3,32 +3,13 @@ import type { BackendOptions } from '../../src/backends/backend.ts'
 import { timeoutFailure } from '../../src/backends/failure.ts'
 import { BackendRegistry } from '../../src/backends/registry.ts'
 import { printDuration, readHealth } from '../../src/gateway/routes/health.ts'
+import { plainBackend } from '../../src/protocol/config.ts'
 import type { RequestLogState } from '../../src/telemetry/request-log.ts'
 
-function aBackend(name: string, changes: Partial<BackendOptions> = {}): BackendOptions {
-  return {
-    name,
-    type: 'vllm',
-    url: 'http://127.0.0.1:9',
-    apiKey: null,
-    timeoutMs: null,
-    connectTimeoutMs: 5000,
-    models: [],
-    modelMapping: {},
-    fallbackBackends: [],
-    maxInFlight: 'auto',
-    requestsPerMinute: null,
-    weight: 1,
-    headers: {},
-    includeUsage: 'auto',
-    apiVersion: null,
-    remote: false,
-    dailyTokens: null,
-    proxy: null,
-    ca: null,
-    ...changes,
-  }
-}
+const aBackend = (name: string, changes: Partial<BackendOptions> = {}): BackendOptions => ({
+  ...plainBackend(name, 'http://127.0.0.1:9'),
+  ...changes,
+})
 
 /** Backends that nothing was asked of yet; a registry opens no connection by itself. */
 function aRegistry(...backends: BackendOptions[]): BackendRegistry {

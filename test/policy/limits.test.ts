@@ -4,8 +4,8 @@ import {
   type Account,
   formatReset,
   LimitLedger,
+  limitRetryAfterSeconds,
   type Receipt,
-  retryAfterSeconds,
   type UserLimits,
 } from '../../src/policy/limits.ts'
 import { perMinute } from '../../src/policy/token-bucket.ts'
@@ -142,7 +142,7 @@ test.each([
   [1001, 2],
   [Infinity, 86_400],
 ])('%d ms are %i whole seconds of Retry-After', (ms, seconds) => {
-  expect(retryAfterSeconds(ms)).toBe(seconds)
+  expect(limitRetryAfterSeconds(ms)).toBe(seconds)
 })
 
 type Step = { by: number; user: number; reserve: number; do: 'admit' | 'settle' | 'refund'; used: number }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { App } from '../../src/app/app.ts'
-import { type Config, configSchema, type ResolvedBackend } from '../../src/protocol/config.ts'
+import { type Config, configSchema, plainBackend, type ResolvedBackend } from '../../src/protocol/config.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { Outcome } from '../../src/telemetry/outcome.ts'
 import { Redactor } from '../../src/telemetry/redact.ts'
@@ -87,27 +87,7 @@ export async function startFake(options: FakeOptions = {}): Promise<FakeVllm> {
 
 /** A backend at a fake's address, with everything else as the configuration's defaults have it. */
 export function aBackend(given: Partial<ResolvedBackend> & { name: string }): ResolvedBackend {
-  return {
-    type: 'vllm',
-    url: 'http://127.0.0.1:9',
-    apiKey: null,
-    timeoutMs: null,
-    connectTimeoutMs: 5000,
-    models: [],
-    modelMapping: {},
-    fallbackBackends: [],
-    maxInFlight: 'auto',
-    requestsPerMinute: null,
-    weight: 1,
-    headers: {},
-    includeUsage: 'auto',
-    apiVersion: null,
-    remote: false,
-    dailyTokens: null,
-    proxy: null,
-    ca: null,
-    ...given,
-  }
+  return { ...plainBackend(given.name, 'http://127.0.0.1:9'), ...given }
 }
 
 /**
