@@ -1,0 +1,204 @@
+/**
+ * Everything a face may show, replaced whole with each change. It holds no secrets: no keys, no headers, no prompts or
+ * answers, and of a backend's address the host alone. Durations in milliseconds, unless a name says otherwise.
+ */
+export type AppSnapshot = {
+  /** Grows with every snapshot taken in one process; `server.startedAt` tells processes apart. */
+  revision: number
+  /** ISO 8601. */
+  takenAt: string
+  server: ServerView
+  health: HealthReport
+  backends: BackendReport[]
+  models: ModelEntry[]
+  /** One for each backend that requests have been sent to. */
+  queues: QueueView[]
+  /** Who has something running or waiting, or was heard of in the last minute; busiest first, at most 200. */
+  users: UserView[]
+  engines: EngineView[]
+  stats: Stats
+}
+
+export type ServerView = {
+  version: string
+  pid: number
+  /** ISO 8601. */
+  startedAt: string
+  uptimeSeconds: number
+  /** Of the first listener, as clients use it: `http://localhost:8001/v1`. */
+  address: string
+  /** The configuration file in use; null: defaults. */
+  configPath: string | null
+  /** `starting`: it listens, but a backend or an engine is still awaited. `paused`: new requests are turned away. */
+  state: 'starting' | 'serving' | 'paused' | 'draining'
+  /** Managed and passed-through requests that have not ended. */
+  inFlight: number
+}
+
+export type BackendReport = {
+  name: string
+  type: string
+  /** Host and port; null for one that answers in this process. */
+  host: string | null
+  status: 'unknown' | 'up' | 'down'
+  /** Why it is down. */
+  reason: string | null
+  breaker: 'closed' | 'half-open' | 'open'
+  /** Requests that it works on now. */
+  inFlight: number
+  /** How many it is given at most, as its queue has it now; null until the first request went there. */
+  limit: number | null
+  models: string[]
+  /** Of the last probe. */
+  latencyMs: number | null
+}
+
+/** One entry of `GET /v1/models`: OpenAI's fields, vLLM's `max_model_len`, and whether a backend can serve it now. */
+export type ModelEntry = {
+  id: string
+  object: 'model'
+  created: number
+  owned_by: string
+  max_model_len?: number
+  root?: string
+  state: 'ready' | 'unavailable'
+  backends: string[]
+}
+
+export type Band = 'high' | 'normal' | 'low'
+
+/** One backend's queue and what it may have in flight. */
+export type QueueView = {
+  backend: string
+  permits: PermitView
+  /** All that wait, by band. */
+  depth: Record<Band, number>
+  /** Who waits, in the order in which they would run as things stand; the first 100. */
+  waiting: WaiterView[]
+}
+
+export type PermitView = {
+  inFlight: number
+  limit: number
+  /** True where the limit follows what the engine shows; false for a plain number. */
+  auto: boolean
+  /** The engine's metrics cannot be read or trusted, so the limit is counted here alone. */
+  openLoop: boolean
+  /** What is wrong with its metrics. */
+  alarm: string | null
+  /** Share of the engine's KV cache in use, 0 to 1; null where it does not tell. */
+  kvUse: number | null
+  /** Requests that the engine runs for others than this Lexora. */
+  foreign: number
+}
+
+export type WaiterView = {
+  /** The request id, as in `x-request-id`. */
+  id: string
+  band: Band
+  /** What takes turns inside the band: a user and one of its programs. */
+  flow: { user: string; app: string }
+  /** Whom statistics and the request log name; null: nobody said. */
+  user: string | null
+  model: string
+  /** 1 for who is next at this backend. */
+  place: number
+  ageMs: number
+  /** How much longer it should wait; null: nothing is known. */
+  predictedWaitMs: number | null
+}
+
+/** What the gateway itself knows of a user. */
+export type UserLoad = {
+  name: string
+  inFlight: number
+  waiting: number
+  /** null: not limited. */
+  limits: {
+    perSecond: number | null
+    burst: number | null
+    tokensPerMinute: number | null
+    maxConcurrent: number | null
+  }
+}
+
+/** And what the finished requests of the last minute add to it. */
+export type UserView = UserLoad & {
+  requestsThisMinute: number
+  tokensThisMinute: number
+  /** Refused by a limit since the start. */
+  rateLimited: number
+  /** What its requests of the last minute waited in the queue; null: it had none. */
+  waitedMs: { mean: number; max: number } | null
+}
+
+/** The states of DESIGN 6. */
+export type EngineState =
+  | {
+      is:
+        | 'not-installed'
+        | 'stopped'
+        | 'preflight'
+        | 'ready'
+        | 'busy'
+        | 'degraded'
+        | 'draining'
+        | 'stopping'
+        | 'sleeping'
+        | 'backoff'
+        | 'failed'
+        | 'foreign'
+    }
+  | { is: 'starting'; phase: string; percent: number }
+
+export type EngineView = { name: string; kind: string; model: string | null; state: EngineState }
+
+/** The body of `GET /health` (DESIGN 4.3): the seeds' fields, and exact twins of what they print for people. */
+export type HealthReport = {
+  status: 'healthy' | 'degraded' | 'unhealthy'
+  model: string | null
+  gpu_memory_used: string | null
+  gpu_memory_total: string | null
+  gpu_memory_used_bytes: number | null
+  gpu_memory_total_bytes: number | null
+  uptime: string
+  uptime_seconds: number
+  vllm_status: 'connected' | 'disconnected' | 'not_configured'
+  backends: Record<string, BackendHealth>
+  engines: Record<string, EngineHealth>
+  queue: QueueTotals
+  reasons: string[]
+  version: string
+}
+
+export type BackendHealth = {
+  status: BackendReport['status']
+  latency_ms: number | null
+  models: string[]
+  breaker: string
+  reason?: string
+}
+
+export type EngineHealth = { state: EngineState['is']; phase?: string; percent?: number }
+
+/** The queues of all backends together. */
+export type QueueTotals = { waiting: number; by_band: Record<Band, number> }
+
+/** The body of `GET /stats` (DESIGN 4.3), without who waits now; milliseconds and tokens. */
+export type Stats = {
+  total_requests: number
+  total_tokens: number
+  avg_latency_ms: number
+  requests_per_minute: number
+  errors_last_hour: number
+  tokens: { prompt: number; completion: number; cached: number }
+  latency: Percentiles
+  ttft: Percentiles
+  by_model: Record<string, StatsRow>
+  by_user: Record<string, StatsRow>
+  by_backend: Record<string, StatsRow>
+}
+
+export type Percentiles = { p50: number | null; p95: number | null; p99: number | null }
+
+export type StatsRow = { requests: number; errors: number; prompt_tokens: number; completion_tokens: number }
