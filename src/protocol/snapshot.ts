@@ -108,8 +108,25 @@ export type WaiterView = {
   predictedWaitMs: number | null
 }
 
+/** One request that has not ended. */
+export type RequestView = {
+  /** As in `x-request-id`. */
+  id: string
+  /** `reading`: its body is still arriving. `backoff`: an attempt failed and the next one is due. */
+  phase: 'reading' | 'queued' | 'prefill' | 'decode' | 'backoff'
+  user: string | null
+  endpoint: string
+  stream: boolean
+  /** null: not known yet. */
+  model: string | null
+  backend: string | null
+  attempts: number
+  ageMs: number
+}
+
 /** What the gateway itself knows of a user. */
 export type UserLoad = {
+  /** As statistics and the request log name it; `anonymous` for nobody. */
   name: string
   inFlight: number
   waiting: number
