@@ -5,6 +5,7 @@ import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
 import { DemoProcess } from '../engine/demo-process.ts'
 import { AdmissionController } from '../gateway/admission-controller.ts'
+import { Queues } from '../gateway/queues.ts'
 import { readHealth } from '../gateway/routes/health.ts'
 import { Gateway } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
@@ -23,6 +24,7 @@ import {
   guardRules,
   limitRules,
   listenHosts,
+  queueRules,
   retryOptions,
   routeTable,
   servedModels,
@@ -63,6 +65,7 @@ export class App {
   private readonly routes: RouteTable
   private readonly gateway: Gateway
   private readonly admission: AdmissionController
+  private readonly queues: Queues
   private readonly stats = new StatsCollector()
   private readonly metrics: Metrics | null
   private readonly requestLog: RequestLog | null
@@ -81,6 +84,7 @@ export class App {
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
     this.requestLog = this.openRequestLog()
     this.admission = new AdmissionController(limitRules(config))
+    this.queues = new Queues(this.registry, queueRules(config))
     this.gateway = new Gateway({
       registry: this.registry,
       routes: this.routes,
@@ -88,6 +92,7 @@ export class App {
       limits: exchangeLimits(config, patience),
       chance: options.chance ?? Math.random,
       admission: this.admission,
+      queues: this.queues,
       auth: authOptions(config),
       keyHeader: config.auth.header?.toLowerCase() ?? null,
       rules: guardRules(config),
@@ -113,10 +118,10 @@ export class App {
     return this.admission.outstanding()
   }
 
-  /** Managed requests and upstream calls that are not over. */
-  get inFlight(): { requests: number; attempts: number } {
+  /** Managed requests, upstream calls and permits that are not over, and who waits. */
+  get inFlight(): { requests: number; attempts: number; permits: number; waiting: number } {
     const attempts = this.registry.all().reduce((sum, backend) => sum + backend.inFlight, 0)
-    return { requests: this.gateway.inFlight, attempts }
+    return { requests: this.gateway.inFlight, attempts, permits: this.queues.inFlight, waiting: this.queues.waiting }
   }
 
   /** The state of one backend's circuit breaker. */
@@ -142,6 +147,7 @@ export class App {
     clearTimeout(this.demoRestart)
     await this.gateway.drain(graceMs)
     for (const probe of this.probes.values()) probe.stop()
+    this.queues.close()
     await this.registry.close()
     await this.demo?.stop()
     await this.requestLog?.close()

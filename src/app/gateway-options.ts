@@ -1,7 +1,8 @@
 import type { BackendRegistry } from '../backends/registry.ts'
 import { isLoopbackHost } from '../config/rules.ts'
-import type { LimitRules } from '../gateway/admission-controller.ts'
+import type { LimitRules, UserRules } from '../gateway/admission-controller.ts'
 import type { AuthOptions } from '../gateway/authenticate.ts'
+import type { QueueRules } from '../gateway/backend-queue.ts'
 import type { ExchangeLimits } from '../gateway/exchange.ts'
 import type { GuardRules } from '../gateway/guards.ts'
 import type { UserLimits } from '../policy/limits.ts'
@@ -51,7 +52,7 @@ function bracketed(host: string): string {
   return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name
 }
 
-export function exchangeLimits({ server, timeouts }: Config, { bodySilenceMs }: ClientPatience): ExchangeLimits {
+export function exchangeLimits({ server, timeouts, queue }: Config, { bodySilenceMs }: ClientPatience): ExchangeLimits {
   return {
     maxBodyBytes: Math.floor(server.max_body_mb * MEBIBYTE),
     bodySilenceMs,
@@ -61,7 +62,12 @@ export function exchangeLimits({ server, timeouts }: Config, { bodySilenceMs }: 
     totalMs: timeouts.total * 1000,
     nonStreamMs: timeouts.non_stream * 1000,
     keepAliveAfterMs: timeouts.keepalive_comment_after * 1000,
+    queueMs: queue.default_timeout * 1000,
   }
+}
+
+export function queueRules({ queue }: Config): QueueRules {
+  return { perBand: queue.max_size, guarantees: queue.guarantee }
 }
 
 export function retryOptions({ retry, fallback }: Config): RetryPolicy & { budget: number } {
@@ -74,7 +80,11 @@ export function retryOptions({ retry, fallback }: Config): RetryPolicy & { budge
     maxRetryAfterMs: retry.max_retry_after * 1000,
     defaultRetryAfterMs: retry.default_retry_after * 1000,
     budget: retry.budget,
-    fallback: { enabled: fallback.enabled, onRateLimit: fallback.on_rate_limit },
+    fallback: {
+      enabled: fallback.enabled,
+      onRateLimit: fallback.on_rate_limit,
+      onContextOverflow: fallback.on_context_overflow,
+    },
   }
 }
 
@@ -86,28 +96,24 @@ export function limitRules({ rate_limit }: Config): LimitRules {
     tokensPerMinute: tokens_per_minute,
     maxConcurrent: max_concurrent,
   }
-  const users = new Map<string, UserLimits>()
-  const models = new Map<string, ReadonlySet<string>>()
+  const users = new Map<string, UserRules>()
   for (const [name, user] of Object.entries(rate_limit.users)) {
     const rate = { perSecond: user.rate ?? default_rate, burst: user.burst ?? default_burst }
-    users.set(name, {
+    const limits = {
       requests: user.requests_per_minute === null ? rate : perMinute(user.requests_per_minute),
       tokensPerMinute: user.tokens_per_minute ?? tokens_per_minute,
       maxConcurrent: user.max_concurrent ?? max_concurrent,
-    })
-    if (user.models !== null) models.set(name, new Set(user.models))
+    }
+    const models = user.models === null ? null : new Set(user.models)
+    users.set(name, { limits, models, weight: user.weight, maxBand: user.max_priority, allowRemote: user.allow_remote })
   }
-  return { enabled: rate_limit.enabled, byDefault, users, models }
+  const anybody = { limits: byDefault, models: null, weight: 1, maxBand: 'high', allowRemote: false } as const
+  return { enabled: rate_limit.enabled, byDefault: anybody, users }
 }
 
-/** A weighted alias is not split yet: its heaviest model serves, as the start's notes say. */
 export function routeTable({ routing, default_model }: Config, defaultBackend: string | null): RouteTable {
-  const aliases = Object.entries(routing.aliases).map(([alias, to]): [string, string] => {
-    if (typeof to === 'string') return [alias, to]
-    return [alias, to.reduce((best, next) => (next.weight > best.weight ? next : best)).model]
-  })
   return {
-    aliases: new Map(aliases),
+    aliases: new Map(Object.entries(routing.aliases)),
     tasks: new Map(Object.entries(routing.tasks)),
     defaultBackend,
     defaultModel: default_model,
@@ -117,6 +123,9 @@ export function routeTable({ routing, default_model }: Config, defaultBackend: s
 /** Names for the start's output, as `GET /v1/models` would list them. */
 export function servedModels(registry: BackendRegistry, { aliases }: RouteTable): string[] {
   const models = new Set(registry.all().flatMap((backend) => [...backend.models]))
-  for (const [alias, model] of aliases) if (models.has(model)) models.add(alias)
+  for (const [alias, to] of aliases) {
+    const targets = typeof to === 'string' ? [to] : to.map(({ model }) => model)
+    if (targets.some((model) => models.has(model))) models.add(alias)
+  }
   return [...models]
 }

@@ -27,6 +27,7 @@ export type Health = { is: 'unknown' | 'up' | 'down'; latencyMs: number | null; 
 
 /** A success keeps a backend healthy whatever its probe says, for this long. */
 const TRUST_MS = 5000
+const DAY_MS = 86_400_000
 
 /** A live backend: its connections, its breaker, its health and what is in flight. Times are monotonic milliseconds. */
 export class Backend implements AttemptOwner {
@@ -37,13 +38,21 @@ export class Backend implements AttemptOwner {
   private readonly clock: DeadlineClock
   private readonly basePath: string
   private readonly baseHeaders: readonly string[]
-  private readonly view: BackendView & { models: Set<string>; usable: boolean; modelsKnown: boolean; inFlight: number }
+  private readonly view: BackendView & {
+    models: Set<string>
+    usable: boolean
+    modelsKnown: boolean
+    inFlight: number
+    spent: boolean
+  }
   private breaker: Breaker = CLOSED
   /** The one request that a half-open breaker lets through. */
   private probe: Attempt | null = null
   private lastSuccess = Number.NEGATIVE_INFINITY
   /** Set by a 429 or 503 with Retry-After: others are preferred until then. */
   private restUntil = 0
+  private day = 0
+  private tokensOfDay = 0
   reported: readonly ReportedModel[] = []
   health: Health = { is: 'unknown', latencyMs: null, reason: null }
 
@@ -63,6 +72,8 @@ export class Backend implements AttemptOwner {
       usable: true,
       modelsKnown: options.models.length > 0,
       inFlight: 0,
+      remote: options.remote,
+      spent: false,
     }
   }
 
@@ -77,7 +88,19 @@ export class Backend implements AttemptOwner {
 
   viewAt(now: number): BackendView {
     this.view.usable = breakerAllows(this.breaker, now) && this.health.is !== 'down' && this.restUntil <= now
+    if (this.options.dailyTokens !== null) this.view.spent = this.tokensToday(0) >= this.options.dailyTokens
     return this.view
+  }
+
+  /** Adds tokens that went there to those of this day (UTC), and says how many that makes. */
+  tokensToday(more: number): number {
+    const today = Math.floor(Date.now() / DAY_MS)
+    if (today !== this.day) {
+      this.day = today
+      this.tokensOfDay = 0
+    }
+    this.tokensOfDay += more
+    return this.tokensOfDay
   }
 
   breakerAt(now: number): Breaker['is'] {

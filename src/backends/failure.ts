@@ -64,7 +64,8 @@ export function statusFailure(
 ): Failure {
   const { status } = told
   const { garbledRetryAfter = false } = told
-  const base = { status, retryAfterMs: told.retryAfterMs, garbledRetryAfter, answer: told.answer }
+  const overflow = isOverflow(told.answer)
+  const base = { status, retryAfterMs: told.retryAfterMs, garbledRetryAfter, answer: told.answer, overflow }
   if (status === 401 || status === 403) {
     const refused = problem('backend_auth', `Backend '${backend}' refused Lexora's credentials (${status}).`)
     return { ...failure('auth', refused, 'auth'), ...base, answer: null }
@@ -80,7 +81,27 @@ export function statusFailure(
 }
 
 function failure(kind: Failure['kind'], told: Failure['problem'], reason: string): Failure {
-  return { kind, problem: told, status: null, retryAfterMs: null, garbledRetryAfter: false, answer: null, reason }
+  return {
+    kind,
+    problem: told,
+    status: null,
+    retryAfterMs: null,
+    garbledRetryAfter: false,
+    answer: null,
+    overflow: false,
+    reason,
+  }
+}
+
+/** As vLLM, llama.cpp, Ollama and OpenAI word it. */
+const OVERFLOW =
+  /context_length_exceeded|exceed_context_size|(maximum|exceeds?|longer than)[^"]{0,80}context (length|size|window)/i
+const OVERFLOW_STATUSES = new Set([400, 413, 422])
+
+/** Whether the backend says that the prompt does not fit its context. */
+function isOverflow(answer: Failure['answer']): boolean {
+  if (answer === null || !OVERFLOW_STATUSES.has(answer.status)) return false
+  return OVERFLOW.test(answer.body.toString('latin1', 0, 2048))
 }
 
 function codeOf(error: Error): string {

@@ -1,3 +1,4 @@
+import type { Band } from '../policy/band-shares.ts'
 import {
   type Account,
   formatReset,
@@ -11,26 +12,38 @@ import {
 import { type Problem, problem } from '../protocol/errors.ts'
 import type { Principal } from '../users/api-key.ts'
 import type { Usage } from '../wire/usage.ts'
-import { type Forecast, TokenForecast } from './token-forecast.ts'
+import { type Forecast, type Foreseen, TokenForecast, tokensOf } from './token-forecast.ts'
 
-/** What `rate_limit` says (DESIGN 3), with its rates resolved. The objects are compared by identity: make them once. */
-export type LimitRules = {
-  enabled: boolean
-  byDefault: UserLimits
-  users: ReadonlyMap<string, UserLimits>
-  /** Models a user may ask for; a user without an entry may ask for all. */
-  models: ReadonlyMap<string, ReadonlySet<string>>
+/** What the operator says of one user, beyond the limits that are counted. */
+export type UserRules = {
+  limits: UserLimits
+  /** Models the user may ask for; null: all. */
+  models: ReadonlySet<string> | null
+  /** Share inside a band, > 0. */
+  weight: number
+  maxBand: Band
+  allowRemote: boolean
 }
 
-/** What an admitted request holds; closed once, by `close`. */
-export type Admitted = { receipt: Receipt; accounts: readonly Account[]; model: string; forecast: Forecast }
+/** What `rate_limit` says (DESIGN 3), with its rates resolved. The objects are compared by identity: make them once. */
+export type LimitRules = { enabled: boolean; byDefault: UserRules; users: ReadonlyMap<string, UserRules> }
+
+/** What an admitted request holds; closed once. `receipt` null: nothing limits its caller. */
+export type Admitted = {
+  receipt: Receipt | null
+  accounts: readonly Account[]
+  foreseen: Foreseen
+  forecast: Forecast
+  reserved: number
+}
 
 /** Who asks for what. `named`: the user that the request itself names. */
 export type Asking = {
   principal: Principal
   named: string | null
+  /** The resolved model, to be checked against what the user may ask for. */
   model: string
-  body: Buffer
+  foreseen: Foreseen
   maxTokens: number | null
 }
 
@@ -38,7 +51,7 @@ export type Asking = {
 const FAR_AWAY = 20
 
 export type AdmissionResult =
-  | { ok: true; admitted: Admitted | null }
+  | { ok: true; admitted: Admitted }
   | { ok: false; problem: Problem; limit: LimitName | null; headers: string[] }
 
 const REQUEST_HEADERS = [
@@ -48,7 +61,6 @@ const REQUEST_HEADERS = [
 ] as const
 const TOKEN_HEADERS = ['x-ratelimit-limit-tokens', 'x-ratelimit-remaining-tokens', 'x-ratelimit-reset-tokens'] as const
 const NOBODY: readonly Account[] = []
-const NO_FORECAST: Forecast = { tokens: 0, counts: null }
 
 const MESSAGES: Record<LimitName, string> = {
   requests: 'Too many requests',
@@ -71,19 +83,28 @@ export class AdmissionController {
     this.rules = rules
   }
 
+  /** What the operator says of the key's owner, or of the named user where there is no key. */
+  rulesOf({ user, keyId }: Principal, named: string | null): UserRules {
+    const name = user ?? (keyId === null ? named : null)
+    return (name === null ? undefined : this.rules.users.get(name)) ?? this.rules.byDefault
+  }
+
   /** Takes all that the request needs, or nothing. `now` is monotonic, in milliseconds. */
   admit(asking: Asking, now: number): AdmissionResult {
-    const { principal, named, model } = asking
-    const allowed = this.rules.models.get(principal.user ?? named ?? '')
-    if (allowed !== undefined && !allowed.has(model)) {
+    const { principal, named, model, foreseen, maxTokens } = asking
+    const { models } = this.rulesOf(principal, named)
+    if (models !== null && !models.has(model)) {
       const told = problem('permission_denied', 'This user may not ask for this model.', { param: 'model' })
       return { ok: false, problem: told, limit: null, headers: [] }
     }
     const accounts = this.accountsOf(principal, named)
-    if (accounts.length === 0) return { ok: true, admitted: null }
     const forecast = this.forecastFor(asking, accounts, now)
-    const admission = this.ledger.admit(accounts, forecast.tokens, now)
-    if (admission.ok) return { ok: true, admitted: { receipt: admission.receipt, accounts, model, forecast } }
+    if (accounts.length === 0)
+      return { ok: true, admitted: { receipt: null, accounts, foreseen, forecast, reserved: 0 } }
+    const reserved = tokensOf(forecast, maxTokens)
+    const admission = this.ledger.admit(accounts, reserved, now)
+    if (admission.ok)
+      return { ok: true, admitted: { receipt: admission.receipt, accounts, foreseen, forecast, reserved } }
     const { limit, waitMs } = admission
     const seconds = limitRetryAfterSeconds(waitMs)
     const told = problem('rate_limit_exceeded', `${MESSAGES[limit]} for this user. Try again in ${seconds} s.`, {
@@ -95,20 +116,20 @@ export class AdmissionController {
   }
 
   /** The end of a request that ran: its true tokens count, or what was forecast where nobody said. */
-  settle({ receipt, model, forecast }: Admitted, usage: Usage | null, now: number): void {
+  settle({ receipt, foreseen, forecast, reserved }: Admitted, usage: Usage | null, now: number): void {
     const told = usage === null ? null : (usage.prompt ?? 0) + (usage.completion ?? 0)
-    this.ledger.settle(receipt, told ?? forecast.tokens, now)
-    if (usage !== null) this.forecasts.learn(model, forecast, usage)
+    if (receipt !== null) this.ledger.settle(receipt, told ?? reserved, now)
+    if (usage !== null) this.forecasts.learn(foreseen, forecast, usage)
   }
 
   /** The end of a request that the backend refused as the caller's mistake: it counts as one, but used no tokens. */
   settleUnused({ receipt }: Admitted, now: number): void {
-    this.ledger.settle(receipt, 0, now)
+    if (receipt !== null) this.ledger.settle(receipt, 0, now)
   }
 
   /** The end of a request that never ran, or failed before its first content: it has cost nothing. */
   refund({ receipt }: Admitted, now: number): void {
-    this.ledger.refund(receipt, now)
+    if (receipt !== null) this.ledger.refund(receipt, now)
   }
 
   /** Requests running and tokens reserved, of all users; both 0 when nothing runs. */
@@ -123,10 +144,10 @@ export class AdmissionController {
     if (tokens !== null) addStanding(headers, TOKEN_HEADERS, tokens)
   }
 
-  private forecastFor({ body, model, maxTokens }: Asking, accounts: readonly Account[], now: number): Forecast {
-    if (accounts.every(({ limits }) => limits.tokensPerMinute === null)) return NO_FORECAST
-    const isFar = this.ledger.tokensLeft(accounts, now) > FAR_AWAY * (body.length + (maxTokens ?? 0))
-    return isFar ? this.forecasts.rough(body, model, maxTokens) : this.forecasts.precise(body, model, maxTokens)
+  private forecastFor({ foreseen, maxTokens }: Asking, accounts: readonly Account[], now: number): Forecast {
+    if (accounts.every(({ limits }) => limits.tokensPerMinute === null)) return this.forecasts.rough(foreseen)
+    const isFar = this.ledger.tokensLeft(accounts, now) > FAR_AWAY * (foreseen.body.length + (maxTokens ?? 0))
+    return isFar ? this.forecasts.rough(foreseen) : this.forecasts.precise(foreseen)
   }
 
   private accountsOf(principal: Principal, named: string | null): readonly Account[] {
@@ -139,11 +160,11 @@ export class AdmissionController {
       this.ownAccounts.set(principal, own)
     }
     if (named === null || named === principal.user) return own
-    return [...own, { id: `key ${owner} user ${named}`, limits: this.rules.byDefault }]
+    return [...own, { id: `key ${owner} user ${named}`, limits: this.rules.byDefault.limits }]
   }
 
   private limitsOf(user: string | null): UserLimits {
-    return (user === null ? undefined : this.rules.users.get(user)) ?? this.rules.byDefault
+    return ((user === null ? undefined : this.rules.users.get(user)) ?? this.rules.byDefault).limits
   }
 }
 

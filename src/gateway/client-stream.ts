@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http'
 import type { DeadlineClock, Ticking } from '../backends/deadline-clock.ts'
 
 const KEEPALIVE_EVERY_MS = 15_000
-const KEEPALIVE = Buffer.from(': waiting\n\n')
 /** Up to here one string is written instead of a vector of buffers; Latin-1 keeps every byte. */
 const ONE_WRITE_BYTES = 16 * 1024
 /**
@@ -26,6 +25,7 @@ export class ClientStream implements Ticking {
   private chunked = false
   private keepAliveAt = Number.POSITIVE_INFINITY
   private openForKeepAlive: (() => void) | null = null
+  private describe: () => string = () => 'waiting'
   private stalled: { since: number; written: number } | null = null
   /** Its place on the clock. */
   slot = -1
@@ -42,9 +42,13 @@ export class ClientStream implements Ticking {
     return this.res.headersSent
   }
 
-  /** After `afterMs` of silence opens the stream with `open` and keeps it alive by comments until `stopKeepAlive`. */
-  startKeepAlive(afterMs: number, open: () => void): void {
+  /**
+   * After `afterMs` of silence opens the stream with `open` and keeps it alive by comments until
+   * `stopKeepAlive`. `describe`: what they say, on one line.
+   */
+  startKeepAlive(afterMs: number, open: () => void, describe: () => string): void {
     this.openForKeepAlive = open
+    this.describe = describe
     this.keepAliveAt = performance.now() + afterMs
     this.clock.add(this)
   }
@@ -97,7 +101,7 @@ export class ClientStream implements Ticking {
     if (now >= this.keepAliveAt) {
       if (!this.isOpen) this.openForKeepAlive?.()
       this.keepAliveAt = now + KEEPALIVE_EVERY_MS
-      this.write(KEEPALIVE)
+      this.write(Buffer.from(`: ${this.describe()}\n\n`))
     }
     if (this.stalled !== null) this.checkStall(this.stalled, now)
   }

@@ -2,21 +2,26 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Attempt, AttemptLimits, AttemptSink, WholeAnswer } from '../backends/attempt.ts'
 import type { Backend } from '../backends/backend.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
+import { BANDS, type Band } from '../policy/band-shares.ts'
 import { decideRetry, type Failure, type RetryPolicy, type Tried } from '../policy/retry.ts'
 import { countRequest, type RetryBudget, takeRetry } from '../policy/retry-budget.ts'
 import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
-import { type Problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
+import { type Problem, problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
+import type { RequestView } from '../protocol/snapshot.ts'
 import type { Principal } from '../users/api-key.ts'
 import type { Dialect } from '../wire/stream-judge.ts'
 import type { Usage } from '../wire/usage.ts'
-import type { AdmissionController, Admitted } from './admission-controller.ts'
+import type { AdmissionController, Admitted, UserRules } from './admission-controller.ts'
+import type { BodyBudget } from './body-budget.ts'
 import { ClientStream } from './client-stream.ts'
 import { errorEvent, internalError, sendError, shuttingDown } from './error-response.ts'
 import { type InferenceRequest, parseInferenceRequest } from './inference-request.ts'
+import type { Queues } from './queues.ts'
 import { BodyReader } from './read-body.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Settlement } from './settlement.ts'
+import { Turn, type TurnOwner } from './turn.ts'
 
 /** Milliseconds and bytes. */
 export type ExchangeLimits = {
@@ -28,6 +33,8 @@ export type ExchangeLimits = {
   totalMs: number
   nonStreamMs: number
   keepAliveAfterMs: number
+  /** How long a request may wait for its turn, where it does not say less. */
+  queueMs: number
 }
 
 export type ExchangeOptions = {
@@ -37,6 +44,8 @@ export type ExchangeOptions = {
   budget: RetryBudget
   limits: ExchangeLimits
   admission: AdmissionController
+  queues: Queues
+  bodies: BodyBudget
   /** A fault of ours, for the log. */
   onFault: (error: unknown, requestId: string) => void
   chance: () => number
@@ -54,7 +63,7 @@ const DIALECTS: Partial<Record<Endpoint['kind'], Dialect>> = {
  * relay, settle. A client that leaves ends it at once, wherever it is. The common case, one attempt that succeeds, runs
  * without a promise: it is the path whose cost every request pays.
  */
-export class Exchange implements AttemptSink {
+export class Exchange implements AttemptSink, TurnOwner {
   private readonly options: ExchangeOptions
   private readonly req: IncomingMessage
   private readonly res: ServerResponse
@@ -68,6 +77,9 @@ export class Exchange implements AttemptSink {
   private admitted: Admitted | null = null
   private readonly startedAt = performance.now()
   private reader: BodyReader | null = null
+  private turn: Turn | null = null
+  /** Said in a header where the caller may not have the band it asked for. */
+  private clampedTo: string | null = null
   private request!: InferenceRequest
   private candidates: Candidate[] = []
   private current!: Candidate
@@ -114,8 +126,9 @@ export class Exchange implements AttemptSink {
 
   /** Begins. From here on it ends by itself, and its settlement tells when. */
   start(): void {
-    const { maxBodyBytes, bodySilenceMs } = this.options.limits
-    const limits = { maxBytes: maxBodyBytes, contentLength: this.head.contentLength, silenceMs: bodySilenceMs }
+    const { limits: bounds, bodies } = this.options
+    const { contentLength } = this.head
+    const limits = { maxBytes: bounds.maxBodyBytes, contentLength, silenceMs: bounds.bodySilenceMs, budget: bodies }
     this.reader = new BodyReader(this.req, limits, this.options.registry.clock, (read) => {
       if (!read.ok) this.refuse(read.problem, true)
       else this.guarded(() => this.onBody(read.body))
@@ -130,20 +143,126 @@ export class Exchange implements AttemptSink {
     this.settlement.user ??= parsed.request.user
     const { registry, routes, budget, limits } = this.options
     const now = performance.now()
-    const route = planRoute({ model: parsed.request.model, task: this.head.task }, registry.views(now), routes)
+    const route = planRoute(this.asked(parsed.request), registry.views(now), routes)
     if (!route.ok) return this.refuse(route.problem)
     this.settlement.model = this.knownModel(route.model)
     this.candidates = route.candidates
     this.current = route.candidates[0]!
     if (!this.takeLimits(parsed.request, route.model, now)) return
     countRequest(budget, now)
-    if (this.request.stream) this.client.startKeepAlive(limits.keepAliveAfterMs, () => this.openStream())
+    if (this.request.stream) {
+      const describe = (): string => this.turn?.describe() ?? 'waiting'
+      this.client.startKeepAlive(limits.keepAliveAfterMs, () => this.openStream(), describe)
+    }
+    if (!this.endpoint.queued) return this.tryCurrent(now)
+    this.turn = this.prepareTurn(parsed.request, this.admitted!)
+    if (this.candidates.length > 1) {
+      this.current = this.turn.choose(
+        this.candidates.filter(({ role }) => role === this.current.role),
+        now,
+      )
+    }
+    this.askTurn(now)
+  }
+
+  private asked({ model, user }: InferenceRequest) {
+    const { principal, head } = this
+    const unit = head.session ?? principal.user ?? user ?? principal.keyId ?? this.requestId
+    return { model, task: head.task, unit, allowRemote: this.options.admission.rulesOf(principal, user).allowRemote }
+  }
+
+  private prepareTurn(request: InferenceRequest, { forecast, foreseen }: Admitted): Turn {
+    const { principal, requestId, head } = this
+    const { weight, maxBand } = this.options.admission.rulesOf(principal, request.user)
+    const band = lowerBand(request.band, maxBand)
+    if (band !== request.band) this.clampedTo = band
+    this.settlement.band = band
+    const owner = principal.user ?? principal.keyId
+    return new Turn(
+      this.options.queues,
+      {
+        requestId,
+        band,
+        user: owner ?? request.user ?? '',
+        // Whom an application names inside its own key share that key's part.
+        app: owner !== null && request.user !== null ? `${request.user}\n${foreseen.app}` : foreseen.app,
+        weight,
+        model: this.settlement.model,
+        named: this.settlement.user,
+        forecast,
+        maxTokens: request.maxTokens,
+        body: request.body,
+        text: request.text,
+        session: head.session?.slice(0, 256) ?? request.cacheKey,
+        streams: request.stream,
+      },
+      this,
+    )
+  }
+
+  /** Asks for a permit at the current backend, or where there is room at least to wait. */
+  private askTurn(now: number): void {
+    if (this.isOver()) return
+    const { turn } = this
+    if (turn === null) return this.tryCurrent(now)
+    for (;;) {
+      const told = turn.ask(this.current, this.patienceMs(now), now)
+      if (told === null) return
+      this.tried.push(this.current.backend)
+      const next = this.nextWithRoom(now)
+      if (next === undefined) return this.refuse(told)
+      this.goTo(next)
+    }
+  }
+
+  private nextWithRoom(now: number): Candidate | undefined {
+    const untried = this.usableUntried(now)
+    const { enabled } = this.options.retry.fallback
+    return untried.find(({ role }) => role === 'peer') ?? (enabled ? untried[0] : undefined)
+  }
+
+  private goTo(next: Candidate): void {
+    if (next.role === 'fallback') this.settlement.fellBack(this.current.backend, next.backend)
+    this.current = next
+  }
+
+  /** How long it may wait for its turn. */
+  private patienceMs(now: number): number {
+    return Math.min(this.options.limits.queueMs - this.settlement.queueMs, this.remainingMs(now))
+  }
+
+  onTurn(waitedMs: number): void {
+    this.settlement.waited(waitedMs)
+    this.waitedMs += waitedMs
+    this.guarded(() => this.run(waitedMs))
+  }
+
+  onRefused(told: Problem, waitedMs: number): void {
+    this.settlement.waited(waitedMs)
+    this.refuse(told)
+  }
+
+  /** Its backend may have failed others while it waited: then it goes where one is well. */
+  private run(waitedMs: number): void {
+    const now = performance.now()
+    const { backend } = this.current
+    if (waitedMs > 0 && !this.options.registry.get(backend)!.viewAt(now).usable) {
+      this.tried.push(backend)
+      const next = this.nextWithRoom(now)
+      if (next !== undefined) {
+        this.turn?.end(null, false, false, now)
+        this.goTo(next)
+        return this.askTurn(now)
+      }
+    }
     this.tryCurrent(now)
   }
 
   /** Admission by the caller's own limits, in one synchronous step; false when it was refused. */
-  private takeLimits({ body, user, maxTokens }: InferenceRequest, model: string, now: number): boolean {
-    const asking = { principal: this.principal, named: user, model, body, maxTokens }
+  private takeLimits({ body, user, maxTokens, choices }: InferenceRequest, model: string, now: number): boolean {
+    const { generates } = this.endpoint
+    const foreseen = { body, model: this.settlement.model, app: appOf(this.head), generates, choices }
+    const asking = { principal: this.principal, named: user, model, foreseen, maxTokens }
     const result = this.options.admission.admit(asking, now)
     if (result.ok) {
       this.admitted = result.admitted
@@ -162,6 +281,50 @@ export class Exchange implements AttemptSink {
     else this.refuse(shuttingDown())
   }
 
+  /** The operator ends it. False when it is over already. */
+  cancel(): boolean {
+    if (this.isOver()) return false
+    const told = problem('overloaded', 'The operator of this Lexora cancelled the request.')
+    this.attempt?.abort()
+    if (this.pause !== null) clearTimeout(this.pause)
+    if (this.committed) this.breakStream(told, null, null)
+    else this.refuse(told)
+    return true
+  }
+
+  get id(): string {
+    return this.requestId
+  }
+
+  /** For faces: how it stands, and what its caller may. */
+  standing(): { view: RequestView; rules: UserRules } {
+    const named = this.request?.user ?? null
+    return { view: this.view(performance.now()), rules: this.options.admission.rulesOf(this.principal, named) }
+  }
+
+  /** For faces. */
+  view(now: number): RequestView {
+    const known = this.candidates.length > 0
+    return {
+      id: this.requestId,
+      phase: this.phase(),
+      user: this.settlement.user,
+      endpoint: this.endpoint.path,
+      stream: this.settlement.stream,
+      model: known ? this.settlement.model : null,
+      backend: this.settlement.backend,
+      attempts: this.attempts,
+      ageMs: Math.round(now - this.startedAt),
+    }
+  }
+
+  private phase(): RequestView['phase'] {
+    if (this.candidates.length === 0) return 'reading'
+    if (this.committed) return 'decode'
+    if (this.pause !== null) return 'backoff'
+    return this.turn?.isWaiting ? 'queued' : 'prefill'
+  }
+
   onAnswer({ status, contentType, body, usage }: WholeAnswer): void {
     this.committed = true
     const headers = this.answerHeaders(contentType)
@@ -174,10 +337,13 @@ export class Exchange implements AttemptSink {
   onEvents(events: Buffer): boolean {
     if (!this.committed) {
       this.committed = true
-      this.settlement.firstToken(performance.now())
+      const now = performance.now()
+      this.settlement.firstToken(now)
+      this.turn?.firstToken(now)
       this.client.stopKeepAlive()
       this.openStream()
     }
+    this.turn?.streamed(events.length)
     return this.client.write(events)
   }
 
@@ -187,7 +353,9 @@ export class Exchange implements AttemptSink {
   }
 
   onFailure(failure: Failure, event: Buffer | null, usage: Usage | null): void {
-    this.settlement.comeBack(performance.now())
+    const now = performance.now()
+    this.settlement.comeBack(now)
+    if (!this.committed) this.turn?.end(null, false, false, now)
     if (this.committed) this.breakStream(failure.problem, event, usage)
     else this.guarded(() => this.repair(failure))
   }
@@ -227,16 +395,21 @@ export class Exchange implements AttemptSink {
       return this.giveUp(failure)
     this.settlement.retried(this.current.backend, failure.reason)
     if (decision.do === 'next-backend') {
-      const next = untried.find(({ role }) => role === 'peer') ?? untried[0]!
-      if (next.role === 'fallback') this.settlement.fellBack(this.current.backend, next.backend)
-      this.current = next
-      return this.tryCurrent(now)
+      this.goTo(untried.find(({ role }) => role === 'peer') ?? untried[0]!)
+      return this.askTurn(now)
     }
     if (decision.budgeted) this.retries++
     else this.staleRetried = true
     this.waitedMs += decision.afterMs
     this.settlement.leave(now)
-    this.pause = setTimeout(() => this.guarded(() => this.tryCurrent(performance.now())), decision.afterMs)
+    this.pause = setTimeout(() => this.guarded(() => this.resume()), decision.afterMs)
+  }
+
+  private resume(): void {
+    this.pause = null
+    const now = performance.now()
+    this.settlement.comeBack(now)
+    this.askTurn(now)
   }
 
   /** A fault of ours must end the request, not the process. */
@@ -325,8 +498,9 @@ export class Exchange implements AttemptSink {
       'x-lexora-attempts',
       String(this.attempts),
       'x-lexora-queue-ms',
-      '0',
+      String(Math.round(this.settlement.queueMs)),
     ]
+    if (this.clampedTo !== null) headers.push('x-lexora-priority', this.clampedTo)
     const model = this.current.model ?? this.request.model
     if (model !== null && /^[\x21-\x7e]+$/.test(model)) headers.push('x-lexora-model', model)
     if (this.admitted !== null) this.options.admission.addHeaders(headers, this.admitted.accounts, performance.now())
@@ -364,7 +538,9 @@ export class Exchange implements AttemptSink {
     if (this.client.isOpen) {
       this.client.end(errorEvent(told, this.endpoint))
     } else {
-      const headers = this.attempts > 0 ? ['x-lexora-attempts', String(this.attempts), ...extra] : extra
+      const headers = [...extra]
+      if (this.attempts > 0) headers.push('x-lexora-attempts', String(this.attempts))
+      if (this.settlement.queueMs > 0) headers.push('x-lexora-queue-ms', String(Math.round(this.settlement.queueMs)))
       sendError(this.res, told, { requestId: this.requestId, shape: this.endpoint.shape, headers, close })
     }
     this.settle(outcome, status, told.code, null)
@@ -384,8 +560,14 @@ export class Exchange implements AttemptSink {
     usage: Usage | null,
   ): void {
     const now = performance.now()
-    if (!this.settlement.settle({ outcome, status, error, usage }, now) || this.admitted === null) return
+    if (!this.settlement.settle({ outcome, status, error, usage }, now)) return
+    this.reader?.release()
+    if (this.admitted === null) return
     const ran = this.committed || (outcome !== 'backend_error' && this.attempts > 0)
+    const whole = outcome === 'ok' || outcome === 'client_error'
+    this.turn?.end(usage, ran, !whole && this.attempt !== null, now)
+    if (usage !== null && this.attempts > 0)
+      this.options.registry.get(this.current.backend)?.tokensToday(usageSum(usage))
     if (!ran) this.options.admission.refund(this.admitted, now)
     else if (outcome === 'client_error') this.options.admission.settleUnused(this.admitted, now)
     else this.options.admission.settle(this.admitted, usage, now)
@@ -395,6 +577,22 @@ export class Exchange implements AttemptSink {
   private knownModel(model: string): string {
     return this.options.registry.serves(model) ? model : 'other'
   }
+}
+
+/** What tells a user's programs apart: what they say of themselves, or the first word of their user agent. */
+function appOf({ app, userAgent }: RequestHead): string {
+  if (app !== null && app !== '') return app.slice(0, 128)
+  if (userAgent === null) return ''
+  const end = userAgent.search(/[\s/]/)
+  return userAgent.slice(0, Math.min(64, end === -1 ? userAgent.length : end))
+}
+
+function lowerBand(asked: Band, most: Band): Band {
+  return BANDS.indexOf(asked) >= BANDS.indexOf(most) ? asked : most
+}
+
+function usageSum({ prompt, completion }: Usage): number {
+  return (prompt ?? 0) + (completion ?? 0)
 }
 
 /** `auto` asks every backend but Azure's dated API, which refuses the field on older versions. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { BANDS, type Band } from '../policy/band-shares.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import {
@@ -38,11 +39,16 @@ const LOOKING = wanted(
   'x_timeout',
   'priority',
   'kv_transfer_params',
+  'messages',
+  'prompt',
+  'input',
+  'prompt_cache_key',
 )
 const USAGE = wanted('include_usage')
 /** Fields that decide something here: twice in one body means two readers could see two requests. */
 const ROUTED = new Set(['model', 'stream', 'x_priority', 'x_user_id', 'x_timeout'])
 const OURS = new Set(['x_priority', 'x_user_id', 'x_timeout'])
+const TEXTS = new Set(['messages', 'prompt', 'input'])
 const ENGINE_FIELDS = new Set(['priority', 'kv_transfer_params'])
 const MAX_DEPTH = 64
 const MAX_TIMEOUT_S = 86_400
@@ -55,6 +61,10 @@ export class InferenceRequest {
   readonly model: string | null
   readonly stream: boolean
   readonly user: string | null
+  /** The band it asks for. */
+  readonly band: Band
+  /** What the client says keeps its conversation together. */
+  readonly cacheKey: string | null
   /** How long it may wait for anything but an answer; null where the client set no bound. */
   readonly timeoutMs: number | null
   readonly choices: number
@@ -72,6 +82,8 @@ export class InferenceRequest {
     this.model = fields.model
     this.stream = fields.stream
     this.user = fields.user
+    this.band = fields.band
+    this.cacheKey = fields.cacheKey
     this.timeoutMs = fields.timeoutMs
     this.choices = fields.choices
     this.maxTokens = fields.maxTokens
@@ -93,6 +105,11 @@ export class InferenceRequest {
       splices.push({ start: open, end: open, text: added.join(',') + (count > gone.length ? ',' : '') })
     }
     return applySplices(this.body, splices)
+  }
+
+  /** Where the conversation stands in the body; null where it holds none. */
+  get text(): { start: number; end: number } | null {
+    return this.scan.members.find(({ name }) => TEXTS.has(name)) ?? null
   }
 
   private member(name: string): Member | undefined {
@@ -124,7 +141,10 @@ export class InferenceRequest {
   }
 }
 
-type Fields = Pick<InferenceRequest, 'model' | 'stream' | 'user' | 'timeoutMs' | 'choices' | 'stores' | 'maxTokens'>
+type Fields = Pick<
+  InferenceRequest,
+  'model' | 'stream' | 'user' | 'band' | 'cacheKey' | 'timeoutMs' | 'choices' | 'stores' | 'maxTokens'
+>
 
 /** Reads a body for `endpoint`. Every refusal names the field; header twins count where the body is silent. */
 export function parseInferenceRequest(body: Buffer, head: RequestHead, endpoint: Endpoint): Parsed {
@@ -185,6 +205,7 @@ const DECODED = new Set([
   'max_tokens',
   'max_completion_tokens',
   'max_output_tokens',
+  'prompt_cache_key',
   ...OURS,
 ])
 
@@ -202,10 +223,11 @@ function readFields(values: Values, head: RequestHead, endpoint: Endpoint): Fiel
   const model = values.model ?? null
   if (model !== null && (typeof model !== 'string' || model === ''))
     throw new FieldError('model', "'model' must be a name.")
-  checkPriority(values.x_priority ?? undefined, 'x_priority')
-  checkPriority(head.priority ?? undefined, 'x-lexora-priority')
+  const band =
+    readBand(values.x_priority ?? undefined, 'x_priority') ?? readBand(head.priority ?? undefined, 'x-lexora-priority')
   const choices = values.n
   const openaiUser = values.user
+  const cacheKey = values.prompt_cache_key
   return {
     model,
     stream: stream && endpoint.streams,
@@ -213,6 +235,8 @@ function readFields(values: Values, head: RequestHead, endpoint: Endpoint): Fiel
       readUser(values.x_user_id ?? undefined, 'x_user_id') ??
       readUser(head.user ?? undefined, 'x-lexora-user') ??
       (typeof openaiUser === 'string' && openaiUser !== '' ? openaiUser.slice(0, 256) : null),
+    band: band ?? 'normal',
+    cacheKey: typeof cacheKey === 'string' && cacheKey !== '' ? cacheKey.slice(0, 256) : null,
     timeoutMs:
       readTimeout(values.x_timeout ?? undefined, 'x_timeout') ??
       readTimeout(head.timeout === null ? undefined : Number(head.timeout || Number.NaN), 'x-lexora-timeout'),
@@ -227,8 +251,10 @@ function readMaxTokens(values: Values): number | null {
   return typeof given === 'number' && given >= 1 ? Math.floor(given) : null
 }
 
-function checkPriority(value: unknown, field: string): void {
-  if (value === undefined || value === 'high' || value === 'normal' || value === 'low') return
+function readBand(value: unknown, field: string): Band | null {
+  if (value === undefined) return null
+  const band = BANDS.find((known) => known === value)
+  if (band !== undefined) return band
   throw new FieldError(field, `'${field}' must be high, normal or low.`)
 }
 

@@ -20,6 +20,10 @@ export type RequestHead = {
   user: string | null
   timeout: string | null
   task: string | null
+  /** What a conversation is kept together by, and which of a user's programs asks. */
+  session: string | null
+  app: string | null
+  userAgent: string | null
   /** Headers that go on to the backend, names and values in turn. */
   forwarded: string[]
 }
@@ -46,6 +50,9 @@ export function readHead(req: IncomingMessage, keyHeader: string | null): Reques
     user: null,
     timeout: null,
     task: null,
+    session: null,
+    app: null,
+    userAgent: null,
     forwarded: [],
   }
   const raw = req.rawHeaders
@@ -88,6 +95,15 @@ function readHeader(head: RequestHead, name: string, value: string, keyHeader: s
       return
     case 'x-lexora-timeout':
       head.timeout = value
+      return
+    case 'x-lexora-session':
+      head.session = value
+      return
+    case 'x-lexora-app':
+      head.app = value
+      return
+    case 'user-agent':
+      head.userAgent = value
       return
     case 'x-lexora-task':
     case 'x-orch-task-kind':

@@ -5,8 +5,11 @@ import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
 import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
+import type { RequestView, UserLoad } from '../protocol/snapshot.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
+import type { UserRules } from './admission-controller.ts'
 import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin } from './authenticate.ts'
+import { BodyBudget } from './body-budget.ts'
 import { internalError, sendError, shuttingDown } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody, guardMultipart } from './guards.ts'
@@ -16,7 +19,7 @@ import { type RequestHead, readHead } from './request-head.ts'
 import { type Operations, operationRoutes } from './routes/operations.ts'
 import { Settlement } from './settlement.ts'
 
-export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
+export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   auth: AuthOptions
   /** An extra header that may carry a key, lower-case. */
   keyHeader: string | null
@@ -29,7 +32,10 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget'> & {
 }
 
 const CLIENT_KEEP_ALIVE_MS = 65_000
+/** What the bodies of all requests may hold at once. */
+const BODIES_BYTES = 256 * 1024 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
+const MAX_USERS_SHOWN = 200
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
 type Context = { req: IncomingMessage; res: ServerResponse; head: RequestHead; requestId: string }
@@ -55,11 +61,14 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.options = options
-    this.exchangeOptions = { ...options, budget: newRetryBudget() }
-    const { maxBodyBytes, nonStreamMs } = options.limits
+    const { maxBodyBytes, nonStreamMs, queueMs } = options.limits
+    const bodies = new BodyBudget(Math.max(BODIES_BYTES, 4 * maxBodyBytes))
+    this.exchangeOptions = { ...options, budget: newRetryBudget(), bodies }
     this.passThrough = new PassThrough({
       registry: options.registry,
       admission: options.admission,
+      queues: options.queues,
+      queueMs,
       routes: options.routes,
       maxBodyBytes,
       timeoutMs: nonStreamMs,
@@ -82,6 +91,32 @@ export class Gateway {
   /** Requests that have not ended, passed-through ones included. */
   get inFlight(): number {
     return this.open
+  }
+
+  /** Managed requests that have not ended, the oldest first. */
+  requests(): RequestView[] {
+    const now = performance.now()
+    const views = this.live.all().map((exchange) => exchange.view(now))
+    return views.sort((a, b) => b.ageMs - a.ageMs)
+  }
+
+  /** The operator ends one; false when there is none of that id. */
+  cancel(requestId: string): boolean {
+    const exchange = this.live.all().find(({ id }) => id === requestId)
+    return exchange?.cancel() ?? false
+  }
+
+  /** Who has something running or waiting, the busiest first. */
+  users(most = MAX_USERS_SHOWN): UserLoad[] {
+    const loads = new Map<string, UserLoad>()
+    for (const { view, rules } of this.live.all().map((exchange) => exchange.standing())) {
+      const name = view.user ?? 'anonymous'
+      const load = loads.get(name) ?? { name, inFlight: 0, waiting: 0, limits: shownLimits(rules) }
+      if (view.phase === 'queued') load.waiting++
+      else load.inFlight++
+      loads.set(name, load)
+    }
+    return [...loads.values()].sort((a, b) => b.inFlight + b.waiting - a.inFlight - a.waiting).slice(0, most)
   }
 
   /** Listens at one more address; rejects with the system's error (EADDRINUSE, …). Port 0 takes a free one. */
@@ -120,6 +155,7 @@ export class Gateway {
   async drain(graceMs: number): Promise<void> {
     this.draining = true
     for (const server of this.servers) server.closeIdleConnections()
+    this.options.queues.drain(shuttingDown())
     // Until then it listens on: who comes now is told when to come back, not just turned away.
     await this.waitUntilIdle(graceMs)
     for (const exchange of this.live.all()) exchange.shutDown()
@@ -278,6 +314,11 @@ export class Gateway {
     settlement.settle({ outcome: 'backend_error', status: 500, error: told.code }, performance.now())
     if (res.headersSent && !res.writableEnded) res.destroy()
   }
+}
+
+function shownLimits({ limits }: UserRules): UserLoad['limits'] {
+  const { requests, tokensPerMinute, maxConcurrent } = limits
+  return { perSecond: requests?.perSecond ?? null, burst: requests?.burst ?? null, tokensPerMinute, maxConcurrent }
 }
 
 function answerPreflight(res: ServerResponse): void {

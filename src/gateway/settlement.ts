@@ -25,6 +25,9 @@ export class Settlement {
   stream = false
   backend: string | null = null
   user: string | null = null
+  /** The band it waited in; null: it never asked for a turn. */
+  band: string | null = null
+  queueMs = 0
   /** Which of the caller's limits refused it. */
   limit: string | null = null
 
@@ -66,6 +69,10 @@ export class Settlement {
     this.firstTokenAt ??= now
   }
 
+  waited(ms: number): void {
+    if (!this.settled) this.queueMs += ms
+  }
+
   /** Closes the account; false when it was closed before. */
   settle(ending: Ending, now: number): boolean {
     if (this.settled) return false
@@ -85,7 +92,8 @@ export class Settlement {
       error: ending.error,
       retries: this.retries,
       fallbacks: this.fallbacks,
-      queueMs: 0,
+      band: this.band,
+      queueMs: this.queueMs,
       ttftMs: this.firstTokenAt === null ? null : this.firstTokenAt - this.startedAt,
       latencyMs: now - this.startedAt,
       awayMs: this.awayMs,

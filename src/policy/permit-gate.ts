@@ -159,7 +159,7 @@ export class PermitGate {
       index: this.#permits.length,
     }
     // Whoever is being prefilled beside it is not alone either.
-    if (this.#prefilling > 0) for (const other of this.#permits) other.alone = false
+    if (this.#prefilling > 0 && this.#settings.limit === 'auto') for (const other of this.#permits) other.alone = false
     this.#permits.push(permit)
     this.#prefill[load.band] += load.uncachedTokens
     this.#prefilling++
@@ -171,6 +171,12 @@ export class PermitGate {
   firstToken(permit: Permit, now: number): void {
     if (permit.index === -1 || !permit.prefilling) return
     if (permit.alone && permit.uncachedTokens >= SHORTEST_MEASURED_PROMPT) this.#learnPrefill(permit, now)
+    this.prefilled(permit)
+  }
+
+  /** Its prefill must be over by now, though no token was seen: an answer that is not a stream. Teaches nothing. */
+  prefilled(permit: Permit): void {
+    if (permit.index === -1 || !permit.prefilling) return
     this.#endPrefill(permit)
     this.#streaming++
   }

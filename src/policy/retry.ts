@@ -23,6 +23,8 @@ export type Failure = {
   problem: Problem
   status: number | null
   retryAfterMs: number | null
+  /** The prompt is too long for this backend: another one may have room for it. */
+  overflow: boolean
   /** It named a wait, but not one that can be read. */
   garbledRetryAfter: boolean
   answer: { status: number; body: Buffer; contentType: string } | null
@@ -37,7 +39,7 @@ export type RetryPolicy = BackoffPolicy & {
   maxRetryAfterMs: number
   /** For a 429 without the header. */
   defaultRetryAfterMs: number
-  fallback: { enabled: boolean; onRateLimit: boolean }
+  fallback: { enabled: boolean; onRateLimit: boolean; onContextOverflow: boolean }
 }
 
 /** What this request has been through. Attempts that showed the client something never reach this decision. */
@@ -70,6 +72,10 @@ const LONGEST_WAIT_BEFORE_FALLBACK_MS = 1000
 export function decideRetry(failure: Failure, tried: Tried, policy: RetryPolicy, chance: number): RetryDecision {
   if (!tried.repeatable && failure.kind !== 'unreachable') return GIVE_UP
   if (tried.remainingMs <= 0) return GIVE_UP
+  if (failure.overflow) {
+    const { enabled, onContextOverflow } = policy.fallback
+    return enabled && onContextOverflow && tried.untriedPeers + tried.untriedFallbacks > 0 ? NEXT : GIVE_UP
+  }
   if (failure.kind === 'status' && !isRetryableStatus(failure.status)) return GIVE_UP
   if ((failure.kind === 'lost' || failure.kind === 'stale') && tried.lost >= 2) return GIVE_UP
   if (failure.kind === 'stale' && !tried.staleRetried) return { do: 'retry', afterMs: 0, budgeted: false }

@@ -1,5 +1,6 @@
 import { type Problem, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import { type Arm, armOf, unitHash } from './choose-backend.ts'
 
 /** What routing needs to know of a backend, taken from the registry at the moment of the request. */
 export type BackendView = {
@@ -13,10 +14,18 @@ export type BackendView = {
   /** False for a backend without a configured list that has not told its models yet. */
   modelsKnown: boolean
   inFlight: number
+  /** Somebody else's computer: only for users who may send their text there. */
+  remote: boolean
+  /** Its tokens of this day are used up. */
+  spent: boolean
 }
 
+/** `unit`: what an A/B split keeps together: the session, else the user, else the key (scheduling.md 3.2). */
+export type Asked = { model: string | null; task: string | null; unit: string; allowRemote: boolean }
+
 export type RouteTable = {
-  aliases: ReadonlyMap<string, string>
+  /** A list is a sticky split by weight. */
+  aliases: ReadonlyMap<string, string | readonly Arm[]>
   tasks: ReadonlyMap<string, { primary: string; fallback: readonly string[] }>
   defaultBackend: string | null
   defaultModel: string | null
@@ -38,24 +47,25 @@ export type Route = { ok: true; model: string; candidates: Candidate[] } | { ok:
  * Model → ordered candidates, each backend at most once: alias → backends that have the model (usable first, least
  * busy first) → the default backend → the first one's fallbacks. Deterministic for equal input.
  */
-export function planRoute(
-  asked: { model: string | null; task: string | null },
-  backends: readonly BackendView[],
-  table: RouteTable,
-): Route {
+export function planRoute(asked: Asked, all: readonly BackendView[], table: RouteTable): Route {
   const names = namesFor(asked, table)
   if (!names.ok) return names
+  const backends = all.some((view) => view.remote || view.spent) ? all.filter((view) => isOpenTo(asked, view)) : all
   const candidates: Candidate[] = []
   for (const name of names.models) addCandidates(candidates, name, backends, table)
   const model = names.models[0]
   if (candidates.length > 0) return { ok: true, model: model ?? '', candidates: usableFirst(candidates, backends) }
+  if (backends.length < all.length) {
+    const closed = closedTo(asked, names.models, all, table)
+    if (closed !== null) return { ok: false, problem: closed }
+  }
   if (model === undefined) return missingModel(backends, table)
   return unknownModel(model, backends, table)
 }
 
 type Names = { ok: true; models: string[] } | { ok: false; problem: Problem }
 
-function namesFor(asked: { model: string | null; task: string | null }, table: RouteTable): Names {
+function namesFor(asked: Asked, table: RouteTable): Names {
   if (asked.task !== null) {
     const task = table.tasks.get(asked.task)
     if (task === undefined) {
@@ -68,15 +78,42 @@ function namesFor(asked: { model: string | null; task: string | null }, table: R
         }),
       }
     }
-    return { ok: true, models: [task.primary, ...task.fallback].map((name) => dealias(name, table)) }
+    return { ok: true, models: [task.primary, ...task.fallback].map((name) => dealias(name, asked, table)) }
   }
   const name = asked.model ?? table.defaultModel
-  return { ok: true, models: name === null ? [] : [dealias(name, table)] }
+  return { ok: true, models: name === null ? [] : [dealias(name, asked, table)] }
 }
 
-function dealias(name: string, table: RouteTable): string {
-  return table.aliases.get(name) ?? name
+function dealias(name: string, { unit }: Asked, table: RouteTable): string {
+  const to = table.aliases.get(name) ?? name
+  return typeof to === 'string' ? to : (armOf(to, unitHash(name, unit)) ?? name)
 }
+
+function isOpenTo({ allowRemote }: Asked, { remote, spent }: BackendView): boolean {
+  return !spent && (allowRemote || !remote)
+}
+
+/** Why nobody who may be asked serves the model, where somebody does who may not be asked. */
+function closedTo(
+  { allowRemote }: Asked,
+  models: readonly string[],
+  all: readonly BackendView[],
+  { defaultBackend }: RouteTable,
+): Problem | null {
+  const serving = all.filter((view) => view.name === defaultBackend || models.some((model) => view.models.has(model)))
+  if (serving.length === 0) return null
+  if (serving.every(({ remote }) => remote && !allowRemote)) {
+    const message = 'Only a remote backend serves this model, and this user may not send anything there.'
+    return problem('permission_denied', message, { param: 'model' })
+  }
+  return problem('overloaded', 'The tokens of this day are used up where this model is served.', {
+    param: 'model',
+    retryAfterMs: SPENT_RETRY_MS,
+  })
+}
+
+/** Days are long: an hour is soon enough to ask again. */
+const SPENT_RETRY_MS = 3_600_000
 
 function addCandidates(into: Candidate[], model: string, backends: readonly BackendView[], table: RouteTable): void {
   const add = (view: BackendView | undefined, role: Candidate['role']): void => {

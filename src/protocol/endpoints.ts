@@ -19,9 +19,16 @@ export type Endpoint = {
   kind: EndpointKind
   /** Answers as server-sent events when the body says `"stream": true`. */
   streams: boolean
+  /** Its answer is text, whose length is not known before. */
+  generates: boolean
+  /** Waits for a permit: what it asks for takes the engine's time. */
+  queued: boolean
   /** Whose error shape the caller's client library expects. */
   shape: 'openai' | 'anthropic'
 }
+
+/** Answered by the server's front, beside the engine. */
+const UNQUEUED = new Set<EndpointKind>(['tokenize', 'detokenize', 'count_tokens'])
 
 const endpoint = (
   path: string,
@@ -32,6 +39,8 @@ const endpoint = (
   path,
   kind,
   streams,
+  generates: streams,
+  queued: !UNQUEUED.has(kind),
   shape,
 })
 

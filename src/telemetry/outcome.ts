@@ -29,6 +29,9 @@ export type Outcome = {
   /** Reasons of the attempts that were repeated, by backend, and the fallbacks taken. */
   retries: { backend: string; reason: string }[]
   fallbacks: { from: string; to: string }[]
+  /** The band it waited for its turn in; null: it was never to wait. */
+  band: string | null
+  /** Time in Lexora's own queue. */
   queueMs: number
   ttftMs: number | null
   latencyMs: number

@@ -61,7 +61,7 @@ describe('the raw door', () => {
   })
 
   test.each([
-    ['GET', '/metrics', ''],
+    ['GET', '/version', ''],
     ['POST', '/sleep?level=2', ''],
     ['POST', '/v1/chat/completions', '{"any":"thing",  "n":12345678901234567890}'],
     ['DELETE', '/v1/things/1', ''],

@@ -13,7 +13,7 @@ export type Recorded = {
 
 export type Recorder = {
   url: string
-  /** What came besides the probes of health and models. */
+  /** What came besides the probes of health, models and metrics. */
   requests: Recorded[]
   /** Targets of all GETs, probes included. */
   gets: string[]
@@ -34,6 +34,7 @@ export async function startRecorder(
     if (method === 'GET' && /\/(health|models)$/.test(target)) {
       return sendJson(res, 200, { object: 'list', data: models.map((id) => ({ id, object: 'model' })) })
     }
+    if (method === 'GET' && target.endsWith('/metrics')) return sendJson(res, 404, {})
     const parts: Buffer[] = []
     const request: Recorded = { method, target, headers, body: Buffer.alloc(0), aborted: false }
     requests.push(request)

@@ -54,6 +54,9 @@ test('an outcome holds all that was learned on the way', () => {
   settlement.backend = 'b'
   settlement.retried('a', 'status_503')
   settlement.fellBack('a', 'b')
+  settlement.band = 'high'
+  settlement.waited(10)
+  settlement.waited(5)
   settlement.firstToken(120)
   settlement.settle({ ...OK, usage: { prompt: 1, completion: 2, cached: null } }, 200)
   expect(outcomes).toEqual([
@@ -71,7 +74,8 @@ test('an outcome holds all that was learned on the way', () => {
       error: null,
       retries: [{ backend: 'a', reason: 'status_503' }],
       fallbacks: [{ from: 'a', to: 'b' }],
-      queueMs: 0,
+      band: 'high',
+      queueMs: 15,
       ttftMs: 120,
       latencyMs: 200,
       awayMs: 0,

@@ -1,5 +1,6 @@
+import type { Arm } from '../../src/policy/choose-backend.ts'
 import type { Failure, RetryPolicy, Tried } from '../../src/policy/retry.ts'
-import type { BackendView, RouteTable } from '../../src/policy/route.ts'
+import type { Asked, BackendView, RouteTable } from '../../src/policy/route.ts'
 import { problem } from '../../src/protocol/errors.ts'
 
 /** The policy that an empty configuration gives (DESIGN 3). */
@@ -12,7 +13,7 @@ export function aPolicy(changes: Partial<RetryPolicy> = {}): RetryPolicy {
     respectRetryAfter: true,
     maxRetryAfterMs: 60_000,
     defaultRetryAfterMs: 30_000,
-    fallback: { enabled: true, onRateLimit: true },
+    fallback: { enabled: true, onRateLimit: true, onContextOverflow: false },
     ...changes,
   }
 }
@@ -25,6 +26,7 @@ export function aFailure(kind: Failure['kind'], changes: Partial<Failure> = {}):
     retryAfterMs: null,
     answer: null,
     garbledRetryAfter: false,
+    overflow: false,
     reason: kind,
     ...changes,
   }
@@ -49,6 +51,11 @@ export function aTry(changes: Partial<Tried> = {}): Tried {
   }
 }
 
+/** What a request asks for that names nothing but what is given. */
+export function asking(changes: Partial<Asked> = {}): Asked {
+  return { model: null, task: null, unit: 'somebody', allowRemote: false, ...changes }
+}
+
 type ViewChanges = Omit<Partial<BackendView>, 'models' | 'modelMapping'> & {
   models?: Iterable<string>
   modelMapping?: Record<string, string>
@@ -62,6 +69,8 @@ export function aView(name: string, { models = [], modelMapping = {}, ...changes
     usable: true,
     modelsKnown: true,
     inFlight: 0,
+    remote: false,
+    spent: false,
     ...changes,
     models: new Set([...models, ...Object.keys(modelMapping)]),
     modelMapping: new Map(Object.entries(modelMapping)),
@@ -69,7 +78,7 @@ export function aView(name: string, { models = [], modelMapping = {}, ...changes
 }
 
 type TableChanges = {
-  aliases?: Record<string, string>
+  aliases?: Record<string, string | readonly Arm[]>
   tasks?: Record<string, { primary: string; fallback: readonly string[] }>
   defaultBackend?: string | null
   defaultModel?: string | null

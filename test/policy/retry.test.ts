@@ -151,12 +151,27 @@ describe('the end of its time', () => {
 })
 
 function off(): Partial<RetryPolicy> {
-  return { fallback: { enabled: false, onRateLimit: true } }
+  return { fallback: { enabled: false, onRateLimit: true, onContextOverflow: true } }
 }
 
 function onRateLimit(onRateLimit: boolean): Partial<RetryPolicy> {
-  return { fallback: { enabled: true, onRateLimit } }
+  return { fallback: { enabled: true, onRateLimit, onContextOverflow: false } }
 }
+
+describe('a prompt that is too long for the backend', () => {
+  const tooLong = aStatus(400, { overflow: true })
+  const allowed = { fallback: { enabled: true, onRateLimit: true, onContextOverflow: true } }
+
+  test('goes to a fallback where the operator allows it', () => {
+    expect(decideRetry(tooLong, aTry({ untriedFallbacks: 1 }), aPolicy(allowed), 0.5)).toEqual({ do: 'next-backend' })
+  })
+
+  test('ends where there is none, or where it is not allowed', () => {
+    expect(decideRetry(tooLong, aTry(), aPolicy(allowed), 0.5)).toEqual(GIVE_UP)
+    expect(decideRetry(tooLong, aTry({ untriedFallbacks: 1 }), aPolicy(), 0.5)).toEqual(GIVE_UP)
+    expect(decideRetry(tooLong, aTry({ untriedFallbacks: 1 }), aPolicy(off()), 0.5)).toEqual(GIVE_UP)
+  })
+})
 
 describe('laws, over any failure, history and policy', () => {
   const kinds = fc.constantFrom<Failure['kind']>('unreachable', 'stale', 'lost', 'timeout', 'status', 'invalid', 'auth')
@@ -191,7 +206,7 @@ describe('laws, over any failure, history and policy', () => {
     respectRetryAfter: fc.boolean(),
     maxRetryAfterMs: seconds,
     defaultRetryAfterMs: seconds,
-    fallback: fc.record({ enabled: fc.boolean(), onRateLimit: fc.boolean() }),
+    fallback: fc.record({ enabled: fc.boolean(), onRateLimit: fc.boolean(), onContextOverflow: fc.boolean() }),
   })
   const chances = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 

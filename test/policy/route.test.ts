@@ -1,11 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type BackendView, planRoute, type RouteTable } from '../../src/policy/route.ts'
-import { aTable, aView } from './given.ts'
+import { type Asked, type BackendView, planRoute, type RouteTable } from '../../src/policy/route.ts'
+import { asking, aTable, aView } from './given.ts'
 
-type Asked = { model: string | null; task: string | null }
-
-const asks = (model: string | null, task: string | null = null): Asked => ({ model, task })
+const asks = (model: string | null, task: string | null = null): Asked => asking({ model, task })
 
 /** The plan as `backend/model as role`, or the refusal as its code. */
 function plan(asked: Asked, backends: readonly BackendView[], table: RouteTable = aTable()): string[] {
@@ -210,7 +208,7 @@ describe('laws, over any set of backends', () => {
     fc.assert(
       fc.property(asked, views, tables, (request, given, table) => {
         const backends = given.map(({ name, ...view }) => aView(name, view))
-        const route = planRoute(request, backends, aTable(table))
+        const route = planRoute(asking(request), backends, aTable(table))
         if (!route.ok) return
         const planned = route.candidates.map(({ backend }) => backends.find((view) => view.name === backend))
         expect(new Set(planned).size).toBe(planned.length)
@@ -227,10 +225,59 @@ describe('laws, over any set of backends', () => {
       fc.property(asked, views, tables, (request, given, table) => {
         const make = () => ({ backends: given.map(({ name, ...view }) => aView(name, view)), table: aTable(table) })
         const used = make()
-        const first = planRoute(request, used.backends, used.table)
-        expect(planRoute(request, used.backends, used.table)).toEqual(first)
+        const first = planRoute(asking(request), used.backends, used.table)
+        expect(planRoute(asking(request), used.backends, used.table)).toEqual(first)
         expect(used).toEqual(make())
       }),
     )
+  })
+})
+
+describe('an alias with weights', () => {
+  const backends = [aView('a', { models: ['m', 'n'] })]
+  const table = aTable({
+    aliases: {
+      chat: [
+        { model: 'm', weight: 9 },
+        { model: 'n', weight: 1 },
+      ],
+    },
+  })
+  const modelFor = (unit: string): string => {
+    const route = planRoute(asking({ model: 'chat', unit }), backends, table)
+    return route.ok ? route.model : route.problem.code
+  }
+
+  test('splits its callers by them', () => {
+    const counts = { m: 0, n: 0 }
+    for (let i = 0; i < 10_000; i++) counts[modelFor(`user ${i}`) as 'm' | 'n']++
+    expect(counts.n / 10_000).toBeGreaterThan(0.09)
+    expect(counts.n / 10_000).toBeLessThan(0.11)
+  })
+
+  test('keeps each of them at one model', () => {
+    for (let i = 0; i < 100; i++) expect(modelFor(`user ${i}`)).toBe(modelFor(`user ${i}`))
+  })
+})
+
+describe('a remote backend', () => {
+  const own = aView('own', { models: ['m'], fallbackBackends: ['cloud'] })
+  const cloud = aView('cloud', { models: ['big'], modelMapping: { m: 'm-cloud' }, remote: true })
+
+  test('is nothing to a user who may not send there', () => {
+    expect(plan(asks('m'), [own, cloud])).toEqual(['own/m as peer'])
+    expect(plan(asks('big'), [own, cloud])).toEqual(['permission_denied'])
+  })
+
+  test('serves a user who may', () => {
+    const allowed = (model: string): Asked => asking({ model, allowRemote: true })
+    expect(plan(allowed('m'), [own, cloud])).toEqual(['own/m as peer', 'cloud/m-cloud as peer'])
+    expect(plan(allowed('big'), [own, cloud])).toEqual(['cloud/big as peer'])
+  })
+
+  test('rests for everybody once its tokens of the day are used up', () => {
+    const spent = { ...cloud, spent: true }
+    expect(plan(asking({ model: 'm', allowRemote: true }), [own, spent])).toEqual(['own/m as peer'])
+    expect(plan(asking({ model: 'big', allowRemote: true }), [own, spent])).toEqual(['overloaded'])
   })
 })

@@ -100,7 +100,7 @@ export async function assertSettled(
   baseline: number,
 ): Promise<void> {
   await until(
-    () => app.inFlight.requests === 0 && app.inFlight.attempts === 0,
+    () => Object.values(app.inFlight).every((count) => count === 0),
     () => `in flight: ${JSON.stringify(app.inFlight)}`,
   )
   expect(app.limitsHeld).toEqual({ concurrent: 0, reserved: 0 })

@@ -16,6 +16,7 @@ export function anOutcome(changes: Partial<Outcome> = {}): Outcome {
     error: null,
     retries: [],
     fallbacks: [],
+    band: 'normal',
     queueMs: 0,
     ttftMs: null,
     latencyMs: 100,

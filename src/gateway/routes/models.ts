@@ -28,9 +28,11 @@ export function listModels(registry: BackendRegistry, routes: RouteTable, create
       entries.set(id, entry)
     }
   }
-  for (const [alias, model] of routes.aliases) {
-    const target = entries.get(model)
-    if (target !== undefined && !entries.has(alias)) entries.set(alias, { ...target, id: alias, root: model })
+  for (const [alias, to] of routes.aliases) {
+    // A split is listed as its first model that is served: which one answers depends on who asks.
+    const targets = typeof to === 'string' ? [to] : to.map(({ model }) => model)
+    const target = targets.map((model) => entries.get(model)).find((entry) => entry !== undefined)
+    if (target !== undefined && !entries.has(alias)) entries.set(alias, { ...target, id: alias, root: target.id })
   }
   return [...entries.values()]
 }

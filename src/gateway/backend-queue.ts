@@ -1,0 +1,404 @@
+import type { Backend } from '../backends/backend.ts'
+import type { Band, Guarantees } from '../policy/band-shares.ts'
+import { FairQueue, type QueueFull, weightedCost } from '../policy/fair-queue.ts'
+import type { Waiter } from '../policy/flows.ts'
+import { type GateSettings, type GateState, type Load, type Permit, PermitGate } from '../policy/permit-gate.ts'
+import { BLOCK_BYTES, PrefixIndex } from '../policy/prefix-index.ts'
+import { type Bucket, newBucket, perMinute, type Rate, take, waitFor } from '../policy/token-bucket.ts'
+import { type Problem, problem } from '../protocol/errors.ts'
+import type { QueueView, WaiterView } from '../protocol/snapshot.ts'
+import { type EngineFigures, readEngineMetrics } from '../wire/engine-metrics.ts'
+import type { Usage } from '../wire/usage.ts'
+
+/** A request that asks a backend for a permit. `app` tells a user's programs apart. Milliseconds, monotonic. */
+export type PermitAsk = {
+  requestId: string
+  user: string
+  app: string
+  weight: number
+  model: string
+  /** Whom statistics name. */
+  named: string | null
+  load: Load
+  bytes: number
+  deadline: number
+  /** Its first token will be seen. Where not, the prefill is taken to be over after the time that it should take. */
+  streams: boolean
+}
+
+/** Told once what becomes of a request that waits, unless it was withdrawn before. */
+export type PermitSink = {
+  onPermit(ticket: Ticket, waitedMs: number): void
+  onRefused(told: Problem, waitedMs: number): void
+}
+
+/** A request's place at one backend: first in the queue, then in flight. Read it; only its queue changes it. */
+export type Ticket = {
+  readonly ask: PermitAsk
+  readonly sink: PermitSink
+  readonly queue: BackendQueue
+  waiter: Waiter<Ticket>
+  permit: Permit | null
+  streamedBytes: number
+  /** When its prefill should be over, where no token will tell. */
+  prefilledAt: number
+  over: boolean
+}
+
+export type Entered = { ok: true; ticket: Ticket } | { ok: false; problem: Problem }
+
+export type QueueRules = { perBand: number; guarantees: Guarantees }
+
+/** vLLM's metrics are read so often while it is busy (scheduling.md 1.2), and so seldom where there are none. */
+const SAMPLE_MS = 250
+const SAMPLE_MS_WITHOUT = 5000
+const SAMPLE_TIMEOUT_MS = 1000
+/** While somebody's abort is awaited, and how long at most (reliability.md, A14). */
+const SAMPLE_MS_ABORTING = 50
+const ABORTED_WITHIN_MS = 10_000
+
+const SHOWN_WAITERS = 100
+
+/** What runs in an engine that is gone. */
+const IDLE_ENGINE: EngineFigures = { running: 0, waiting: 0, kvUse: 0, preemptions: 0, kvTokens: null }
+
+/** A stream's bytes per token before one has ended: vLLM's chat chunk. */
+const FIRST_BYTES_PER_TOKEN = 230
+
+/** For how much text a prefix cache has room, where its size is not told. [D] */
+const GUESSED_KV_TOKENS = 100_000
+const TEXT_BYTES_PER_TOKEN = 4
+
+/** Where nothing is known of a server, it is taken to run a few at once (llama-server, Ollama) or many (a cloud). */
+const LIMIT_OF: Partial<Record<Backend['options']['type'], number>> = { ollama: 4, llamacpp: 4, dummy: 10_000 }
+const LIMIT_ELSEWHERE = 64
+
+const FULL: Record<QueueFull, string> = {
+  flow: 'This user has too many requests waiting.',
+  band: 'Too many requests are waiting.',
+  bytes: 'The requests that wait are too large together.',
+}
+
+/**
+ * Who waits for one backend and who is in flight there: the fair queue, the permit gate, the backend's own requests per
+ * minute, and the clock that expires, samples and wakes. Everything but the reading of metrics is synchronous.
+ */
+export class BackendQueue {
+  readonly backend: Backend
+  readonly fair: FairQueue<Ticket>
+  private readonly gate: PermitGate
+  private readonly senses: boolean
+  private readonly rate: Rate | null
+  private readonly bucket: Bucket | null
+  /** Cancelled requests that the engine may still be working on. */
+  private aborting: { ticket: Ticket; since: number }[] = []
+  /** Requests that the engine runs for others. */
+  private foreign = 0
+  private index: PrefixIndex | null = null
+  private bytesPerToken = FIRST_BYTES_PER_TOKEN
+  private pumping = false
+  private timer: NodeJS.Timeout | null = null
+  private wakeAt = Number.POSITIVE_INFINITY
+  private sampledAt = Number.NEGATIVE_INFINITY
+  private sampling = false
+  private everSeen = false
+  private kvUse = 0
+
+  constructor(backend: Backend, { perBand, guarantees }: QueueRules, now: number) {
+    const { maxInFlight, type, requestsPerMinute } = backend.options
+    this.backend = backend
+    this.fair = new FairQueue({ perBand, guarantees })
+    this.senses = maxInFlight === 'auto' && type === 'vllm'
+    this.gate = new PermitGate(gateSettings(backend))
+    this.rate = requestsPerMinute === null ? null : perMinute(requestsPerMinute)
+    this.bucket = this.rate === null ? null : newBucket(this.rate, now)
+  }
+
+  get inFlight(): number {
+    return this.gate.inFlight
+  }
+
+  /** Whether prompts and their prefixes matter to what it admits. */
+  get weighsTokens(): boolean {
+    return this.senses
+  }
+
+  /** Which beginnings its engine's prefix cache probably holds. */
+  get prefixes(): PrefixIndex {
+    this.index ??= new PrefixIndex(
+      ((this.gate.state(0).kvTokens ?? GUESSED_KV_TOKENS) * TEXT_BYTES_PER_TOKEN) / BLOCK_BYTES,
+    )
+    return this.index
+  }
+
+  /** The engine may have been restarted. */
+  forgetPrefixes(): void {
+    this.index = null
+  }
+
+  /** Gets a permit at once, by `onPermit` before this returns, or a place in the queue, or a refusal. */
+  enter(ask: PermitAsk, sink: PermitSink, now: number): Entered {
+    const { load, user, app, weight, bytes, deadline } = ask
+    const ticket: Ticket = {
+      ask,
+      sink,
+      queue: this,
+      waiter: null as unknown as Waiter<Ticket>,
+      permit: null,
+      streamedBytes: 0,
+      prefilledAt: 0,
+      over: false,
+    }
+    const cost = weightedCost(load.promptTokens, load.meanAnswer)
+    const entered = this.fair.enqueue({ value: ticket, band: load.band, user, app, weight, cost, bytes, deadline }, now)
+    if (!entered.ok) {
+      const retryAfterMs = Math.min(entered.retryAfterMs, 60_000)
+      return { ok: false, problem: problem('queue_full', FULL[entered.full], { retryAfterMs }) }
+    }
+    ticket.waiter = entered.waiter
+    this.pump(now)
+    return { ok: true, ticket }
+  }
+
+  /** Leaves the queue, or ends what is in flight. A second time changes nothing. `aborted`: cut off before its end. */
+  leave(ticket: Ticket, usage: Usage | null, ran: boolean, aborted: boolean, now: number): void {
+    if (ticket.over) return
+    ticket.over = true
+    if (this.fair.cancel(ticket.waiter, now)) {
+      if (this.fair.size === 0) this.rest()
+      return
+    }
+    if (usage?.completion != null && usage.completion > 8 && ticket.streamedBytes > 0) {
+      this.bytesPerToken += 0.1 * (ticket.streamedBytes / usage.completion - this.bytesPerToken)
+    }
+    this.fair.settle(ticket.waiter, trueCost(ticket.ask.load, usage, ran), now)
+    if (aborted && this.senses && this.everSeen) this.awaitAbort(ticket, now)
+    else this.release(ticket, now)
+  }
+
+  /** The first content came. */
+  firstToken({ permit }: Ticket, now: number): void {
+    if (permit !== null) this.gate.firstToken(permit, now)
+  }
+
+  streamed(ticket: Ticket, bytes: number): void {
+    if (ticket.permit === null) return
+    ticket.streamedBytes += bytes
+    this.gate.generated(ticket.permit, bytes / this.bytesPerToken)
+  }
+
+  /** Lexora stops: whoever waits is told. */
+  drain(told: Problem): void {
+    const now = performance.now()
+    for (const waiter of this.fair.drain(now)) {
+      waiter.value.over = true
+      waiter.value.sink.onRefused(told, now - waiter.enqueuedAt)
+    }
+    this.rest()
+  }
+
+  /** Milliseconds that a request like this would wait; a queue that was never seen to move counts by its length. */
+  predictWaitMs(ask: { band: Band; user: string; app: string; weight: number }, now: number): number {
+    const fits = this.fair.size === 0 && this.gate.state(now).inFlight < this.gate.state(now).limit
+    if (fits) return 0
+    return this.fair.predictWaitMs(ask, now) ?? 1000 * (1 + this.fair.size)
+  }
+
+  /** 1 for who is next in the order as it stands; 0 once it waits no more. */
+  placeOf(ticket: Ticket): { place: number; of: number } {
+    const order = this.fair.order()
+    return { place: order.indexOf(ticket.waiter) + 1, of: order.length }
+  }
+
+  /** For faces. */
+  view(now: number): QueueView {
+    const { inFlight, limit, openLoop, alarm } = this.gate.state(now)
+    const { senses: auto, everSeen, kvUse, foreign, fair } = this
+    const depth = { high: fair.depth('high'), normal: fair.depth('normal'), low: fair.depth('low') }
+    const waiting = fair.order().slice(0, SHOWN_WAITERS)
+    return {
+      backend: this.backend.name,
+      permits: { inFlight, limit, auto, openLoop, alarm, kvUse: everSeen ? kvUse : null, foreign },
+      depth,
+      waiting: waiting.map((waiter, i) => this.waiterView(waiter, i + 1, now)),
+    }
+  }
+
+  private waiterView({ value, band, enqueuedAt }: Waiter<Ticket>, place: number, now: number): WaiterView {
+    const { requestId, user, app, weight, model, named } = value.ask
+    return {
+      id: requestId,
+      band,
+      flow: { user, app },
+      user: named,
+      model,
+      place,
+      ageMs: Math.round(now - enqueuedAt),
+      predictedWaitMs: this.fair.predictWaitMs({ band, user, app, weight }, now),
+    }
+  }
+
+  state(now: number): GateState & { kvUse: number; foreign: number } {
+    return { ...this.gate.state(now), kvUse: this.kvUse, foreign: this.foreign }
+  }
+
+  close(): void {
+    for (const { ticket } of this.aborting) if (ticket.permit !== null) this.gate.release(ticket.permit)
+    this.aborting = []
+    this.rest()
+  }
+
+  /** Dispatches while something fits. Called again from within a dispatch it returns at once: the loop goes on. */
+  private pump(now: number): void {
+    if (this.pumping) return
+    this.pumping = true
+    try {
+      this.expire(now)
+      for (let waiter = this.next(now); waiter !== null; waiter = this.next(now)) this.grant(waiter.value, now)
+    } finally {
+      this.pumping = false
+    }
+    this.arm(now)
+  }
+
+  private next(now: number): Waiter<Ticket> | null {
+    if (this.fair.size === 0 || this.isOverRate(now)) return null
+    return this.fair.next(now, ({ value }, owed) => this.gate.admits(value.ask.load, owed))
+  }
+
+  private isOverRate(now: number): boolean {
+    return this.rate !== null && this.bucket !== null && waitFor(this.bucket, this.rate, 1, now) > 0
+  }
+
+  private grant(ticket: Ticket, now: number): void {
+    if (this.rate !== null && this.bucket !== null) take(this.bucket, this.rate, 1, now)
+    ticket.permit = this.gate.dispatch(ticket.ask.load, now)
+    if (!ticket.ask.streams && this.senses) {
+      const { prefillBacklog, prefillRate } = this.gate.state(now)
+      ticket.prefilledAt = now + prefillBacklog / prefillRate
+      this.unseen.push(ticket)
+    }
+    ticket.sink.onPermit(ticket, now - ticket.waiter.enqueuedAt)
+  }
+
+  /** In flight without a first token that anybody will see. */
+  private readonly unseen: Ticket[] = []
+
+  private assumePrefilled(now: number): void {
+    for (let i = this.unseen.length - 1; i >= 0; i--) {
+      const ticket = this.unseen[i]!
+      if (!ticket.over && ticket.prefilledAt > now) continue
+      if (ticket.permit !== null) this.gate.prefilled(ticket.permit)
+      this.unseen[i] = this.unseen.at(-1)!
+      this.unseen.pop()
+    }
+  }
+
+  private release(ticket: Ticket, now: number): void {
+    if (ticket.permit !== null) this.gate.release(ticket.permit)
+    if (this.fair.size > 0) this.pump(now)
+  }
+
+  private expire(now: number): void {
+    if (this.fair.nextDeadline() > now) return
+    for (const { value, enqueuedAt } of this.fair.expire(now)) {
+      value.over = true
+      const { load, user, app, weight } = value.ask
+      const retryAfterMs = Math.min(this.predictWaitMs({ band: load.band, user, app, weight }, now), 60_000)
+      const waitedMs = now - enqueuedAt
+      const message = `The request waited ${(waitedMs / 1000).toFixed(1)} s for backend '${this.backend.name}' without getting its turn.`
+      value.sink.onRefused(problem('queue_timeout', message, { retryAfterMs }), waitedMs)
+    }
+  }
+
+  /** One timer for everything that comes with time; none while nothing waits and nothing is sampled. */
+  private arm(now: number): void {
+    const due = this.dueAt(now)
+    if (due === Number.POSITIVE_INFINITY || due >= this.wakeAt) return
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.wakeAt = due
+    // Timers round down: a deadline must have passed when it is looked at.
+    this.timer = setTimeout(() => this.wake(), Math.max(0, Math.ceil(due - now))).unref()
+  }
+
+  private dueAt(now: number): number {
+    const busy = this.gate.inFlight > 0
+    let due = Number.POSITIVE_INFINITY
+    if (this.senses && busy && !this.sampling) due = Math.max(now, this.sampledAt + this.sampleEveryMs())
+    if (this.fair.size === 0) return due
+    due = Math.min(due, this.fair.nextDeadline(), now + SAMPLE_MS)
+    if (this.rate === null || this.bucket === null) return due
+    return Math.min(due, now + Math.max(1, waitFor(this.bucket, this.rate, 1, now)))
+  }
+
+  private sampleEveryMs(): number {
+    if (this.aborting.length > 0) return SAMPLE_MS_ABORTING
+    return this.everSeen || this.sampledAt === Number.NEGATIVE_INFINITY ? SAMPLE_MS : SAMPLE_MS_WITHOUT
+  }
+
+  private wake(): void {
+    this.timer = null
+    this.wakeAt = Number.POSITIVE_INFINITY
+    const now = performance.now()
+    if (this.senses && !this.sampling && this.gate.inFlight > 0 && now - this.sampledAt >= this.sampleEveryMs() - 1)
+      void this.sample(now)
+    this.assumePrefilled(now)
+    this.pump(now)
+  }
+
+  private rest(): void {
+    if (this.senses && this.gate.inFlight > 0) return
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+    this.wakeAt = Number.POSITIVE_INFINITY
+  }
+
+  private async sample(askedAt: number): Promise<void> {
+    this.sampling = true
+    this.sampledAt = askedAt
+    const answer = await this.backend.get('/metrics', SAMPLE_TIMEOUT_MS)
+    this.sampling = false
+    const told = 'error' in answer || answer.status !== 200 ? null : readEngineMetrics(answer.body.toString('utf8'))
+    if (told !== null) this.everSeen = true
+    const now = performance.now()
+    this.gate.sample(told, this.fair.size > 0, now)
+    if (told !== null) this.kvUse = told.kvUse
+    const isGone = 'error' in answer && answer.error !== 'TimeoutError'
+    this.settleAborted(isGone ? IDLE_ENGINE : told, askedAt, now)
+    this.pump(now)
+  }
+
+  private awaitAbort(ticket: Ticket, now: number): void {
+    this.aborting.push({ ticket, since: now })
+    this.arm(now)
+  }
+
+  /** The permits of the cancelled come free when the engine runs no more than what is left, or after ten seconds. */
+  private settleAborted(told: EngineFigures | null, askedAt: number, now: number): void {
+    const live = this.gate.inFlight - this.aborting.length
+    const running = told === null ? Number.POSITIVE_INFINITY : told.running + told.waiting
+    if (this.aborting.length === 0) {
+      this.foreign = told === null ? 0 : Math.max(0, running - live)
+      return
+    }
+    const kept: typeof this.aborting = []
+    for (const entry of this.aborting) {
+      const gone = entry.since <= askedAt && running <= live + this.foreign
+      if (!gone && now - entry.since < ABORTED_WITHIN_MS) kept.push(entry)
+      else if (entry.ticket.permit !== null) this.gate.release(entry.ticket.permit)
+    }
+    this.aborting = kept
+  }
+}
+
+function gateSettings({ options }: Backend): GateSettings {
+  if (options.maxInFlight !== 'auto') return { limit: options.maxInFlight }
+  if (options.type !== 'vllm') return { limit: LIMIT_OF[options.type] ?? LIMIT_ELSEWHERE }
+  return { limit: 'auto', kvTokens: null, maxSequences: null, prefillRate: null }
+}
+
+/** Weighted tokens that it took in truth; what was predicted where nobody told, nothing where it never ran. */
+function trueCost(load: Load, usage: Usage | null, ran: boolean): number {
+  if (usage !== null) return weightedCost(usage.prompt ?? load.promptTokens, usage.completion ?? 0)
+  return ran ? weightedCost(load.promptTokens, load.meanAnswer) : 0
+}
