@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Answer, Call, Context, Work } from './answer.ts'
 import { breakOff, type Ending, type Exchange, hang, holdHeaders, reset } from './exchange.ts'
@@ -97,6 +98,7 @@ async function serveRequest(
     requestId: parts.context.settings.requestIdHeaders ? requestIdOf(raw) : '',
     close: raw.headers.connection?.toLowerCase() === 'close' || raw.version === 'HTTP/1.0',
     onEvent: () => note(entry, writer.bytesSent(), parts),
+    onHead: (status) => parts.context.settings.onAccess(accessLine(socket, raw, status), call.path),
   }
   socket.on('end', leave).on('error', leave).on('close', leave)
   if (plan('die-on-abort')) leaving.signal.addEventListener('abort', parts.die)
@@ -109,6 +111,11 @@ async function serveRequest(
     socket.off('end', leave).off('error', leave).off('close', leave)
     leaving.signal.removeEventListener('abort', parts.die)
   }
+}
+
+/** As uvicorn prints it, without the time. */
+function accessLine({ remoteAddress, remotePort }: Socket, { method, target, version }: RawRequest, status: number) {
+  return `INFO:     ${remoteAddress ?? ''}:${remotePort ?? ''} - "${method} ${target} ${version}" ${status} ${STATUS_CODES[status] ?? ''}`
 }
 
 function requestIdOf({ headers, target, body }: RawRequest): string {

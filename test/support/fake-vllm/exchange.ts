@@ -13,6 +13,8 @@ export type Exchange = {
   /** The connection is closed after this answer, because the client asked for it. */
   close: boolean
   onEvent: () => void
+  /** Told when the head of the answer goes out. */
+  onHead: (status: number) => void
 }
 
 /** A whole answer leaves the connection `open` or `closed`. Else a fault has `broken` it off, or the client has `left`. */

@@ -18,6 +18,8 @@ function handled(route: Route, call: Call, context: Context): Answer | Work {
   try {
     const answer = route.handler(call, context)
     if (answer.is === 'answer') return answer
+    const refusal = context.settings.core?.refusal()
+    if (refusal) return openAiError(500, refusal)
     if (context.state.engine.full(answer.sequences)) return busy(call, answer, context)
     return withLoadReport(answer, call, context)
   } catch (error) {

@@ -26,7 +26,8 @@ function engineFamilies(context: Context): Family[] {
   const { state, settings } = context
   const { engine, counters } = state
   const model = labelsOf(context)
-  const waiting = engine.waiting()
+  const now = { running: engine.running(), waiting: engine.waiting() }
+  const { running, waiting } = settings.core?.gauges(now) ?? now
   const asleep = engine.sleeping()
   const prompt = counters.total('prompt_tokens')
   const histogram = (name: string, help: string): Family => ({
@@ -48,7 +49,7 @@ function engineFamilies(context: Context): Family[] {
     samples,
   })
   return [
-    gauge('num_requests_running', 'Number of requests in model execution batches.', [[model, engine.running()]]),
+    gauge('num_requests_running', 'Number of requests in model execution batches.', [[model, running]]),
     gauge('num_requests_waiting', 'Number of requests waiting to be processed.', [[model, waiting]]),
     gauge('num_requests_waiting_by_reason', 'Number of waiting requests by reason.', [
       [{ ...model, reason: 'capacity' }, waiting],
@@ -64,7 +65,7 @@ function engineFamilies(context: Context): Family[] {
       ],
     ),
     gauge('kv_cache_usage_perc', 'KV-cache usage. 1 means 100 percent usage.', [
-      [model, Math.min(1, engine.running() / settings.maxNumSeqs)],
+      [model, Math.min(1, running / settings.maxNumSeqs)],
     ]),
     counter('prompt_tokens', 'Number of prefill tokens processed.', prompt),
     counter('generation_tokens', 'Number of generation tokens processed.', counters.total('generation_tokens')),

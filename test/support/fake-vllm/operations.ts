@@ -3,7 +3,8 @@ import { empty, openAiError } from './errors.ts'
 import { metricsText } from './metrics.ts'
 import { readBody } from './validate.ts'
 
-export const health = (): Answer => empty()
+export const health = (_call: Call, { settings }: Context): Answer =>
+  settings.core?.healthy() === false ? { ...empty(), status: 503 } : empty()
 export const version = (_call: Call, { settings }: Context): Answer => json({ version: settings.version })
 export const kvEventSources = (): Answer => json({})
 

@@ -1,3 +1,19 @@
+/** The process that makes the tokens, where one stands behind the server (`process/`). */
+export type Core = {
+  /** Resolves when it has done one step, or when `over` fires. A core that hangs does neither. */
+  step: (over: AbortSignal) => Promise<void>
+  /** Fires when nothing that runs will run on; `how` says what those who run are told. */
+  end: AbortSignal
+  how: () => 'serving' | 'dead' | 'aborted' | 'hanging'
+  /** What new work is refused with, once it is. */
+  refusal: () => string | null
+  healthy: () => boolean
+  /** What the gauges show: while a step is due, what they showed before. */
+  gauges: (now: Gauges) => Gauges
+}
+
+export type Gauges = { running: number; waiting: number }
+
 /** What a fake server is like. Every field has a default, so a test names only what it is about. */
 export type FakeOptions = {
   port?: number
@@ -37,6 +53,12 @@ export type FakeOptions = {
   /** `created` of every answer. Fixed, so that equal requests have equal answers. */
   created?: number
   embeddingSize?: number
+  /** Without one the server makes its tokens itself. */
+  core?: Core | null
+  /** Something to listen on that is bound already: a handle of `net`. */
+  bound?: object | null
+  /** Told each line of the access log. */
+  onAccess?: (line: string, path: string) => void
   /** Called by the fault die-on-abort after the listener and all sockets are gone. */
   onDeath?: () => void
 }
@@ -71,6 +93,9 @@ export function settingsOf(options: FakeOptions): Settings {
     version: '0.32.0',
     created: 1_795_188_330,
     embeddingSize: 64,
+    core: null,
+    bound: null,
+    onAccess: () => {},
     onDeath: () => {},
     ...options,
   }

@@ -6,8 +6,8 @@ import { type Framing, frame, half, type Shaped, shape } from './framing.ts'
 import { pause } from './watchers.ts'
 import { turn } from './writer.ts'
 
-/** Told of every event before it is sent, and keeps it back until the engine has it. */
-export type Gate = (step: Step & { do: 'send' }, first: boolean) => Promise<void>
+/** Told of every event before it is sent, and keeps it back until the engine has it. Steps that it gives come instead of all that is left. */
+export type Gate = (step: Step & { do: 'send' }, first: boolean) => Promise<Step[] | null>
 
 /** Sends one answer with all that the faults do to it. */
 export async function sendAnswer(x: Exchange, answer: Answer & { gate?: Gate }): Promise<Ending> {
@@ -18,6 +18,7 @@ export async function sendAnswer(x: Exchange, answer: Answer & { gate?: Gate }):
     await x.writer.write(head.slice(0, head.length >> 1), 'head')
     return reset(x)
   }
+  x.onHead(answer.status)
   await x.writer.write(head, 'head')
   return sendBody(x, shaped, answer.gate)
 }
@@ -48,10 +49,19 @@ async function sendBody(x: Exchange, { framing, steps }: Shaped, gate?: Gate): P
   let first = true
   for (const step of steps) {
     if (step.do === 'send') {
-      await gate?.(step, first)
+      const instead = (await gate?.(step, first)) ?? null
       first = false
+      if (instead && !x.writer.gone()) return sendRest(x, instead, wire)
     }
     if (x.writer.gone()) return 'left'
+    const ending = await take(x, step, wire)
+    if (ending) return ending
+  }
+  return finish(x, wire)
+}
+
+async function sendRest(x: Exchange, steps: Step[], wire: Framing): Promise<Ending> {
+  for (const step of steps) {
     const ending = await take(x, step, wire)
     if (ending) return ending
   }

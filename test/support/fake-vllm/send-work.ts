@@ -1,4 +1,5 @@
-import { type Answer, eventStream, type Work } from './answer.ts'
+import { type Answer, doneEvent, eventStream, type Step, type Work } from './answer.ts'
+import { ENGINE_DEAD, errorEventText, openAiError } from './errors.ts'
 import { type Ending, type Exchange, hang, holdHeaders } from './exchange.ts'
 import { chunk } from './framing.ts'
 import { type Gate, sendAnswer } from './send-answer.ts'
@@ -15,15 +16,15 @@ export async function sendWork(x: Exchange, work: Work): Promise<Ending> {
   try {
     await holdHeaders(x)
     const stream = x.plan('json-for-stream') ? false : x.plan('sse-for-json') ? true : work.stream
-    const entered = Promise.race([place.entered, aborted(x.signal)])
+    const tokens = tokensFor(x, place.entered)
     if (x.plan('stall')?.afterEvents === -1) return await hang(x)
-    if (stream) return await sendAnswer(x, streamOf(x, work, entered))
-    await entered
-    await pause(totalMs(x.context.settings, work), x.signal)
+    if (stream) return await sendAnswer(x, streamOf(x, work, tokens))
+    await tokens.first()
+    await tokens.rest(work.completionTokens - 1)
     if (x.signal.aborted) return 'left'
     counters.add('generation_tokens', work.completionTokens)
     place.leave()
-    return await sendAnswer(x, work.whole())
+    return await sendWhole(x, work)
   } finally {
     x.signal.removeEventListener('abort', leave)
     if (!x.signal.aborted) {
@@ -39,8 +40,62 @@ function leavePlace(x: Exchange, leave: () => void): void {
   setTimeout(leave, ignored.ms).unref()
 }
 
-function totalMs({ ttftMs, tokenMs }: { ttftMs: number; tokenMs: number }, work: Work): number {
-  return ttftMs + Math.max(work.completionTokens - 1, 0) * tokenMs
+/** The waits of one request: for its place and first token, then for each further one. They end early with the client or the core. */
+function tokensFor({ context, signal }: Exchange, entered: Promise<void>) {
+  const { core, ttftMs, tokenMs } = context.settings
+  const over = core ? AbortSignal.any([signal, core.end]) : signal
+
+  async function made(ms: number): Promise<void> {
+    await pause(ms, over)
+    if (!over.aborted) await core?.step(over)
+  }
+
+  return {
+    first: async () => {
+      await Promise.race([entered, aborted(over)])
+      await made(ttftMs)
+    },
+    next: () => made(tokenMs),
+    rest: async (count: number) => {
+      if (!core) return pause(Math.max(count, 0) * tokenMs, over)
+      for (let token = 0; token < count && !over.aborted; token += 1) await made(tokenMs)
+    },
+    over: () => over.aborted,
+  }
+}
+
+/** A whole answer, or what becomes of it when the core ended meanwhile. */
+async function sendWhole(x: Exchange, work: Work): Promise<Ending> {
+  switch (x.context.settings.core?.how() ?? 'serving') {
+    case 'serving':
+      return sendAnswer(x, work.whole())
+    case 'dead':
+      return sendAnswer(x, openAiError(500, ENGINE_DEAD))
+    case 'aborted': {
+      const answer = work.whole()
+      return sendAnswer(x, { ...answer, body: withAbort(String(answer.body)) })
+    }
+    case 'hanging':
+      return hang(x)
+  }
+}
+
+/** What becomes of a stream when the core ended: an error, the reason `abort` on its next chunk, or nothing more for ever. */
+function restOf(x: Exchange, next: Step & { do: 'send' }): Step[] | null {
+  switch (x.context.settings.core?.how() ?? 'serving') {
+    case 'serving':
+      return null
+    case 'dead':
+      return [{ do: 'send', text: errorEventText(500, ENGINE_DEAD) }, doneEvent]
+    case 'aborted':
+      return [{ ...next, text: withAbort(String(next.text)) }, doneEvent]
+    case 'hanging':
+      return [{ do: 'hang' }]
+  }
+}
+
+function withAbort(text: string): string {
+  return text.replace(/"finish_reason":(null|"[a-z_]+")/g, '"finish_reason":"abort"')
 }
 
 function settle(x: Exchange, work: Work, ms: number): void {
@@ -55,20 +110,18 @@ function settle(x: Exchange, work: Work, ms: number): void {
 }
 
 /** The events of a work as steps that wait for the engine: first for a place, then for each token. */
-function streamOf(x: Exchange, work: Work, entered: Promise<void>): Answer & { gate: Gate } {
-  const { ttftMs, tokenMs } = x.context.settings
+function streamOf(x: Exchange, work: Work, wait: ReturnType<typeof tokensFor>): Answer & { gate: Gate } {
   const { counters } = x.context.state
   let tokens = 0
   const gate: Gate = async (step, first) => {
-    if (first) {
-      await keptAlive(x, entered)
-      await keptAlive(x, pause(ttftMs, x.signal))
+    if (first) await keptAlive(x, wait.first())
+    if (step.token) {
+      if (tokens > 0) await keptAlive(x, wait.next())
+      tokens += 1
+      counters.add('generation_tokens')
+      counters.observe('iteration_tokens_total', 1)
     }
-    if (!step.token) return
-    if (tokens > 0) await keptAlive(x, pause(tokenMs, x.signal))
-    tokens += 1
-    counters.add('generation_tokens')
-    counters.observe('iteration_tokens_total', 1)
+    return wait.over() ? restOf(x, step) : null
   }
   return { ...eventStream(work.events()), gate }
 }

@@ -73,9 +73,11 @@ export async function startFakeVllm(options: FakeOptions = {}): Promise<FakeVllm
     server = next
     await new Promise<void>((resolve, reject) => {
       next.once('error', reject)
-      next.listen(port, settings.host, resolve)
+      if (settings.bound) next.listen(settings.bound, resolve)
+      else next.listen(port, settings.host, resolve)
     })
-    port = (next.address() as { port: number }).port
+    const address = next.address()
+    if (typeof address === 'object' && address) port = address.port
   }
 
   function refuse(): Promise<void> {
