@@ -4,18 +4,24 @@ import type { BackendOptions } from '../backends/backend.ts'
 import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
 import { DemoProcess } from '../engine/demo-process.ts'
-import { AdmissionController } from '../gateway/admission-controller.ts'
+import { AdmissionController, type LimitRules } from '../gateway/admission-controller.ts'
 import { Queues } from '../gateway/queues.ts'
 import { readHealth } from '../gateway/routes/health.ts'
+import { listModels } from '../gateway/routes/models.ts'
 import { Gateway } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
+import type { AppCommands } from '../protocol/commands.ts'
 import { type Config, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
 import { problem } from '../protocol/errors.ts'
+import type { AppSnapshot, ServerView, UserView } from '../protocol/snapshot.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { RequestLog } from '../telemetry/request-log.ts'
 import { StatsCollector } from '../telemetry/stats.ts'
+import { UserMinutes } from '../telemetry/user-minutes.ts'
+import { clientUrl } from './address.ts'
+import { adminCommands } from './admin-commands.ts'
 import {
   authOptions,
   CLIENT_PATIENCE,
@@ -29,6 +35,7 @@ import {
   routeTable,
   servedModels,
 } from './gateway-options.ts'
+import { backendReport, queueTotals, SnapshotSource, statsReport, userViews } from './snapshot.ts'
 
 export type AppOptions = {
   config: Config
@@ -38,6 +45,12 @@ export type AppOptions = {
   demoEntry: string | null
   logDir: string
   version: string
+  /** The file that the configuration came from, for faces. */
+  configPath?: string | null
+  /** What the windows and the CLI of this machine show to pass operators' doors. */
+  session?: string
+  /** Awaited once the listeners are open, before backends are. */
+  onListening?: (first: AddressInfo) => Promise<void>
   log: Logger
   chance?: () => number
   patience?: ClientPatience
@@ -67,10 +80,21 @@ export class App {
   private readonly admission: AdmissionController
   private readonly queues: Queues
   private readonly stats = new StatsCollector()
+  private readonly minutes = new UserMinutes()
   private readonly metrics: Metrics | null
   private readonly requestLog: RequestLog | null
   private readonly probes = new Map<string, HealthProbe>()
   private readonly startedAt = performance.now()
+  private readonly startDate = new Date()
+  private readonly limits: LimitRules
+  private readonly source = new SnapshotSource((revision) => this.snapshot(revision))
+  /** All that a face may ask for. */
+  readonly commands: AppCommands = adminCommands({
+    snapshot: () => this.source.read(),
+    state: () => this.state,
+    gateway: () => this.gateway,
+  })
+  private started = false
   private demo: DemoProcess | null = null
   private demoRestart: NodeJS.Timeout | undefined
   private stopping = false
@@ -83,7 +107,8 @@ export class App {
     this.routes = routeTable(config, options.defaultBackend)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
     this.requestLog = this.openRequestLog()
-    this.admission = new AdmissionController(limitRules(config))
+    this.limits = limitRules(config)
+    this.admission = new AdmissionController(this.limits)
     this.queues = new Queues(this.registry, queueRules(config))
     this.gateway = new Gateway({
       registry: this.registry,
@@ -101,8 +126,13 @@ export class App {
       operations: {
         health: () => this.health(),
         ready: () => this.registry.views(performance.now()).some(({ usable, name }) => usable && this.isUp(name)),
-        stats: () => this.stats.read(performance.now()),
+        stats: () => this.readStats(),
         metrics: () => this.exposeMetrics(),
+      },
+      admin: {
+        commands: this.commands,
+        subscribe: (listener) => this.subscribe(listener),
+        session: options.session ?? null,
       },
       maxConnections: maxConnections(),
       headersTimeoutMs: patience.headersMs,
@@ -124,6 +154,11 @@ export class App {
     return { requests: this.gateway.inFlight, attempts, permits: this.queues.inFlight, waiting: this.queues.waiting }
   }
 
+  /** Tells a face how things are, at once, and then of every change; returns what ends it. */
+  subscribe(listener: (snapshot: AppSnapshot) => void): () => void {
+    return this.source.subscribe(listener)
+  }
+
   /** The state of one backend's circuit breaker. */
   breakerOf(name: string): string | undefined {
     return this.registry.get(name)?.breakerAt(performance.now())
@@ -133,8 +168,10 @@ export class App {
   async start(): Promise<void> {
     try {
       await this.listen()
+      await this.options.onListening?.(this.addresses[0]!)
       await Promise.all(this.registry.all().map(async ({ name }) => await this.watch(name)))
       if (this.options.demoEntry !== null) await this.startDemo(this.options.demoEntry)
+      this.started = true
     } catch (error) {
       await this.stop(0)
       throw error
@@ -219,9 +256,51 @@ export class App {
     return this.registry.get(name)?.health.is === 'up'
   }
 
+  private get state(): ServerView['state'] {
+    const { state } = this.gateway
+    return state === 'serving' && !this.started ? 'starting' : state
+  }
+
+  private snapshot(revision: number): AppSnapshot {
+    const now = performance.now()
+    const queues = this.queues.views(now)
+    return {
+      revision,
+      takenAt: new Date().toISOString(),
+      server: {
+        version: this.options.version,
+        pid: process.pid,
+        startedAt: this.startDate.toISOString(),
+        uptimeSeconds: Math.floor((now - this.startedAt) / 1000),
+        address: clientUrl(this.addresses[0]!),
+        configPath: this.options.configPath ?? null,
+        state: this.state,
+        inFlight: this.gateway.inFlight,
+      },
+      health: this.health(),
+      backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),
+      models: listModels(this.registry, this.routes, Math.floor(this.startDate.getTime() / 1000)),
+      queues,
+      users: this.userViews(now),
+      engines: [],
+      stats: this.stats.read(now),
+    }
+  }
+
+  private userViews(now: number): UserView[] {
+    return userViews(this.gateway.users(), this.minutes.read(now), this.limits)
+  }
+
+  private readStats() {
+    const now = performance.now()
+    return statsReport(this.stats.read(now), this.queues.views(now), this.userViews(now))
+  }
+
   private health() {
     return readHealth({
       registry: this.registry,
+      engines: [],
+      queue: queueTotals(this.queues.views(performance.now())),
       requestLog: this.requestLog?.state ?? null,
       uptimeSeconds: (performance.now() - this.startedAt) / 1000,
       version: this.options.version,
@@ -229,7 +308,9 @@ export class App {
   }
 
   private record(outcome: Outcome): void {
-    this.stats.record(outcome, performance.now())
+    const now = performance.now()
+    this.stats.record(outcome, now)
+    this.minutes.record(outcome, now)
     this.metrics?.record(outcome)
     this.requestLog?.record(outcome, new Date())
     this.options.onOutcome?.(outcome)
@@ -243,12 +324,15 @@ export class App {
   private readGauges() {
     const now = performance.now()
     const states = { closed: 0, 'half-open': 1, open: 2 } as const
-    return this.registry.all().map((backend) => ({
+    const queues = this.queues.all()
+    const backends = this.registry.all().map((backend) => ({
       name: backend.name,
       inFlight: backend.inFlight,
       up: backend.health.is === 'up',
       breaker: states[backend.breakerAt(now)],
+      permits: queues.find((queue) => queue.backend === backend)?.state(now) ?? null,
     }))
+    return { backends, depth: this.queues.depth() }
   }
 
   private openRequestLog(): RequestLog | null {

@@ -1,4 +1,5 @@
 import type { BackendRegistry } from '../backends/registry.ts'
+import { BANDS, type Band } from '../policy/band-shares.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import type { QueueView } from '../protocol/snapshot.ts'
 import { BackendQueue, type QueueRules } from './backend-queue.ts'
@@ -40,6 +41,13 @@ export class Queues {
   get inFlight(): number {
     let sum = 0
     for (const queue of this.byName.values()) sum += queue.inFlight
+    return sum
+  }
+
+  /** Who waits anywhere, by band. */
+  depth(): Record<Band, number> {
+    const sum = { high: 0, normal: 0, low: 0 }
+    for (const { fair } of this.byName.values()) for (const band of BANDS) sum[band] += fair.depth(band)
     return sum
   }
 

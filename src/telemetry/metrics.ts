@@ -3,10 +3,21 @@ import type { Outcome } from './outcome.ts'
 import { CounterTally, type HistogramCell, HistogramTally } from './tally.ts'
 
 /** What the gauges show, read when somebody scrapes. `breaker`: 0 closed, 1 half-open, 2 open. */
-export type BackendGauges = { name: string; inFlight: number; up: boolean; breaker: 0 | 1 | 2 }
+export type BackendGauges = {
+  name: string
+  inFlight: number
+  up: boolean
+  breaker: 0 | 1 | 2
+  /** Null: nothing was sent there yet. */
+  permits: { limit: number; openLoop: boolean } | null
+}
+
+export type Gauges = { backends: BackendGauges[]; depth: Record<string, number> }
 
 const DURATION_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const TTFT_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120]
+const QUEUE_BUCKETS = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
+const INTER_TOKEN_BUCKETS = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1]
 const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1]
 
 /** The Prometheus metrics of DESIGN 4.3. Labels come from closed sets only; cells are resolved once per combination. */
@@ -16,6 +27,8 @@ export class Metrics {
   private readonly duration: HistogramTally
   private readonly ttft: HistogramTally
   private readonly overhead: HistogramCell
+  private readonly queueWait: HistogramTally
+  private readonly interToken: HistogramTally
   private readonly tokens: CounterTally
   private readonly retries: CounterTally
   private readonly fallbacks: CounterTally
@@ -30,7 +43,7 @@ export class Metrics {
     cells: null as unknown as Cells,
   }
 
-  constructor(readBackends: () => BackendGauges[]) {
+  constructor(read: () => Gauges) {
     const counter = (name: string, help: string) => new CounterTally(this.registry, name, help)
     const histogram = (name: string, help: string, bounds: readonly number[]) =>
       new HistogramTally(this.registry, name, help, bounds)
@@ -50,11 +63,17 @@ export class Metrics {
       'Time that Lexora itself took: total less queue, backend and back-off.',
       OVERHEAD_BUCKETS,
     ).cell({})
+    this.queueWait = histogram('lexora_queue_wait_seconds', "Time in Lexora's own queue, by band.", QUEUE_BUCKETS)
+    this.interToken = histogram(
+      'lexora_inter_token_latency_seconds',
+      'Mean time between two tokens of a stream, once per stream.',
+      INTER_TOKEN_BUCKETS,
+    )
     this.tokens = counter('lexora_tokens_total', 'Tokens as backends reported them.')
     this.retries = counter('lexora_retries_total', 'Attempts that failed and were repeated, by backend and reason.')
     this.fallbacks = counter('lexora_fallbacks_total', 'Requests that went on to another backend.')
     this.rateLimited = counter('lexora_rate_limited_total', "Requests refused by their caller's own limits.")
-    this.addGauges(readBackends)
+    this.addGauges(read)
     collectDefaultMetrics({ register: this.registry })
   }
 
@@ -68,7 +87,10 @@ export class Metrics {
     cells.duration.observe(outcome.latencyMs / 1000)
     if (outcome.ttftMs !== null) cells.ttft.observe(outcome.ttftMs / 1000)
     this.overhead.observe(Math.max(0, outcome.latencyMs - outcome.awayMs - outcome.queueMs) / 1000)
+    if (outcome.band !== null) this.queueWait.cell({ band: outcome.band }).observe(outcome.queueMs / 1000)
     if (outcome.usage !== null) {
+      const perToken = interTokenMs(outcome)
+      if (perToken !== null) cells.interToken.observe(perToken / 1000)
       cells.prompt.value += outcome.usage.prompt ?? 0
       cells.completion.value += outcome.usage.completion ?? 0
       cells.cached.value += outcome.usage.cached ?? 0
@@ -95,6 +117,7 @@ export class Metrics {
         requests: this.requests.cell({ endpoint, model, backend: backend ?? 'none', outcome }),
         duration: this.duration.cell({ endpoint, model }),
         ttft: this.ttft.cell({ model }),
+        interToken: this.interToken.cell({ model }),
         prompt: this.tokens.cell({ model, kind: 'prompt' }),
         completion: this.tokens.cell({ model, kind: 'completion' }),
         cached: this.tokens.cell({ model, kind: 'cached' }),
@@ -105,28 +128,53 @@ export class Metrics {
     return cells
   }
 
-  private addGauges(readBackends: () => BackendGauges[]): void {
-    const gauge = (name: string, help: string, read: (backend: BackendGauges) => number): void => {
+  private addGauges(read: () => Gauges): void {
+    const gauge = (name: string, help: string, figure: (backend: BackendGauges) => number): void => {
       new Gauge({
         name,
         help,
         labelNames: ['backend'],
         registers: [this.registry],
         collect() {
-          for (const backend of readBackends()) this.set({ backend: backend.name }, read(backend))
+          for (const backend of read().backends) this.set({ backend: backend.name }, figure(backend))
         },
       })
     }
     gauge('lexora_in_flight', 'Requests at the backend now.', ({ inFlight }) => inFlight)
     gauge('lexora_backend_up', '1 while the backend is thought to be up.', ({ up }) => (up ? 1 : 0))
     gauge('lexora_breaker_state', 'Circuit breaker: 0 closed, 1 half-open, 2 open.', ({ breaker }) => breaker)
+    gauge(
+      'lexora_permit_limit',
+      'Requests that the backend may have at once now.',
+      ({ permits }) => permits?.limit ?? 0,
+    )
+    gauge('lexora_open_loop', '1 while the limit is kept without believable engine metrics.', ({ permits }) =>
+      permits?.openLoop ? 1 : 0,
+    )
+    new Gauge({
+      name: 'lexora_queue_depth',
+      help: 'Requests that wait for their turn, by band.',
+      labelNames: ['band'],
+      registers: [this.registry],
+      collect() {
+        for (const [band, count] of Object.entries(read().depth)) this.set({ band }, count)
+      },
+    })
   }
+}
+
+/** Mean milliseconds between two tokens; null for what is no stream, or of fewer than two tokens. */
+function interTokenMs({ outcome, stream, ttftMs, latencyMs, usage }: Outcome): number | null {
+  const tokens = usage?.completion ?? 0
+  if (outcome !== 'ok' || !stream || ttftMs === null || tokens < 2) return null
+  return (latencyMs - ttftMs) / (tokens - 1)
 }
 
 type Cells = {
   requests: { value: number }
   duration: HistogramCell
   ttft: HistogramCell
+  interToken: HistogramCell
   prompt: { value: number }
   completion: { value: number }
   cached: { value: number }

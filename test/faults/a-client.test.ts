@@ -1,4 +1,4 @@
-/** Section 2.A of the fault catalogue: what clients do. A1, A12 and A14 need the queue and come with it. */
+/** Section 2.A of the fault catalogue: what clients do. */
 import { describe, expect, test } from 'vitest'
 import { activeTimers, assertSettled, startApp, startFake, until } from '../support/app.ts'
 import { startDeafListener } from '../support/deaf-listener.ts'
@@ -14,7 +14,36 @@ async function setUp(fakeOptions: FakeOptions = {}, config: Parameters<typeof st
   return { fake, lexora, baseline: activeTimers() }
 }
 
+/** One slot, and somebody in it until the returned client goes. */
+async function occupied(fakeOptions: FakeOptions) {
+  const fake = await startFake(fakeOptions)
+  const lexora = await startApp([{ name: 'main', url: fake.url, maxInFlight: 1 }])
+  const baseline = activeTimers()
+  const first = await RawClient.open(lexora.port)
+  first.post(CHAT, aChat({ stream: true, max_tokens: 400 }))
+  await first.until((text) => text.includes('data:'))
+  return { fake, lexora, baseline, first }
+}
+
 describe('A: the client', () => {
+  test.each([
+    ['A1', 'a stream', { stream: true }],
+    ['A1', 'an answer that is no stream', {}],
+  ])('%s leaves while queued for %s: its place is free, the engine never hears of it', async (_id, _what, over) => {
+    const { fake, lexora, baseline, first } = await occupied({ tokenMs: 20 })
+    const client = await RawClient.open(lexora.port)
+    client.post(CHAT, aChat(over))
+    await until(() => lexora.app.inFlight.waiting === 1)
+    client.destroy()
+    await lexora.outcomesReach(1)
+    expect(lexora.app.inFlight.waiting).toBe(0)
+    expect(lexora.outcomes[0]).toMatchObject({ outcome: 'client_closed', status: 499, backend: null })
+    first.destroy()
+    await lexora.outcomesReach(2)
+    expect(fake.requests.filter(({ path }) => path === CHAT)).toHaveLength(1)
+    await assertSettled(lexora, [fake], baseline)
+  })
+
   test('A2 leaves while we connect upstream: nothing is sent, nothing is held', async () => {
     const port = await startDeafListener()
     const lexora = await startApp([
@@ -142,5 +171,46 @@ describe('A: the client', () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => ask(lexora.port, aChat())))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
     await assertSettled(lexora, [sound], baseline)
+  })
+
+  test('A12 repeats what it gave up on, again and again: never more at work than its concurrency', async () => {
+    const fake = await startFake({ ttftMs: 300 })
+    const config = { rate_limit: { users: { ann: { rate: 1000, burst: 1000, max_concurrent: 3 } } } }
+    const lexora = await startApp([{ name: 'main', url: fake.url }], { config })
+    const baseline = activeTimers()
+    let most = 0
+    for (let i = 0; i < 20; i++) {
+      const client = await RawClient.open(lexora.port)
+      client.post(CHAT, aChat({ user: 'ann' }))
+      await until(() => lexora.app.inFlight.attempts > 0 || lexora.outcomes.length > i)
+      most = Math.max(most, fake.running() + fake.waiting())
+      client.destroy()
+    }
+    await lexora.outcomesReach(20)
+    expect(most).toBeLessThanOrEqual(3)
+    expect(new Set(lexora.outcomes.map(({ status }) => status))).toEqual(new Set([499]))
+    await assertSettled(lexora, [fake], baseline)
+  })
+
+  test('A14 an engine that ignores the abort: its user is free at once, its permit when the engine is', async () => {
+    const fake = await startFake({ ttftMs: 50, maxNumSeqs: 1 })
+    const config = { rate_limit: { users: { ann: { rate: 1000, burst: 1000, max_concurrent: 1 } } } }
+    const lexora = await startApp([{ name: 'main', url: fake.url, maxInFlight: 'auto' }], { config })
+    const baseline = activeTimers()
+    // The engine must have shown its metrics, or there is nothing to wait for.
+    await ask(lexora.port, aChat())
+    await until(() => fake.requests.some(({ path }) => path === '/metrics'))
+    fake.fault({ do: 'ignore-abort', ms: 400 })
+    const client = await RawClient.open(lexora.port)
+    client.post(CHAT, aChat({ user: 'ann' }))
+    await fake.waitFor(() => fake.running() === 1)
+    client.destroy()
+    await lexora.outcomesReach(2)
+    expect(lexora.app.limitsHeld).toEqual({ concurrent: 0, reserved: 0 })
+    expect(lexora.app.inFlight).toMatchObject({ requests: 0, attempts: 0, permits: 1 })
+    expect((await ask(lexora.port, aChat({ user: 'ann' }))).status).toBe(200)
+    await until(() => lexora.app.inFlight.permits === 0)
+    expect(fake.running()).toBe(0)
+    await assertSettled(lexora, [fake], baseline)
   })
 })

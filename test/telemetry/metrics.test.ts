@@ -5,7 +5,7 @@ import { readExposition, type Sample } from './exposition.ts'
 import { anOutcome } from './given.ts'
 
 async function exposed(outcomes: readonly Partial<Outcome>[], backends: BackendGauges[] = []): Promise<Sample[]> {
-  const metrics = new Metrics(() => backends)
+  const metrics = new Metrics(() => ({ backends, depth: { high: 2, normal: 0, low: 1 } }))
   for (const changes of outcomes) metrics.record(anOutcome(changes))
   return readExposition(await metrics.expose())
 }
@@ -67,6 +67,26 @@ describe('times are in seconds', () => {
     expect(of(await exposed([{ ttftMs: null }]), `${name}_count`)).toEqual(['model=tiny 0'])
   })
 
+  test('in the queue, by band; none for what never waits', async () => {
+    const name = 'lexora_queue_wait_seconds'
+    const samples = await exposed([{ band: 'low', queueMs: 2400 }, { band: null }])
+    expect(of(samples, `${name}_sum`)).toEqual(['band=low 2.4'])
+    expect(of(samples, 'lexora_queue_depth')).toEqual(['band=high 2', 'band=normal 0', 'band=low 1'])
+  })
+
+  test('between two tokens, of whole streams', async () => {
+    const name = 'lexora_inter_token_latency_seconds'
+    const usage = { prompt: 1, completion: 11, cached: null }
+    const stream = { stream: true, ttftMs: 100, latencyMs: 500, usage }
+    expect(bucketOf(await exposed([stream]), name)).toBe('0.05')
+    for (const other of [
+      { ...stream, stream: false },
+      { ...stream, outcome: 'stream_error' as const },
+    ]) {
+      expect(of(await exposed([other]), `${name}_count`)).toEqual(['model=tiny 0'])
+    }
+  })
+
   test('of Lexora itself: all but the queue and the backend, and never negative', async () => {
     const name = 'lexora_overhead_seconds'
     expect(bucketOf(await exposed([{ latencyMs: 100, awayMs: 60, queueMs: 39.2 }]), name)).toBe('0.001')
@@ -75,13 +95,15 @@ describe('times are in seconds', () => {
 })
 
 test('gauges show the backends as they are at the moment of the scrape', async () => {
-  const backends: BackendGauges[] = [{ name: 'a', inFlight: 1, up: false, breaker: 2 }]
-  const metrics = new Metrics(() => backends)
+  const backends: BackendGauges[] = [{ name: 'a', inFlight: 1, up: false, breaker: 2, permits: null }]
+  const metrics = new Metrics(() => ({ backends, depth: {} }))
   await metrics.expose()
-  backends[0] = { name: 'a', inFlight: 3, up: true, breaker: 0 }
+  backends[0] = { name: 'a', inFlight: 3, up: true, breaker: 0, permits: { limit: 8, openLoop: true } }
   const samples = readExposition(await metrics.expose())
-  const gauges = ['lexora_in_flight', 'lexora_backend_up', 'lexora_breaker_state'].map((name) => of(samples, name))
-  expect(gauges).toEqual([['backend=a 3'], ['backend=a 1'], ['backend=a 0']])
+  const gauges = ['in_flight', 'backend_up', 'breaker_state', 'permit_limit', 'open_loop'].map((name) =>
+    of(samples, `lexora_${name}`),
+  )
+  expect(gauges).toEqual([['backend=a 3'], ['backend=a 1'], ['backend=a 0'], ['backend=a 8'], ['backend=a 1']])
 })
 
 test('the process tells of itself', async () => {
@@ -89,7 +111,7 @@ test('the process tells of itself', async () => {
 })
 
 test('D23: a hundred thousand users, keys, tasks and ids add no series', async () => {
-  const metrics = new Metrics(() => [])
+  const metrics = new Metrics(() => ({ backends: [], depth: {} }))
   const series = async () =>
     readExposition(await metrics.expose()).filter(({ name }) => name.startsWith('lexora_')).length
   metrics.record(anOutcome())
