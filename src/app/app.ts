@@ -8,7 +8,7 @@ import { AdmissionController, type LimitRules } from '../gateway/admission-contr
 import { Queues } from '../gateway/queues.ts'
 import { readHealth } from '../gateway/routes/health.ts'
 import { listModels } from '../gateway/routes/models.ts'
-import { Gateway } from '../gateway/server.ts'
+import { Gateway, shownLimits } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
 import type { AppCommands } from '../protocol/commands.ts'
 import { type Config, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
@@ -288,7 +288,9 @@ export class App {
   }
 
   private userViews(now: number): UserView[] {
-    return userViews(this.gateway.users(), this.minutes.read(now), this.limits)
+    const { enabled, users, byDefault } = this.limits
+    const limitsOf = (user: string) => (enabled ? shownLimits(users.get(user) ?? byDefault) : null)
+    return userViews(this.gateway.users(), this.minutes.read(now), limitsOf)
   }
 
   private readStats() {
@@ -300,7 +302,7 @@ export class App {
     return readHealth({
       registry: this.registry,
       engines: [],
-      queue: queueTotals(this.queues.views(performance.now())),
+      queue: queueTotals(this.queues.depth()),
       requestLog: this.requestLog?.state ?? null,
       uptimeSeconds: (performance.now() - this.startedAt) / 1000,
       version: this.options.version,

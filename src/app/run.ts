@@ -6,9 +6,11 @@ import { startRefusal } from '../config/warnings.ts'
 import type { ResolvedBackend } from '../protocol/config.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
+import { clientUrl, localUrl } from './address.ts'
 import { App, PortTakenError } from './app.ts'
 import type { RunOptions } from './args.ts'
 import { findPortHolder } from './port-holder.ts'
+import { RunFile } from './run-file.ts'
 
 /** What a run needs of the world outside; entries hand in the real one, tests their own. */
 export type World = {
@@ -42,7 +44,9 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     world.err(`Lexora did not start: ${refusal}\n`)
     return EXIT.badConfig
   }
-  const log = openLog(loaded, resolved.backends, world)
+  const paths = lexoraPaths({ env, platform, home, cwd })
+  const runFile = new RunFile(paths.runFile)
+  const log = openLog(loaded, resolved.backends, runFile.token, world)
   for (const note of [...loaded.notes, ...resolved.notes]) log.warn(note)
   const demo = options.engine === 'demo' || (!resolved.configured && options.engine !== 'none')
   const app = new App({
@@ -50,11 +54,38 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     backends: resolved.backends,
     defaultBackend: resolved.defaultBackend,
     demoEntry: demo ? world.demoEntry : null,
-    logDir: lexoraPaths({ env, platform, home, cwd }).logDir,
+    logDir: paths.logDir,
     version: world.version,
+    configPath: loaded.path,
+    session: runFile.token,
+    onListening: (first) => claim(runFile, localUrl(first), { version: world.version, log }),
     log,
   })
-  return await serve(app, loaded, { demo, log, world })
+  try {
+    return await serve(app, loaded, { demo, log, world })
+  } finally {
+    runFile.release()
+  }
+}
+
+/** Without a run file Lexora serves all the same; only the CLI does not find it by itself. */
+async function claim(
+  runFile: RunFile,
+  address: string,
+  { version, log }: { version: string; log: Logger },
+): Promise<void> {
+  try {
+    const holder = await runFile.claim({ address, startedAt: new Date().toISOString(), version })
+    if (holder === null) return
+    const hint = `lexora status --host ${new URL(address).host}`
+    log.warn('another Lexora of this user is the one that the CLI finds', {
+      pid: holder.pid,
+      address: holder.address,
+      hint,
+    })
+  } catch (error) {
+    log.warn('the run file cannot be written, so the CLI will not find this Lexora', { error: String(error) })
+  }
 }
 
 async function serve(
@@ -68,7 +99,11 @@ async function serve(
     if (first === 'started') {
       if (config.logging.format === 'console')
         world.out(banner(app, { demo, keyNeeded: config.auth.api_keys.length > 0 }))
-      log.info('ready', { address: baseUrl(app), models: app.models.join(','), config: path ?? 'defaults' })
+      log.info('ready', {
+        address: clientUrl(app.addresses[0]!),
+        models: app.models.join(','),
+        config: path ?? 'defaults',
+      })
       await stopped
     }
   } catch (error) {
@@ -92,8 +127,14 @@ function refuse(issues: readonly Issue[], { err }: World): number {
   return EXIT.badConfig
 }
 
-function openLog({ config }: LoadedConfig, backends: readonly ResolvedBackend[], world: World): Logger {
+function openLog(
+  { config }: LoadedConfig,
+  backends: readonly ResolvedBackend[],
+  session: string,
+  world: World,
+): Logger {
   const redactor = new Redactor()
+  redactor.add(session)
   for (const entry of config.auth.api_keys) redactor.add(typeof entry === 'string' ? entry : entry.key)
   for (const secret of [config.auth.admin_key, ...backends.map(({ apiKey }) => apiKey)])
     if (secret !== null) redactor.add(secret)
@@ -108,17 +149,9 @@ function openLog({ config }: LoadedConfig, backends: readonly ResolvedBackend[],
   })
 }
 
-function baseUrl(app: App): string {
-  const first = app.addresses[0]!
-  const loopback =
-    first.address === '127.0.0.1' || first.address === '::1' || first.address === '0.0.0.0' || first.address === '::'
-  const host = loopback ? 'localhost' : first.family === 'IPv6' ? `[${first.address}]` : first.address
-  return `http://${host}:${first.port}/v1`
-}
-
 function banner(app: App, { demo, keyNeeded }: { demo: boolean; keyNeeded: boolean }): string {
   const { models } = app
-  const url = baseUrl(app)
+  const url = clientUrl(app.addresses[0]!)
   const chat = models.find((model) => !/embed|rerank/i.test(model)) ?? models[0]
   const key = keyNeeded ? " -H 'authorization: Bearer YOUR_KEY'" : ''
   const body = JSON.stringify({ model: chat ?? 'MODEL', messages: [{ role: 'user', content: 'Hello' }] })

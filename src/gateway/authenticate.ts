@@ -25,8 +25,16 @@ export function authenticate(keys: readonly string[], { mode, keys: ring }: Auth
   return key?.startsWith(MINTED_PREFIX) ? refused('The API key is not known here.') : NOBODY
 }
 
-/** Only the admin key opens operators' doors; without one they stay shut to HTTP. */
-export function authenticateAdmin(keys: readonly string[], { adminKey }: AuthOptions): Problem | null {
+/**
+ * Who may pass operators' doors: who holds the admin key, or a session of this machine. `session` is what a window or
+ * the CLI shows, null where this caller cannot be one of them.
+ */
+export function authenticateAdmin(
+  keys: readonly string[],
+  { adminKey }: Pick<AuthOptions, 'adminKey'>,
+  session: string | null,
+): Problem | null {
+  if (session !== null && keys.length === 1 && sameSecret(keys[0]!, session)) return null
   if (adminKey === null) return problem('permission_denied', 'Set auth.admin_key to use this route.')
   if (keys.length !== 1) return problem('invalid_api_key', 'Send the admin key as Authorization: Bearer.')
   return sameSecret(keys[0]!, adminKey) ? null : problem('permission_denied', 'This route needs the admin key.')

@@ -72,7 +72,7 @@ export function tooLarge(maxBytes: number): Problem {
   return problem('body_too_large', `The body is larger than ${maxBytes} bytes (server.max_body_mb).`)
 }
 
-function isJson(contentType: string | null): boolean {
+export function isJson(contentType: string | null): boolean {
   if (contentType === null) return false
   const [type, ...parameters] = contentType.toLowerCase().split(';')
   if (type!.trim() !== 'application/json') return false

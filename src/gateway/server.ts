@@ -3,10 +3,13 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo, Socket } from 'node:net'
 import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
+import type { AppCommands } from '../protocol/commands.ts'
 import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
 import type { RequestView, UserLoad } from '../protocol/snapshot.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
+import { AdminEvents, type Subscribe } from './admin-events.ts'
+import { adminRoutes } from './admin-routes.ts'
 import type { UserRules } from './admission-controller.ts'
 import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin } from './authenticate.ts'
 import { BodyBudget } from './body-budget.ts'
@@ -26,6 +29,8 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   rules: GuardRules
   onOutcome: (outcome: Outcome) => void
   operations: Operations
+  /** What `/admin` calls and streams; `session` opens it to the windows and the CLI of this machine. */
+  admin: { commands: AppCommands; subscribe: Subscribe; session: string | null }
   maxConnections: number
   /** How long a client may take to send its headers. */
   headersTimeoutMs: number
@@ -36,6 +41,8 @@ const CLIENT_KEEP_ALIVE_MS = 65_000
 const BODIES_BYTES = 256 * 1024 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
 const MAX_USERS_SHOWN = 200
+/** Nobody knows when an operator resumes. */
+const PAUSED_RETRY_MS = 5000
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
 type Context = { req: IncomingMessage; res: ServerResponse; head: RequestHead; requestId: string }
@@ -52,10 +59,13 @@ export class Gateway {
   private readonly servers: Server[] = []
   private readonly live = new LiveList<Exchange>()
   private readonly operations: RequestListener
+  private readonly admin: RequestListener
+  private readonly events: AdminEvents
   private readonly idPrefix = randomBytes(8).toString('hex')
   private requestCount = 0
   private readonly callers = new WeakMap<Socket, { key: string; caller: Authenticated }>()
   private draining = false
+  private paused = false
   private open = 0
   private idle: (() => void) | null = null
 
@@ -73,24 +83,48 @@ export class Gateway {
       maxBodyBytes,
       timeoutMs: nonStreamMs,
     })
+    const answers = {
+      refuse: (context: Context, told: Problem) => this.refuse(context, told),
+      onFault: (error: unknown, context: Context) => {
+        options.onFault(error, context.requestId)
+        this.refuse(context, internalError(context.requestId))
+      },
+    }
     this.operations = operationRoutes<Context>({
       ...options,
-      isDraining: () => this.draining,
+      ...answers,
+      isServing: () => this.state === 'serving',
       authenticate: (context) => {
         const caller = this.callerOf(context)
         return caller.ok ? null : caller.problem
       },
-      refuse: (context, told) => this.refuse(context, told),
-      onFault: (error, context) => {
-        options.onFault(error, context.requestId)
-        this.refuse(context, internalError(context.requestId))
-      },
+    })
+    this.events = new AdminEvents(options.admin.subscribe)
+    this.admin = adminRoutes<Context>({
+      ...answers,
+      commands: options.admin.commands,
+      events: this.events,
+      authenticate: (context) => this.refuseAsAdmin(context),
     })
   }
 
   /** Requests that have not ended, passed-through ones included. */
   get inFlight(): number {
     return this.open
+  }
+
+  get state(): 'serving' | 'paused' | 'draining' {
+    if (this.draining) return 'draining'
+    return this.paused ? 'paused' : 'serving'
+  }
+
+  /** New requests are turned away until `resume`; what waits and runs goes on. */
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
   }
 
   /** Managed requests that have not ended, the oldest first. */
@@ -159,6 +193,8 @@ export class Gateway {
     // Until then it listens on: who comes now is told when to come back, not just turned away.
     await this.waitUntilIdle(graceMs)
     for (const exchange of this.live.all()) exchange.shutDown()
+    // Until here a watcher has seen how it went.
+    this.events.close()
     const closed = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
     for (const server of this.servers) server.closeIdleConnections()
     const cut = setTimeout(() => {
@@ -197,6 +233,7 @@ export class Gateway {
     if (expectsContinue) res.writeContinue()
     if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
     if (head.path.startsWith('/backends/')) return this.handleRawDoor(context)
+    if (head.path.startsWith('/admin/')) return this.admin(req, Object.assign(res, { locals: context }))
     this.operations(req, Object.assign(res, { locals: context }))
   }
 
@@ -256,14 +293,22 @@ export class Gateway {
   }
 
   private handleRawDoor(context: Context): void {
-    const told = this.draining ? shuttingDown() : authenticateAdmin(context.head.keys, this.options.auth)
+    const told = this.draining ? shuttingDown() : this.refuseAsAdmin(context)
     if (told !== null) return this.refuse(context, told)
     const settlement = this.settlement(context, '/backends/*', { user: null, keyId: null })
     this.passThrough.raw(context.req, context.res, context.head, { requestId: context.requestId, settlement })
   }
 
+  /** Why this caller may not do what operators do, or null. A session counts only on the machine it was left on. */
+  private refuseAsAdmin({ req, head }: Context): Problem | null {
+    const { auth, admin } = this.options
+    return authenticateAdmin(head.keys, auth, isOwnMachine(req.socket) ? admin.session : null)
+  }
+
   private admit({ head, res }: Context, method: string): Problem | null {
     if (this.draining) return shuttingDown()
+    if (this.paused)
+      return problem('overloaded', 'Lexora is paused by its operator.', { retryAfterMs: PAUSED_RETRY_MS })
     if (head.method === method) return null
     res.setHeader('allow', method)
     return problem('method_not_allowed', `Use ${method} for ${head.path}.`)
@@ -316,9 +361,16 @@ export class Gateway {
   }
 }
 
-function shownLimits({ limits }: UserRules): UserLoad['limits'] {
+/** For faces. */
+export function shownLimits({ limits }: UserRules): UserLoad['limits'] {
   const { requests, tokensPerMinute, maxConcurrent } = limits
   return { perSecond: requests?.perSecond ?? null, burst: requests?.burst ?? null, tokensPerMinute, maxConcurrent }
+}
+
+/** Loopback, or one of the machine's own addresses, which both ends of such a connection bear. */
+function isOwnMachine({ remoteAddress, localAddress }: Socket): boolean {
+  if (remoteAddress === undefined) return false
+  return remoteAddress === localAddress || /^(::ffff:)?127\.|^::1$/.test(remoteAddress)
 }
 
 function answerPreflight(res: ServerResponse): void {

@@ -1,3 +1,5 @@
+import type { EngineStateName, EngineView } from './engine.ts'
+
 /**
  * Everything a face may show, replaced whole with each change. It holds no secrets: no keys, no headers, no prompts or
  * answers, and of a backend's address the host alone. Durations in milliseconds, unless a name says otherwise.
@@ -139,8 +141,9 @@ export type UserLoad = {
   }
 }
 
-/** And what the finished requests of the last minute add to it. */
-export type UserView = UserLoad & {
+/** And what the finished requests of the last minute add to it. `limits` null: nothing is limited here. */
+export type UserView = Omit<UserLoad, 'limits'> & {
+  limits: UserLoad['limits'] | null
   requestsThisMinute: number
   tokensThisMinute: number
   /** Refused by a limit since the start. */
@@ -148,27 +151,6 @@ export type UserView = UserLoad & {
   /** What its requests of the last minute waited in the queue; null: it had none. */
   waitedMs: { mean: number; max: number } | null
 }
-
-/** The states of DESIGN 6. */
-export type EngineState =
-  | {
-      is:
-        | 'not-installed'
-        | 'stopped'
-        | 'preflight'
-        | 'ready'
-        | 'busy'
-        | 'degraded'
-        | 'draining'
-        | 'stopping'
-        | 'sleeping'
-        | 'backoff'
-        | 'failed'
-        | 'foreign'
-    }
-  | { is: 'starting'; phase: string; percent: number }
-
-export type EngineView = { name: string; kind: string; model: string | null; state: EngineState }
 
 /** The body of `GET /health` (DESIGN 4.3): the seeds' fields, and exact twins of what they print for people. */
 export type HealthReport = {
@@ -196,7 +178,7 @@ export type BackendHealth = {
   reason?: string
 }
 
-export type EngineHealth = { state: EngineState['is']; phase?: string; percent?: number }
+export type EngineHealth = { state: EngineStateName; phase?: string; percent?: number }
 
 /** The queues of all backends together. */
 export type QueueTotals = { waiting: number; by_band: Record<Band, number> }

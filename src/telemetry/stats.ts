@@ -1,3 +1,4 @@
+import type { Percentiles, Stats, StatsRow } from '../protocol/snapshot.ts'
 import type { Outcome } from './outcome.ts'
 
 const MINUTE_MS = 60_000
@@ -7,25 +8,6 @@ const SAMPLES = 2048
 const MAX_ROWS = 1000
 
 type Row = { requests: number; errors: number; prompt: number; completion: number }
-
-export type Percentiles = { p50: number | null; p95: number | null; p99: number | null }
-
-/** The body of `GET /stats` (DESIGN 4.3); milliseconds and tokens. */
-export type Stats = {
-  total_requests: number
-  total_tokens: number
-  avg_latency_ms: number
-  requests_per_minute: number
-  errors_last_hour: number
-  tokens: { prompt: number; completion: number; cached: number }
-  latency: Percentiles
-  ttft: Percentiles
-  by_model: Record<string, StatsRow>
-  by_user: Record<string, StatsRow>
-  by_backend: Record<string, StatsRow>
-}
-
-export type StatsRow = { requests: number; errors: number; prompt_tokens: number; completion_tokens: number }
 
 /** Running totals and recent windows since the start of this process. All O(1) per request and bounded. */
 export class StatsCollector {

@@ -48,8 +48,8 @@ describe('who is let in', () => {
 })
 
 describe('operators’ doors', () => {
-  const admin = (keys: string[], adminKey: string | null): string =>
-    authenticateAdmin(keys, auth({ mode: 'off', adminKey }))?.code ?? 'open'
+  const admin = (keys: string[], adminKey: string | null, session: string | null = null): string =>
+    authenticateAdmin(keys, auth({ mode: 'off', adminKey }), session)?.code ?? 'open'
 
   test.each([
     ['with the admin key', ['admin-1'], 'admin-1', 'open'],
@@ -61,6 +61,17 @@ describe('operators’ doors', () => {
     ['where there is no admin key, with no key', [], null, 'permission_denied'],
   ])('%s', (_, keys, adminKey, verdict) => {
     expect(admin(keys, adminKey)).toBe(verdict)
+  })
+
+  test.each([
+    ['with the session', ['session-1'], null, 'open'],
+    ['with the session beside an admin key', ['session-1'], 'admin-1', 'open'],
+    ['with the admin key beside a session', ['admin-1'], 'admin-1', 'open'],
+    ['with another session', ['session-2'], null, 'permission_denied'],
+    ['with two keys, one of them the session', ['session-1', 'lx-ann'], 'admin-1', 'invalid_api_key'],
+    ['with no key, where there is only a session', [], null, 'permission_denied'],
+  ])('%s', (_, keys, adminKey, verdict) => {
+    expect(admin(keys, adminKey, 'session-1')).toBe(verdict)
   })
 })
 

@@ -4,7 +4,8 @@ import { timeoutFailure } from '../../src/backends/failure.ts'
 import { BackendRegistry } from '../../src/backends/registry.ts'
 import { printDuration, readHealth } from '../../src/gateway/routes/health.ts'
 import { plainBackend } from '../../src/protocol/config.ts'
-import type { RequestLogState } from '../../src/telemetry/request-log.ts'
+import type { EngineState, EngineView } from '../../src/protocol/engine.ts'
+import type { QueueTotals } from '../../src/protocol/snapshot.ts'
 
 const aBackend = (name: string, changes: Partial<BackendOptions> = {}): BackendOptions => ({
   ...plainBackend(name, 'http://127.0.0.1:9'),
@@ -27,8 +28,18 @@ function failed(registry: BackendRegistry, name: string): void {
   for (let i = 0; i < 3; i++) registry.get(name)?.onFailed(timeoutFailure(name, 'took too long'))
 }
 
-const health = (registry: BackendRegistry, requestLog: RequestLogState | null = null) =>
-  readHealth({ registry, requestLog, uptimeSeconds: 97_925.7, version: '1.2.3' })
+const EMPTY: QueueTotals = { waiting: 0, by_band: { high: 0, normal: 0, low: 0 } }
+
+const health = (registry: BackendRegistry, over: Partial<Parameters<typeof readHealth>[0]> = {}) =>
+  readHealth({
+    registry,
+    engines: [],
+    queue: EMPTY,
+    requestLog: null,
+    uptimeSeconds: 97_925.7,
+    version: '1.2.3',
+    ...over,
+  })
 
 test('the report has the fields of the seeds, and exact twins of what they print', () => {
   const registry = aRegistry(aBackend('a', { models: ['m', 'n'] }))
@@ -44,6 +55,8 @@ test('the report has the fields of the seeds, and exact twins of what they print
     uptime_seconds: 97_925,
     vllm_status: 'connected',
     backends: { a: { status: 'up', latency_ms: 3, models: ['m', 'n'], breaker: 'closed' } },
+    engines: {},
+    queue: { waiting: 0, by_band: { high: 0, normal: 0, low: 0 } },
     reasons: [],
     version: '1.2.3',
   })
@@ -93,11 +106,11 @@ describe('status', () => {
   })
 
   test('is degraded while the request log cannot be written', () => {
-    expect(health(two(), { failing: 'ENOSPC', dropped: 5 })).toMatchObject({
+    expect(health(two(), { requestLog: { failing: 'ENOSPC', dropped: 5 } })).toMatchObject({
       status: 'degraded',
       reasons: ['request log cannot be written (ENOSPC)'],
     })
-    expect(health(two(), { failing: null, dropped: 5 }).status).toBe('healthy')
+    expect(health(two(), { requestLog: { failing: null, dropped: 5 } }).status).toBe('healthy')
   })
 })
 
@@ -113,6 +126,43 @@ describe('vllm_status', () => {
   test('is not_configured where there is none', () => {
     expect(health(aRegistry(aBackend('a', { type: 'ollama' }))).vllm_status).toBe('not_configured')
   })
+})
+
+describe('engines', () => {
+  const anEngine = (name: string, state: EngineState): EngineView => ({
+    name,
+    kind: 'vllm',
+    model: 'm',
+    state,
+    launch: null,
+    version: null,
+    pid: null,
+    port: null,
+    uptimeMs: null,
+    restarts: 0,
+    onDemand: true,
+    idleUnloadMinutes: 0,
+    derived: {},
+    warnings: [],
+    lastFailure: null,
+    receipt: null,
+  })
+
+  test('are told by name and state, and a start with its phase', () => {
+    const engines = [
+      anEngine('big', { is: 'starting', phase: 'loading weights', percent: 40, leftMs: null }),
+      anEngine('small', { is: 'ready', forMs: 10 }),
+    ]
+    expect(health(aRegistry(aBackend('a')), { engines }).engines).toEqual({
+      big: { state: 'starting', phase: 'loading weights', percent: 40 },
+      small: { state: 'ready' },
+    })
+  })
+})
+
+test('queue says how many wait, by band', () => {
+  const queue = { waiting: 3, by_band: { high: 1, normal: 0, low: 2 } }
+  expect(health(aRegistry(aBackend('a')), { queue }).queue).toEqual(queue)
 })
 
 test.each([

@@ -1,32 +1,12 @@
 import type { BackendRegistry } from '../../backends/registry.ts'
+import type { EngineView } from '../../protocol/engine.ts'
+import type { BackendHealth, EngineHealth, HealthReport, QueueTotals } from '../../protocol/snapshot.ts'
 import type { RequestLogState } from '../../telemetry/request-log.ts'
-
-/** The body of `GET /health` (DESIGN 4.3): the seeds' fields, and exact twins of what they print for people. */
-export type HealthReport = {
-  status: 'healthy' | 'degraded' | 'unhealthy'
-  model: string | null
-  gpu_memory_used: string | null
-  gpu_memory_total: string | null
-  gpu_memory_used_bytes: number | null
-  gpu_memory_total_bytes: number | null
-  uptime: string
-  uptime_seconds: number
-  vllm_status: 'connected' | 'disconnected' | 'not_configured'
-  backends: Record<string, BackendHealth>
-  reasons: string[]
-  version: string
-}
-
-type BackendHealth = {
-  status: 'up' | 'down' | 'unknown'
-  latency_ms: number | null
-  models: string[]
-  breaker: string
-  reason?: string
-}
 
 export function readHealth(facts: {
   registry: BackendRegistry
+  engines: readonly EngineView[]
+  queue: QueueTotals
   requestLog: RequestLogState | null
   uptimeSeconds: number
   version: string
@@ -68,9 +48,15 @@ export function readHealth(facts: {
     uptime_seconds: Math.floor(facts.uptimeSeconds),
     vllm_status: vllm === 0 ? 'not_configured' : connected > 0 ? 'connected' : 'disconnected',
     backends,
+    engines: Object.fromEntries(facts.engines.map((engine) => [engine.name, engineHealth(engine)])),
+    queue: facts.queue,
     reasons,
     version: facts.version,
   }
+}
+
+function engineHealth({ state }: EngineView): EngineHealth {
+  return state.is === 'starting' ? { state: state.is, phase: state.phase, percent: state.percent } : { state: state.is }
 }
 
 function firstModel(registry: BackendRegistry): string | null {

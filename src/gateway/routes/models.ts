@@ -1,17 +1,6 @@
 import type { BackendRegistry } from '../../backends/registry.ts'
 import type { RouteTable } from '../../policy/route.ts'
-
-/** One entry of `GET /v1/models`: OpenAI's fields, vLLM's `max_model_len`, and whether a backend can serve it now. */
-export type ModelEntry = {
-  id: string
-  object: 'model'
-  created: number
-  owned_by: string
-  max_model_len?: number
-  root?: string
-  state: 'ready' | 'unavailable'
-  backends: string[]
-}
+import type { ModelEntry } from '../../protocol/snapshot.ts'
 
 /** All models of all backends merged by name, and the aliases. `created` is one constant, since vLLM's changes at each call. */
 export function listModels(registry: BackendRegistry, routes: RouteTable, created: number): ModelEntry[] {

@@ -19,7 +19,7 @@ export type OperationsOptions<Context> = {
   operations: Operations
   registry: BackendRegistry
   routes: RouteTable
-  isDraining: () => boolean
+  isServing: () => boolean
   /** Why this caller may not read, or null. */
   authenticate: (context: Context) => Problem | null
   refuse: (context: Context, told: Problem) => void
@@ -43,7 +43,7 @@ export function operationRoutes<Context extends { head: { path: string } }>(
   app.enable('strict routing')
   app.get('/healthz', (_req, res) => res.json({ status: 'alive' }))
   app.get('/readyz', (_req, res) => {
-    const ready = operations.ready() && !options.isDraining()
+    const ready = operations.ready() && options.isServing()
     res.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not_ready' })
   })
   app.use((_req, res, next) => {
