@@ -6,8 +6,15 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(`lexora needs Node 22.19 or newer; this is ${process.versions.node}.\n`)
   process.exitCode = 1
 } else {
-  const { main } = await import('./headless.ts')
-  const { default: manifest } = await import('../package.json', { with: { type: 'json' } })
-  const demo = import.meta.url.endsWith('.ts') ? './demo/main.ts' : './demo.js'
-  await main(process.argv.slice(2), { version: manifest.version, demoEntry: new URL(demo, import.meta.url) })
+  const argv = process.argv.slice(2)
+  const { isCommand } = await import('./cli/arguments.ts')
+  if (isCommand(argv[0])) {
+    const { main } = await import('./cli/main.ts')
+    await main(argv)
+  } else {
+    const { main } = await import('./headless.ts')
+    const { default: manifest } = await import('../package.json', { with: { type: 'json' } })
+    const demo = import.meta.url.endsWith('.ts') ? './demo/main.ts' : './demo.js'
+    await main(argv, { version: manifest.version, demoEntry: new URL(demo, import.meta.url) })
+  }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { COMMANDS, type CommandRow, optionNames, pathArguments } from '../protocol/commands.ts'
 
 export type RunOptions = {
   configPath: string | undefined
@@ -29,10 +30,25 @@ const OPTIONS = {
 export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo]
               [--log-format console|json]
        lexora config validate|explain KEY|path|get [KEY]  [--config FILE] [--json]
+       lexora COMMAND  [--json] [--host HOST[:PORT]] [--key KEY]
        lexora --help | --version
 
 Serves one OpenAI-compatible address in front of the backends of its configuration,
-or of a small demo engine where none is configured.`
+or of a small demo engine where none is configured.
+
+Commands for a Lexora that runs:
+${commandLines().join('\n')}`
+
+function commandLines(): string[] {
+  const rows = Object.values(COMMANDS).map((row: CommandRow): [string, string] => {
+    const places = pathArguments(row).map((name) => name.toUpperCase())
+    const options = optionNames(row).map((name) => `[--${name} ${name.toUpperCase()}]`)
+    const watch = row.watch ? ['[--watch]'] : []
+    return [[...row.cli, ...places, ...options, ...watch].join(' '), row.about]
+  })
+  const width = Math.max(...rows.map(([words]) => words.length))
+  return rows.map(([words, about]) => `  ${words.padEnd(width)}  ${about}`)
+}
 
 /** argv (without node and script) → what to do. */
 export function parseArguments(argv: readonly string[]): Arguments {

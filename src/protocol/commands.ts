@@ -14,6 +14,7 @@ export const COMMANDS = {
     scope: 'admin:read',
     args: z.strictObject({}),
     about: 'address, health, backends, who waits and who runs',
+    watch: true,
   }),
   listRequests: row<{ requests: RequestView[] }>()({
     method: 'GET',
@@ -66,6 +67,8 @@ export type CommandRow = {
   /** On GET they come from the query, so their schemas must accept text. */
   args: Argument
   about: string
+  /** What it answers can also be watched, at EVENTS_PATH. */
+  watch?: boolean
 }
 
 /** The type of what a command answers; no such value exists. */

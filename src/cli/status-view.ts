@@ -1,0 +1,201 @@
+import type { AppSnapshot, BackendReport, QueueView, UserView } from '../protocol/snapshot.ts'
+import { type Column, count, cut, duration, millis, plain, table } from './format.ts'
+
+export type Tone = 'good' | 'warn' | 'bad' | 'dim' | 'bold'
+export type Look = { width: number; paint: (tone: Tone, text: string) => string }
+
+/** Who waits is shown so far for each backend, and users so far in all. */
+const WAITERS_SHOWN = 8
+const USERS_SHOWN = 20
+
+/** What `lexora status` prints, line by line. */
+export function statusLines(snapshot: AppSnapshot, look: Look): string[] {
+  return [
+    ...headLines(snapshot, look),
+    ...engineLines(snapshot, look),
+    ...backendLines(snapshot, look),
+    ...snapshot.queues.flatMap((queue) => queueLines(queue, look)),
+    ...userLines(snapshot, look),
+  ]
+}
+
+/** One line for logs and pipes, `key=value` after the two words that matter. */
+export function statusLine({ takenAt, server, health, queues, stats }: AppSnapshot): string {
+  const depth = sumDepth(queues)
+  const facts = {
+    running: server.inFlight - depth.waiting,
+    waiting: depth.waiting,
+    high: depth.high,
+    normal: depth.normal,
+    low: depth.low,
+    requests_per_minute: stats.requests_per_minute,
+    errors_last_hour: stats.errors_last_hour,
+  }
+  const told = Object.entries(facts).map(([name, value]) => `${name}=${value}`)
+  return `${takenAt} ${server.state} ${health.status} ${told.join(' ')}`
+}
+
+function headLines({ server, health, stats, users }: AppSnapshot, { width, paint }: Look): string[] {
+  const tone = health.status === 'healthy' ? 'good' : health.status === 'degraded' ? 'warn' : 'bad'
+  const tokens = users.reduce((sum, user) => sum + user.tokensThisMinute, 0)
+  const { ttft } = stats
+  const rates = [
+    `${count(stats.requests_per_minute)} requests/min`,
+    `${count(tokens)} tokens/min`,
+    `${count(stats.errors_last_hour)} errors in the last hour`,
+    `first token p50 ${millis(ttft.p50)}, p95 ${millis(ttft.p95)}`,
+  ]
+  const about = [`up ${health.uptime}`, `pid ${server.pid}`, server.configPath ?? 'default configuration']
+  return [
+    `${paint('bold', `Lexora ${server.version}`)} · ${paint(server.state === 'serving' ? 'good' : 'warn', server.state)} · ${server.address}`,
+    `${paint(tone, health.status)}${cut(` · ${about.map(plain).join(' · ')}`, width - health.status.length)}`,
+    ...health.reasons.map((reason) => cut(`  ${plain(reason)}`, width)),
+    cut(rates.join(' · '), width),
+  ]
+}
+
+function engineLines({ engines }: AppSnapshot, look: Look): string[] {
+  if (engines.length === 0) return []
+  const columns = [{ title: 'ENGINE' }, { title: 'STATE' }, { title: 'MODEL' }]
+  const rows = engines.map(({ name, model, state }) => {
+    const phase = state.is === 'starting' ? ` ${state.phase} ${Math.round(state.percent)} %` : ''
+    return [plain(name), `${state.is}${phase}`, plain(model ?? '-')]
+  })
+  return section(columns, rows, look)
+}
+
+function backendLines({ backends, queues }: AppSnapshot, look: Look): string[] {
+  if (backends.length === 0) return []
+  const columns: Column[] = [
+    { title: 'BACKEND' },
+    { title: 'STATE' },
+    { title: 'RUNNING', align: 'right' },
+    { title: 'LIMIT', align: 'right' },
+    { title: 'WAITING', align: 'right' },
+    { title: 'PROBE', align: 'right' },
+    { title: 'MODELS' },
+  ]
+  const rows = backends.map((backend) => {
+    const queue = queues.find((one) => one.backend === backend.name)
+    return [
+      plain(backend.name),
+      stateOf(backend),
+      count(backend.inFlight),
+      limitOf(queue),
+      count(queue === undefined ? 0 : sumDepth([queue]).waiting),
+      millis(backend.latencyMs),
+      plain(backend.models.join(', ')) || '-',
+    ]
+  })
+  return section(columns, rows, look)
+}
+
+function stateOf({ status, breaker }: BackendReport): string {
+  return breaker === 'closed' ? status : `${status}, breaker ${breaker}`
+}
+
+/** What it is given at most: `auto` follows the engine, `~` where its metrics are silent. */
+function limitOf(queue: QueueView | undefined): string {
+  if (queue === undefined) return '-'
+  const { limit, auto, openLoop } = queue.permits
+  return `${openLoop ? '~' : ''}${count(limit)}${auto ? ' auto' : ''}`
+}
+
+function queueLines({ backend, depth, waiting, permits }: QueueView, look: Look): string[] {
+  const alarm = permits.alarm === null ? [] : ['', look.paint('warn', `${plain(backend)}: ${plain(permits.alarm)}`)]
+  if (waiting.length === 0) return alarm
+  const columns: Column[] = [
+    { title: 'PLACE', align: 'right' },
+    { title: 'BAND' },
+    { title: 'USER' },
+    { title: 'APP' },
+    { title: 'MODEL' },
+    { title: 'WAITED', align: 'right' },
+    { title: 'EXPECTED', align: 'right' },
+  ]
+  const rows = waiting
+    .slice(0, WAITERS_SHOWN)
+    .map(({ place, band, user, flow, model, ageMs, predictedWaitMs }) => [
+      String(place),
+      band,
+      plain(user ?? 'anonymous'),
+      plain(flow.app) || '-',
+      plain(model),
+      duration(ageMs),
+      predictedWaitMs === null ? '-' : `~${duration(predictedWaitMs)}`,
+    ])
+  const all = depth.high + depth.normal + depth.low
+  const more = all > rows.length ? [look.paint('dim', `… and ${count(all - rows.length)} more`)] : []
+  const title = `Waiting for ${plain(backend)}: high ${depth.high} · normal ${depth.normal} · low ${depth.low}`
+  const [head = '', ...body] = table(columns, rows, look.width)
+  return [...alarm, '', look.paint('bold', title), look.paint('dim', head), ...body, ...more]
+}
+
+function userLines({ users, queues }: AppSnapshot, look: Look): string[] {
+  if (users.length === 0) return []
+  const columns: Column[] = [
+    { title: 'USER' },
+    { title: 'RUNNING', align: 'right' },
+    { title: 'WAITING', align: 'right' },
+    { title: 'EXPECTED', align: 'right' },
+    { title: 'WAITED mean', align: 'right' },
+    { title: 'max', align: 'right' },
+    { title: 'REQ/MIN', align: 'right' },
+    { title: 'TOKENS/MIN', align: 'right' },
+    { title: 'REFUSED', align: 'right' },
+    { title: 'LIMITS' },
+  ]
+  const rows = users.slice(0, USERS_SHOWN).map((user) => {
+    const expected = expectedWait(user, queues)
+    return [
+      plain(user.name),
+      count(user.inFlight),
+      count(user.waiting),
+      expected === null ? '-' : `~${duration(expected)}`,
+      duration(user.waitedMs?.mean ?? null),
+      duration(user.waitedMs?.max ?? null),
+      count(user.requestsThisMinute),
+      count(user.tokensThisMinute),
+      count(user.rateLimited),
+      limitsOf(user),
+    ]
+  })
+  const more = users.length > rows.length ? [look.paint('dim', `… and ${users.length - rows.length} more`)] : []
+  return [...section(columns, rows, look), ...more]
+}
+
+/** Until the first of a user's requests should have its turn. */
+function expectedWait({ name }: UserView, queues: readonly QueueView[]): number | null {
+  const waits = queues
+    .flatMap(({ waiting }) => waiting)
+    .filter(({ user, predictedWaitMs }) => (user ?? 'anonymous') === name && predictedWaitMs !== null)
+    .map(({ predictedWaitMs }) => predictedWaitMs!)
+  return waits.length === 0 ? null : Math.min(...waits)
+}
+
+function limitsOf({ limits }: UserView): string {
+  if (limits === null) return '-'
+  const { perSecond, burst, tokensPerMinute, maxConcurrent } = limits
+  const parts = [
+    perSecond === null ? null : `${Number(perSecond.toFixed(2))}/s, burst ${burst}`,
+    tokensPerMinute === null ? null : `${count(tokensPerMinute)} tokens/min`,
+    maxConcurrent === null ? null : `${maxConcurrent} parallel`,
+  ]
+  return parts.filter((part) => part !== null).join(' · ') || '-'
+}
+
+function section(columns: readonly Column[], rows: readonly string[][], { width, paint }: Look): string[] {
+  const [head = '', ...body] = table(columns, rows, width)
+  return ['', paint('dim', head), ...body]
+}
+
+function sumDepth(queues: readonly QueueView[]): Record<'high' | 'normal' | 'low' | 'waiting', number> {
+  const sum = { high: 0, normal: 0, low: 0, waiting: 0 }
+  for (const { depth } of queues) {
+    for (const band of ['high', 'normal', 'low'] as const) {
+      sum[band] += depth[band]
+      sum.waiting += depth[band]
+    }
+  }
+  return sum
+}
