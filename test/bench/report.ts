@@ -45,6 +45,7 @@ const headings: Record<string, string> = {
   kbPerStream: 'KB per stream',
   oneWayP50Ms: 'one-way p50 ms',
   oneWayP99Ms: 'one-way p99 ms',
+  decisionUs: 'µs per decision',
   backMs: 'served again after ms',
 }
 

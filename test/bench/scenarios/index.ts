@@ -1,6 +1,7 @@
 import type { Bench, Measured } from '../measure.ts'
 import { backendBack } from './backend-back.ts'
 import { clientLeaves } from './client-leaves.ts'
+import { decision } from './decision.ts'
 import { firstByte } from './first-byte.ts'
 import { latency } from './latency.ts'
 import { manyStreams } from './many-streams.ts'
@@ -26,5 +27,6 @@ export const scenarios: Scenario[] = [
   { name: 'slow-reader', title: 'slow readers of 200 MiB: held per stream', run: slowReader },
   { name: 'many-streams', title: '1,000 open streams, one event per second', run: manyStreams(1_000) },
   { name: 'most-streams', title: '9,500 open streams, one event per second', run: manyStreams(9_500), large: true },
+  { name: 'decision', title: 'one decision: enqueue, pick, admit, settle', run: decision },
   { name: 'backend-back', title: 'backend back after a restart', run: backendBack },
 ]
