@@ -3,33 +3,22 @@ import { isTree, valueAt } from './layer.ts'
 import type { Path } from './shape.ts'
 
 /** A key whose feature is not in this release, with "*" for any name. The release that brings it removes the row. */
-const UNBUILT: readonly { key: string; only?: (value: unknown) => boolean }[] = [
-  { key: 'server.tls' },
-  { key: 'rate_limit.users.*.weight' },
-  { key: 'rate_limit.users.*.max_priority' },
-  { key: 'rate_limit.users.*.allow_remote' },
-  { key: 'fallback.on_context_overflow' },
-  { key: 'queue' },
-  { key: 'routing.backends.*.max_in_flight' },
-  { key: 'routing.backends.*.requests_per_minute' },
-  { key: 'routing.backends.*.weight' },
-  { key: 'routing.backends.*.remote' },
-  { key: 'routing.backends.*.daily_tokens' },
-  { key: 'routing.backends.*.proxy' },
-  { key: 'routing.aliases.*', only: Array.isArray },
-  { key: 'routing.auto' },
-  { key: 'engines' },
-  { key: 'cache' },
-  { key: 'ui' },
-  { key: 'telemetry' },
+const UNBUILT: readonly string[] = [
+  'server.tls',
+  'routing.backends.*.proxy',
+  'routing.auto',
+  'engines',
+  'cache',
+  'ui',
+  'telemetry',
 ]
 
 /** One line for each key that was set and does nothing yet. What is empty, null, false or not enabled asks for nothing. */
 export function unbuilt({ config, explicit }: { config: Config; explicit: ReadonlySet<string> }): string[] {
-  return UNBUILT.flatMap(({ key, only }) =>
+  return UNBUILT.flatMap((key) =>
     matches(config, key.split('.'))
       .filter((path) => explicit.has(path.join('.')))
-      .filter((path) => asksForSomething(valueAt(config, path)) && (only?.(valueAt(config, path)) ?? true))
+      .filter((path) => asksForSomething(valueAt(config, path)))
       .map((path) => `${path.join('.')} has no effect yet: this release does not have that feature`),
   )
 }

@@ -139,8 +139,9 @@ const queue = z.strictObject({
       normal: z.int().default(5),
       low: z.int().default(10),
     })
+    .refine(({ high, normal, low }) => high < normal && normal < low, 'must rise from high to normal to low: 1, 5, 10')
     .prefault({})
-    .describe('Order of the bands, lowest number first.'),
+    .describe('What an engine that schedules by priority is told; the lowest number runs first.'),
   guarantee: z
     .strictObject({ normal: share.default(0.2), low: share.default(0.05) })
     .prefault({})

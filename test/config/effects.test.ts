@@ -10,27 +10,25 @@ describe('a key whose feature is not built yet is named when it is set', () => {
   test.each<[document: object, keys: string[]]>([
     [{}, []],
     [{ rate_limit: { default_rate: 5 } }, []],
-    [{ rate_limit: { users: { ann: { rate: 5, max_priority: 'low' } } } }, ['rate_limit.users.ann.max_priority']],
+    [{ rate_limit: { users: { ann: { rate: 5, max_priority: 'low', weight: 2, allow_remote: true } } } }, []],
     [{ rate_limit: { enabled: false } }, []],
-    [{ queue: { max_size: 5 } }, ['queue']],
-    [{ fallback: { on_rate_limit: true, on_context_overflow: true } }, ['fallback.on_context_overflow']],
+    [{ queue: { max_size: 5 }, fallback: { on_context_overflow: true } }, []],
+    [{ cache: { enabled: true } }, ['cache']],
     [{ server: { port: 5, tls: { cert: 'a', key: 'b' } } }, ['server.tls']],
     [{ server: { tls: null }, cache: { enabled: false }, engines: {}, telemetry: { otlp: null } }, []],
     [backend({ timeout: 5, headers: { a: 'b' }, ca: 'x' }), []],
-    [
-      backend({ weight: 2, daily_tokens: 5, remote: true }),
-      ['weight', 'remote', 'daily_tokens'].map((key) => `routing.backends.main.${key}`),
-    ],
-    [backend({ proxy: null, max_in_flight: 4 }), ['routing.backends.main.max_in_flight']],
-    [{ routing: { aliases: { code: 'a', chat: [{ model: 'b' }] } } }, ['routing.aliases.chat']],
+    [backend({ weight: 2, daily_tokens: 5, remote: true, requests_per_minute: 5, max_in_flight: 4 }), []],
+    [backend({ proxy: null }), []],
+    [backend({ proxy: 'http://p:1' }), ['routing.backends.main.proxy']],
+    [{ routing: { aliases: { code: 'a', chat: [{ model: 'b' }] }, auto: { enabled: true } } }, ['routing.auto']],
     [{ engines: { a: { model: 'm' } }, ui: { remote: true } }, ['engines', 'ui']],
   ])('%j', (document, keys) => {
     expect(keysWithoutEffect(document)).toEqual(keys)
   })
 
   test('and is among the notes of the start', () => {
-    expect(loaded({ env: { LEXORA_QUEUE__MAX_SIZE: '5' } }).notes).toEqual([
-      'queue has no effect yet: this release does not have that feature',
+    expect(loaded({ env: { LEXORA_UI__REMOTE: 'true' } }).notes).toEqual([
+      'ui has no effect yet: this release does not have that feature',
     ])
   })
 })

@@ -36,6 +36,7 @@ describe('a value outside its range is refused with its key', () => {
     ['vllm.url', 'http://[::ffff:169.254.169.254]', 'must not be a link-local'],
     ['vllm.url', 'http://[fe80::1]:8000', 'must not be a link-local'],
     ['vllm.url', 'http://239.1.1.1', 'must not be a link-local'],
+    ['queue.priorities', { high: 5, normal: 5, low: 10 }, 'must rise from high to normal to low'],
     ['vllm.timeout', 0, 'must be more than 0'],
     ['vllm.api_key_env', 'sk-pasted', 'must be the name of an environment variable, not the key itself'],
     ['rate_limit.default_rate', 0, 'must be more than 0'],
