@@ -231,7 +231,7 @@ const DESCRIBED: Record<string, Described> = {
 /** Every start that fails, captured and described. */
 export function failureNames(): { captured: string[]; described: string[] } {
   const folder = fileURLToPath(new URL('../../../fixtures/vllm/fail/', import.meta.url))
-  const captured = readdirSync(folder).map((name) => name.replace(/\.log$/, ''))
+  const captured = readdirSync(folder).map((name) => name.replace(/\.txt$/, ''))
   return { captured: captured.sort(), described: Object.keys(DESCRIBED) }
 }
 

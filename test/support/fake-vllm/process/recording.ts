@@ -20,7 +20,7 @@ const FIXTURES = new URL('../../../fixtures/vllm/', import.meta.url)
 
 /** A captured run of a real vLLM (`test/fixtures/vllm`): `start/…` ends when it is ready, `fail/…` with its exit. */
 export function readRecording(name: string): Recording {
-  return recordingFrom(readFileSync(fileURLToPath(new URL(`${name}.log`, FIXTURES)), 'utf8'))
+  return recordingFrom(readFileSync(fileURLToPath(new URL(`${name}.txt`, FIXTURES)), 'utf8'))
 }
 
 /** Lines of a capture: seconds since spawn, O or E, then what was printed, a carriage return shown as `<CR>`. */
