@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { COMMANDS, type CommandRow, optionNames, pathArguments } from '../protocol/commands.ts'
+import { nearestNames } from '../protocol/nearest-name.ts'
 
 export type RunOptions = {
   configPath: string | undefined
@@ -50,6 +51,13 @@ function commandLines(): string[] {
   return rows.map(([words, about]) => `  ${words.padEnd(width)}  ${about}`)
 }
 
+/** For a first word that nobody knows. */
+function noCommand(word: string): string {
+  const known = ['config', ...Object.values(COMMANDS).map(({ cli }) => cli[0])]
+  const near = nearestNames(word, known, 1)
+  return `There is no command '${word}'.${near.length > 0 ? ` Did you mean '${near[0]}'?` : ''}`
+}
+
 /** argv (without node and script) → what to do. */
 export function parseArguments(argv: readonly string[]): Arguments {
   if (argv[0] === 'config') return { do: 'config', argv: argv.slice(1) }
@@ -63,7 +71,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (given.help) return { do: 'help' }
   if (given.version) return { do: 'version' }
   const [command] = values.positionals
-  if (command !== undefined) return { do: 'usage-error', message: `There is no command '${command}'.` }
+  if (command !== undefined) return { do: 'usage-error', message: noCommand(command) }
   const port = given.port === undefined ? undefined : Number(given.port)
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     return { do: 'usage-error', message: `--port must be a number from 0 to 65535, not '${given.port}'.` }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { type Problem, problem } from '../protocol/errors.ts'
 import { type KeyRing, MINTED_PREFIX, type Principal, sameSecret } from '../users/api-key.ts'
 
@@ -38,6 +39,12 @@ export function authenticateAdmin(
   if (adminKey === null) return problem('permission_denied', 'Set auth.admin_key to use this route.')
   if (keys.length !== 1) return problem('invalid_api_key', 'Send the admin key as Authorization: Bearer.')
   return sameSecret(keys[0]!, adminKey) ? null : problem('permission_denied', 'This route needs the admin key.')
+}
+
+/** Whether the other end is here: loopback, or an address of this machine, which both ends of such a connection bear. */
+export function isOwnMachine({ remoteAddress, localAddress }: Pick<Socket, 'remoteAddress' | 'localAddress'>): boolean {
+  if (remoteAddress === undefined) return false
+  return remoteAddress === localAddress || /^(::ffff:)?127\.|^::1$/.test(remoteAddress)
 }
 
 function refused(message: string): Authenticated {

@@ -11,7 +11,7 @@ import type { Outcome } from '../telemetry/outcome.ts'
 import { AdminEvents, type Subscribe } from './admin-events.ts'
 import { adminRoutes } from './admin-routes.ts'
 import type { UserRules } from './admission-controller.ts'
-import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin } from './authenticate.ts'
+import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin, isOwnMachine } from './authenticate.ts'
 import { BodyBudget } from './body-budget.ts'
 import { internalError, sendError, shuttingDown } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
@@ -365,12 +365,6 @@ export class Gateway {
 export function shownLimits({ limits }: UserRules): UserLoad['limits'] {
   const { requests, tokensPerMinute, maxConcurrent } = limits
   return { perSecond: requests?.perSecond ?? null, burst: requests?.burst ?? null, tokensPerMinute, maxConcurrent }
-}
-
-/** Loopback, or one of the machine's own addresses, which both ends of such a connection bear. */
-function isOwnMachine({ remoteAddress, localAddress }: Socket): boolean {
-  if (remoteAddress === undefined) return false
-  return remoteAddress === localAddress || /^(::ffff:)?127\.|^::1$/.test(remoteAddress)
 }
 
 function answerPreflight(res: ServerResponse): void {

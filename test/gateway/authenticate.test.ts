@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type AuthOptions, authenticate, authenticateAdmin } from '../../src/gateway/authenticate.ts'
+import { type AuthOptions, authenticate, authenticateAdmin, isOwnMachine } from '../../src/gateway/authenticate.ts'
 import { KeyRing } from '../../src/users/api-key.ts'
 import { aBareHead } from './a-head.ts'
 
@@ -73,6 +73,21 @@ describe('operators’ doors', () => {
   ])('%s', (_, keys, adminKey, verdict) => {
     expect(admin(keys, adminKey, 'session-1')).toBe(verdict)
   })
+})
+
+test.each([
+  ['127.0.0.1', '127.0.0.1', true],
+  ['127.0.0.2', '127.0.0.1', true],
+  ['::1', '::1', true],
+  ['::ffff:127.0.0.1', '::ffff:127.0.0.1', true],
+  ['192.168.1.20', '192.168.1.20', true],
+  ['192.168.1.21', '192.168.1.20', false],
+  ['10.127.0.1', '10.127.0.2', false],
+  ['::ffff:10.0.0.1', '::ffff:10.0.0.2', false],
+  ['::11', '::1', false],
+  [undefined, undefined, false],
+])('a caller at %s of a listener at %s is on this machine: %s', (remoteAddress, localAddress, here) => {
+  expect(isOwnMachine({ remoteAddress, localAddress })).toBe(here)
 })
 
 describe('keys are read', () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { App } from '../../src/app/app.ts'
+import { App, type AppOptions } from '../../src/app/app.ts'
 import { type Config, configSchema, plainBackend, type ResolvedBackend } from '../../src/protocol/config.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { Outcome } from '../../src/telemetry/outcome.ts'
@@ -32,7 +32,10 @@ const QUICK: Patch = {
 /** A Lexora in this process in front of the given backends; it is stopped, and must be settled, when the test ends. */
 export async function startApp(
   backends: readonly (Partial<ResolvedBackend> & { name: string })[],
-  options: { config?: Patch; defaultBackend?: string | null; chance?: () => number; demoEntry?: string } = {},
+  options: { config?: Patch; defaultBackend?: string | null; chance?: () => number; demoEntry?: string } & Pick<
+    AppOptions,
+    'session' | 'onListening'
+  > = {},
 ): Promise<TestApp> {
   const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
   const outcomes: Outcome[] = []
@@ -53,6 +56,8 @@ export async function startApp(
       write: (line) => lines.push(line),
       now: () => new Date(),
     }),
+    session: options.session,
+    onListening: options.onListening,
     chance: options.chance ?? (() => 0.5),
     onOutcome: (outcome) => {
       outcomes.push(outcome)
