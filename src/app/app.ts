@@ -109,7 +109,13 @@ export class App {
     this.requestLog = this.openRequestLog()
     this.limits = limitRules(config)
     this.admission = new AdmissionController(this.limits)
-    this.queues = new Queues(this.registry, queueRules(config))
+    this.queues = new Queues(this.registry, {
+      ...queueRules(config),
+      onAlarm: (backend, alarm) => {
+        if (alarm === null) log.info('the metrics of a backend are believed again', { backend })
+        else log.warn('the metrics of a backend cannot be believed; its limit is kept without them', { backend, alarm })
+      },
+    })
     this.gateway = new Gateway({
       registry: this.registry,
       routes: this.routes,

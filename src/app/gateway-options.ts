@@ -66,7 +66,7 @@ export function exchangeLimits({ server, timeouts, queue }: Config, { bodySilenc
   }
 }
 
-export function queueRules({ queue }: Config): QueueRules {
+export function queueRules({ queue }: Config): Omit<QueueRules, 'onAlarm'> {
   return { perBand: queue.max_size, guarantees: queue.guarantee }
 }
 

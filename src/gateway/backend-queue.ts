@@ -1,5 +1,6 @@
 import type { Backend } from '../backends/backend.ts'
 import type { Band, Guarantees } from '../policy/band-shares.ts'
+import type { MetricsAlarm } from '../policy/engine-sense.ts'
 import { FairQueue, type QueueFull, weightedCost } from '../policy/fair-queue.ts'
 import type { Waiter } from '../policy/flows.ts'
 import { type GateSettings, type GateState, type Load, type Permit, PermitGate } from '../policy/permit-gate.ts'
@@ -47,7 +48,12 @@ export type Ticket = {
 
 export type Entered = { ok: true; ticket: Ticket } | { ok: false; problem: Problem }
 
-export type QueueRules = { perBand: number; guarantees: Guarantees }
+export type QueueRules = {
+  perBand: number
+  guarantees: Guarantees
+  /** The metrics of a backend are not to be believed any more, or again: null. */
+  onAlarm: (backend: string, alarm: MetricsAlarm | null) => void
+}
 
 /** vLLM's metrics are read so often while it is busy (scheduling.md 1.2), and so seldom where there are none. */
 const SAMPLE_MS = 250
@@ -103,10 +109,13 @@ export class BackendQueue {
   private sampling = false
   private everSeen = false
   private kvUse = 0
+  private alarm: MetricsAlarm | null = null
+  private readonly onAlarm: QueueRules['onAlarm']
 
-  constructor(backend: Backend, { perBand, guarantees }: QueueRules, now: number) {
+  constructor(backend: Backend, { perBand, guarantees, onAlarm }: QueueRules, now: number) {
     const { maxInFlight, type, requestsPerMinute } = backend.options
     this.backend = backend
+    this.onAlarm = onAlarm
     this.fair = new FairQueue({ perBand, guarantees })
     this.senses = maxInFlight === 'auto' && type === 'vllm'
     this.gate = new PermitGate(gateSettings(backend))
@@ -363,9 +372,17 @@ export class BackendQueue {
     const now = performance.now()
     this.gate.sample(told, this.fair.size > 0, now)
     if (told !== null) this.kvUse = told.kvUse
+    this.tellAlarm(now)
     const isGone = 'error' in answer && answer.error !== 'TimeoutError'
     this.settleAborted(isGone ? IDLE_ENGINE : told, askedAt, now)
     this.pump(now)
+  }
+
+  private tellAlarm(now: number): void {
+    const { alarm } = this.gate.state(now)
+    if (alarm === this.alarm) return
+    this.alarm = alarm
+    this.onAlarm(this.backend.name, alarm)
   }
 
   private awaitAbort(ticket: Ticket, now: number): void {

@@ -355,6 +355,7 @@ export class Exchange implements AttemptSink, TurnOwner {
   onFailure(failure: Failure, event: Buffer | null, usage: Usage | null): void {
     const now = performance.now()
     this.settlement.comeBack(now)
+    if (failure.kind === 'unreachable') this.options.queues.of(this.current.backend).forgetPrefixes()
     if (!this.committed) this.turn?.end(null, false, false, now)
     if (this.committed) this.breakStream(failure.problem, event, usage)
     else this.guarded(() => this.repair(failure))

@@ -66,11 +66,6 @@ export class PrefixIndex {
     }
   }
 
-  /** The backend was restarted, or its cache was put to sleep. */
-  clear(): void {
-    this.#keys.fill(0)
-  }
-
   #find(hash: number): number {
     const first = (hash & (this.#sets - 1)) * WAYS
     for (let slot = first; slot < first + WAYS; slot++) {
