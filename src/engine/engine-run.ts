@@ -1,0 +1,134 @@
+import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { endFamily, type Family } from './family.ts'
+import type { EngineRecord, Exit, GuardSpec, LogText } from './guard/protocol.ts'
+import { GuardLink, type GuardListener, type GuardProgram } from './guard-link.ts'
+import type { ProcessId } from './processes.ts'
+import { removeRecord } from './record.ts'
+
+export type RunListener = {
+  onLines: (lines: LogText[]) => void
+  /** Its process ended, or nobody guards it any more (`error: 'guard'`). Told once. */
+  onExited: (exit: Exit) => void
+}
+
+type Left = { pid: number; program: string }[]
+type Known = Pick<EngineRecord, 'marker' | 'port' | 'key' | 'runDir' | 'halt' | 'startedAt'> & { recordFile: string }
+
+const HALT_WITHIN_MS = 40_000
+
+/** One run of an engine, from its spawn or adoption until nothing of it is left. */
+export class EngineRun {
+  readonly known: Known
+  leader: ProcessId | null = null
+  private members: readonly ProcessId[] = []
+  private link: GuardLink | null = null
+  private hasExited = false
+  private over!: (left: Left | 'lost') => void
+  private readonly ended = new Promise<Left | 'lost'>((resolve) => {
+    this.over = resolve
+  })
+
+  private constructor(known: Known) {
+    this.known = known
+  }
+
+  /** Rejects where not even its guard starts; an engine that does not start has exited. */
+  static async start(program: GuardProgram, spec: GuardSpec, listener: RunListener): Promise<EngineRun> {
+    const run = new EngineRun({ ...spec, startedAt: Date.now() })
+    run.link = await GuardLink.start(program, spec, run.listen(listener))
+    return run
+  }
+
+  /** Joins the guard that an earlier Lexora left; null where there is none to join. */
+  static async adopt(recordFile: string, record: EngineRecord, listener: RunListener): Promise<EngineRun | null> {
+    const run = new EngineRun({ ...record, recordFile })
+    run.leader = record.leader
+    run.members = record.members
+    run.link = await GuardLink.join(record, record.guard, run.listen(listener))
+    return run.link === null ? null : run
+  }
+
+  /** What a record tells of, without a guard: to be ended, nothing else. */
+  static unguarded(recordFile: string, record: EngineRecord): EngineRun {
+    const run = new EngineRun({ ...record, recordFile })
+    run.leader = record.leader
+    run.members = record.members
+    run.over('lost')
+    return run
+  }
+
+  /** Who belongs to it, as last seen. */
+  get family(): Family {
+    return { marker: this.known.marker, leader: this.leader, members: this.members }
+  }
+
+  /** Asks the engine's own process to end. */
+  terminate(): void {
+    this.link?.say({ do: 'terminate' })
+  }
+
+  /** Ends everything of it; resolves with whoever could not be ended. 0 kills at once, also while it ends gently. */
+  async end(graceMs: number): Promise<Left> {
+    this.link?.say({ do: 'end', graceMs })
+    const left = await this.ended
+    return left === 'lost' ? await this.endUnguarded(graceMs) : left
+  }
+
+  /** Resolves when its guard says that all is gone, or is gone itself. */
+  get isOver(): Promise<unknown> {
+    return this.ended
+  }
+
+  /** Leaves it to its guard, which ends it unless somebody adopts it within the lease. */
+  leave(): void {
+    this.link?.leave()
+  }
+
+  private listen(listener: RunListener): GuardListener {
+    const exited = (exit: Exit): void => {
+      if (this.hasExited) return
+      this.hasExited = true
+      listener.onExited(exit)
+    }
+    return {
+      onWelcome: ({ engine, exit, head, tail }) => {
+        this.leader = engine
+        listener.onLines([...head, ...tail])
+        if (exit !== null) exited(exit)
+      },
+      onLines: listener.onLines,
+      onFamily: (members) => {
+        this.members = members
+      },
+      onExited: exited,
+      onGone: (left) => {
+        exited({ code: null, signal: null, error: null })
+        this.over(left)
+      },
+      onLost: () => {
+        this.link = null
+        this.over('lost')
+        exited({ code: null, signal: null, error: 'guard' })
+      },
+    }
+  }
+
+  private async endUnguarded(graceMs: number): Promise<Left> {
+    const { halt, recordFile, runDir } = this.known
+    if (halt !== null) await runCommand(halt.now)
+    const left = await endFamily(this.family, graceMs)
+    if (left.length === 0) {
+      removeRecord(recordFile)
+      rmSync(runDir, { recursive: true, force: true })
+    }
+    return left.map(({ pid, program }) => ({ pid, program }))
+  }
+}
+
+async function runCommand([command, ...args]: readonly string[]): Promise<void> {
+  if (command === undefined) return
+  await new Promise<void>((resolve) => {
+    execFile(command, args, { timeout: HALT_WITHIN_MS, windowsHide: true }, () => resolve())
+  })
+}
