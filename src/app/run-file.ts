@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants, copyFileSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { constants, copyFileSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { ensureDir } from '../config/paths.ts'
@@ -34,26 +34,28 @@ export class RunFile {
     this.path = path
   }
 
-  /** Null when it is ours now, else who holds it. */
+  /** Null when it is ours now, else who holds it. Rejects where it cannot be written. */
   async claim(record: Pick<RunRecord, 'address' | 'startedAt' | 'version'>): Promise<RunRecord | null> {
     ensureDir(dirname(this.path))
+    const seen = readText(this.path)
     const holder = await readLive(this.path)
     if (holder !== null) return holder
     const own = { ...record, token: this.token, pid: process.pid, process: processIdentity(process.pid) }
     const draft = `${this.path}.${process.pid}`
     rmSync(draft, { force: true })
     writeFileSync(draft, `${JSON.stringify(own)}\n`, { mode: 0o600, flag: 'wx' })
-    // Nobody is there: what lies there is stale. A new one is linked, so that of two that start at once one wins.
-    if (statSync(this.path, { throwIfNoEntry: false }) !== undefined) renameSync(draft, this.path)
-    else linkOrCopy(draft, this.path)
+    // What was seen is stale. Another one may have claimed the name since; a link never replaces, so that one wins.
+    if (seen !== null && readText(this.path) === seen) rmSync(this.path, { force: true })
+    linkOrCopy(draft, this.path)
     rmSync(draft, { force: true })
-    const winner = readRecord(this.path)
-    return winner === null || winner.token === this.token ? null : winner
+    const winner = parseRecord(readText(this.path))
+    if (winner === null) throw new Error(`${this.path} cannot be replaced`)
+    return winner.token === this.token ? null : winner
   }
 
   /** Removes it if it is ours. Synchronous, so that it still runs when the process is about to exit. */
   release(): void {
-    if (readRecord(this.path)?.token === this.token) rmSync(this.path, { force: true })
+    if (parseRecord(readText(this.path))?.token === this.token) rmSync(this.path, { force: true })
   }
 }
 
@@ -71,7 +73,7 @@ export async function findRunning(path: string): Promise<Found> {
 }
 
 async function readLive(path: string): Promise<RunRecord | null> {
-  const record = readRecord(path)
+  const record = parseRecord(readText(path))
   return record !== null && isAlive(record) && (await answers(record.address)) ? record : null
 }
 
@@ -87,12 +89,21 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-function readRecord(path: string): RunRecord | null {
+function readText(path: string): string | null {
   try {
-    const record: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    return readFileSync(path, 'utf8')
+  } catch {
+    // Not there, gone between two looks, or not ours to read.
+    return null
+  }
+}
+
+/** Null for one that was cut off when the machine went down, too. */
+function parseRecord(text: string | null): RunRecord | null {
+  try {
+    const record: unknown = JSON.parse(text ?? '')
     return isRecord(record) ? record : null
   } catch {
-    // Gone between two looks, or cut off when the machine went down.
     return null
   }
 }
