@@ -13,6 +13,7 @@ const RANKS: Record<string, number> = {
   wire: 1,
   telemetry: 1,
   config: 2,
+  store: 2,
   users: 2,
   backends: 3,
   engine: 3,

@@ -1,0 +1,84 @@
+import type { Store } from './database.ts'
+
+export type EngineStart = {
+  at: Date
+  engine: string
+  model: string
+  /** Of everything in its command that can change how long it takes. */
+  flagsHash: string
+  /** Names of the GPUs; empty without any. */
+  gpu: string
+  /** `ready`, or the class of its failure. */
+  outcome: string
+  totalMs: number
+  /** In ms, by name. */
+  phases: Record<string, number>
+  /** What the GPUs gave to it, as measured when it was ready; null where nothing tells. */
+  memoryBytes: number | null
+}
+
+/** Enough to learn from; older ones tell of other disks and other versions. */
+const REMEMBERED = 5
+const KEPT_FOR_A_MODEL = 50
+
+/** How engines started, as a memory for estimates. */
+export class EngineStarts {
+  private readonly store: Store
+
+  constructor(store: Store) {
+    this.store = store
+  }
+
+  record(start: EngineStart): void {
+    this.store.later((database) => {
+      const { at, engine, model, flagsHash, gpu, outcome, totalMs, phases, memoryBytes } = start
+      database
+        .prepare(
+          `INSERT INTO engine_starts (at_ms, engine, model, flags_hash, gpu, outcome, total_ms, phases, memory_bytes)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        )
+        .run(
+          at.getTime(),
+          engine,
+          model,
+          flagsHash,
+          gpu,
+          outcome,
+          Math.round(totalMs),
+          JSON.stringify(phases),
+          memoryBytes,
+        )
+      database
+        .prepare(
+          `DELETE FROM engine_starts WHERE model = ? AND id NOT IN
+           (SELECT id FROM engine_starts WHERE model = ? ORDER BY id DESC LIMIT ${KEPT_FOR_A_MODEL})`,
+        )
+        .run(model, model)
+    })
+  }
+
+  /** Good starts of this model on these GPUs, the oldest first: with these flags, or with any where there are none. */
+  earlier({ model, flagsHash, gpu }: Pick<EngineStart, 'model' | 'flagsHash' | 'gpu'>): EngineStart[] {
+    this.store.flush()
+    const rows = this.store.database
+      .prepare("SELECT * FROM engine_starts WHERE model = ? AND gpu = ? AND outcome = 'ready' ORDER BY id DESC")
+      .all(model, gpu)
+      .map(fromRow)
+    const same = rows.filter((row) => row.flagsHash === flagsHash)
+    return (same.length > 0 ? same : rows).slice(0, REMEMBERED).toReversed()
+  }
+}
+
+function fromRow(row: Record<string, unknown>): EngineStart {
+  return {
+    at: new Date(Number(row['at_ms'])),
+    engine: String(row['engine']),
+    model: String(row['model']),
+    flagsHash: String(row['flags_hash']),
+    gpu: String(row['gpu']),
+    outcome: String(row['outcome']),
+    totalMs: Number(row['total_ms']),
+    phases: JSON.parse(String(row['phases'])) as Record<string, number>,
+    memoryBytes: row['memory_bytes'] === null ? null : Number(row['memory_bytes']),
+  }
+}
