@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Attempt, AttemptLimits, AttemptSink, WholeAnswer } from '../backends/attempt.ts'
 import type { Backend } from '../backends/backend.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
-import { BANDS, type Band } from '../policy/band-shares.ts'
-import { decideRetry, type Failure, type RetryPolicy, type Tried } from '../policy/retry.ts'
+import type { Failure, RetryPolicy } from '../policy/retry.ts'
 import { countRequest, type RetryBudget, takeRetry } from '../policy/retry-budget.ts'
 import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
@@ -21,7 +20,9 @@ import type { Queues } from './queues.ts'
 import { BodyReader } from './read-body.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Settlement } from './settlement.ts'
+import { Trials } from './trials.ts'
 import { Turn, type TurnOwner } from './turn.ts'
+import { appOf, turnFacts } from './turn-facts.ts'
 
 /** Milliseconds and bytes. */
 export type ExchangeLimits = {
@@ -81,7 +82,6 @@ export class Exchange implements AttemptSink, TurnOwner {
   /** Said in a header where the caller may not have the band it asked for. */
   private clampedTo: string | null = null
   private request!: InferenceRequest
-  private candidates: Candidate[] = []
   private current!: Candidate
   private attempts = 0
   /** Its place in the list of what is in flight. */
@@ -92,10 +92,7 @@ export class Exchange implements AttemptSink, TurnOwner {
   private gone = false
   /** The wait before the next try. */
   private pause: NodeJS.Timeout | null = null
-  private readonly tried: string[] = []
-  private retries = 0
-  private lost = 0
-  private staleRetried = false
+  private readonly trials: Trials
   private waitedMs = 0
 
   constructor(
@@ -118,6 +115,7 @@ export class Exchange implements AttemptSink, TurnOwner {
     this.settlement = parts.settlement
     this.requestId = parts.requestId
     this.principal = parts.principal
+    this.trials = new Trials(options.registry, options.retry)
     this.client = new ClientStream(parts.res, options.limits.idleMs, options.registry.clock, () =>
       this.attempt?.resume(),
     )
@@ -146,7 +144,7 @@ export class Exchange implements AttemptSink, TurnOwner {
     const route = planRoute(this.asked(parsed.request), registry.views(now), routes)
     if (!route.ok) return this.refuse(route.problem)
     this.settlement.model = this.knownModel(route.model)
-    this.candidates = route.candidates
+    this.trials.begin(route.candidates)
     this.current = route.candidates[0]!
     if (!this.takeLimits(parsed.request, route.model, now)) return
     countRequest(budget, now)
@@ -156,12 +154,7 @@ export class Exchange implements AttemptSink, TurnOwner {
     }
     if (!this.endpoint.queued) return this.tryCurrent(now)
     this.turn = this.prepareTurn(parsed.request, this.admitted!)
-    if (this.candidates.length > 1) {
-      this.current = this.turn.choose(
-        this.candidates.filter(({ role }) => role === this.current.role),
-        now,
-      )
-    }
+    if (route.candidates.length > 1) this.current = this.turn.choose(this.trials.firsts(), now)
     this.askTurn(now)
   }
 
@@ -171,33 +164,13 @@ export class Exchange implements AttemptSink, TurnOwner {
     return { model, task: head.task, unit, allowRemote: this.options.admission.rulesOf(principal, user).allowRemote }
   }
 
-  private prepareTurn(request: InferenceRequest, { forecast, foreseen }: Admitted): Turn {
-    const { principal, requestId, head } = this
-    const { weight, maxBand } = this.options.admission.rulesOf(principal, request.user)
-    const band = lowerBand(request.band, maxBand)
-    if (band !== request.band) this.clampedTo = band
-    this.settlement.band = band
-    const owner = principal.user ?? principal.keyId
-    return new Turn(
-      this.options.queues,
-      {
-        requestId,
-        band,
-        user: owner ?? request.user ?? '',
-        // Whom an application names inside its own key share that key's part.
-        app: owner !== null && request.user !== null ? `${request.user}\n${foreseen.app}` : foreseen.app,
-        weight,
-        model: this.settlement.model,
-        named: this.settlement.user,
-        forecast,
-        maxTokens: request.maxTokens,
-        body: request.body,
-        text: request.text,
-        session: head.session?.slice(0, 256) ?? request.cacheKey,
-        streams: request.stream,
-      },
-      this,
-    )
+  private prepareTurn(request: InferenceRequest, admitted: Admitted): Turn {
+    const { principal, requestId, head, settlement } = this
+    const rules = this.options.admission.rulesOf(principal, request.user)
+    const facts = turnFacts({ principal, requestId, head, request, rules, admitted, named: settlement.user })
+    if (facts.band !== request.band) this.clampedTo = facts.band
+    settlement.band = facts.band
+    return new Turn(this.options.queues, facts, this)
   }
 
   /** Asks for a permit at the current backend, or where there is room at least to wait. */
@@ -208,17 +181,11 @@ export class Exchange implements AttemptSink, TurnOwner {
     for (;;) {
       const told = turn.ask(this.current, this.patienceMs(now), now)
       if (told === null) return
-      this.tried.push(this.current.backend)
-      const next = this.nextWithRoom(now)
+      this.trials.note(this.current.backend)
+      const next = this.trials.elsewhere(now)
       if (next === undefined) return this.refuse(told)
       this.goTo(next)
     }
-  }
-
-  private nextWithRoom(now: number): Candidate | undefined {
-    const untried = this.usableUntried(now)
-    const { enabled } = this.options.retry.fallback
-    return untried.find(({ role }) => role === 'peer') ?? (enabled ? untried[0] : undefined)
   }
 
   private goTo(next: Candidate): void {
@@ -247,8 +214,8 @@ export class Exchange implements AttemptSink, TurnOwner {
     const now = performance.now()
     const { backend } = this.current
     if (waitedMs > 0 && !this.options.registry.get(backend)!.viewAt(now).usable) {
-      this.tried.push(backend)
-      const next = this.nextWithRoom(now)
+      this.trials.note(backend)
+      const next = this.trials.elsewhere(now)
       if (next !== undefined) {
         this.turn?.end(null, false, false, now)
         this.goTo(next)
@@ -304,7 +271,7 @@ export class Exchange implements AttemptSink, TurnOwner {
 
   /** For faces. */
   view(now: number): RequestView {
-    const known = this.candidates.length > 0
+    const known = !this.trials.isEmpty
     return {
       id: this.requestId,
       phase: this.phase(),
@@ -319,7 +286,7 @@ export class Exchange implements AttemptSink, TurnOwner {
   }
 
   private phase(): RequestView['phase'] {
-    if (this.candidates.length === 0) return 'reading'
+    if (this.trials.isEmpty) return 'reading'
     if (this.committed) return 'decode'
     if (this.pause !== null) return 'backoff'
     return this.turn?.isWaiting ? 'queued' : 'prefill'
@@ -366,7 +333,7 @@ export class Exchange implements AttemptSink, TurnOwner {
     if (this.isOver()) return
     const backend = this.options.registry.get(this.current.backend)!
     this.attempts++
-    this.tried.push(backend.name)
+    this.trials.note(backend.name)
     this.settlement.backend = backend.name
     this.settlement.leave(now)
     const attempt = this.prepareAttempt(backend)
@@ -379,28 +346,17 @@ export class Exchange implements AttemptSink, TurnOwner {
   private repair(failure: Failure): void {
     const { retry, budget, chance } = this.options
     const now = performance.now()
-    if (failure.kind === 'lost' || failure.kind === 'stale') this.lost++
-    const untried = this.usableUntried(now)
-    const facts: Tried = {
-      retries: this.retries,
-      lost: this.lost,
-      staleRetried: this.staleRetried,
-      untriedPeers: untried.filter(({ role }) => role === 'peer').length,
-      untriedFallbacks: untried.filter(({ role }) => role === 'fallback').length,
-      remainingMs: this.remainingMs(now),
-      repeatable: !this.request.stores,
-    }
-    const decision = decideRetry(failure, facts, retry, chance())
+    const left = { remainingMs: this.remainingMs(now), repeatable: !this.request.stores }
+    const decision = this.trials.decide(failure, left, now, chance())
     if (decision.do === 'give-up') return this.giveUp(failure)
     if (decision.do === 'retry' && decision.budgeted && !takeRetry(budget, retry.budget, now))
       return this.giveUp(failure)
     this.settlement.retried(this.current.backend, failure.reason)
     if (decision.do === 'next-backend') {
-      this.goTo(untried.find(({ role }) => role === 'peer') ?? untried[0]!)
+      this.goTo(this.trials.next(now)!)
       return this.askTurn(now)
     }
-    if (decision.budgeted) this.retries++
-    else this.staleRetried = true
+    this.trials.repeats(decision)
     this.waitedMs += decision.afterMs
     this.settlement.leave(now)
     this.pause = setTimeout(() => this.guarded(() => this.resume()), decision.afterMs)
@@ -448,13 +404,6 @@ export class Exchange implements AttemptSink, TurnOwner {
         limits: attemptLimits(options.limits, backend, options.limits.totalMs - (performance.now() - this.startedAt)),
       },
       this,
-    )
-  }
-
-  private usableUntried(now: number): Candidate[] {
-    const { registry } = this.options
-    return this.candidates.filter(
-      ({ backend }) => !this.tried.includes(backend) && registry.get(backend)!.viewAt(now).usable,
     )
   }
 
@@ -578,18 +527,6 @@ export class Exchange implements AttemptSink, TurnOwner {
   private knownModel(model: string): string {
     return this.options.registry.serves(model) ? model : 'other'
   }
-}
-
-/** What tells a user's programs apart: what they say of themselves, or the first word of their user agent. */
-function appOf({ app, userAgent }: RequestHead): string {
-  if (app !== null && app !== '') return app.slice(0, 128)
-  if (userAgent === null) return ''
-  const end = userAgent.search(/[\s/]/)
-  return userAgent.slice(0, Math.min(64, end === -1 ? userAgent.length : end))
-}
-
-function lowerBand(asked: Band, most: Band): Band {
-  return BANDS.indexOf(asked) >= BANDS.indexOf(most) ? asked : most
 }
 
 function usageSum({ prompt, completion }: Usage): number {
