@@ -262,7 +262,7 @@ export const DEVICE_RULES: readonly Rule[] = [
     canHeal: true,
     explain: says(
       'A computation on the GPU went wrong.',
-      'If it happens again: set enforce-eager, and look for Xid errors in the kernel’s log.',
+      "If it happens again: set enforce-eager, and look for Xid errors in the kernel's log.",
     ),
   },
 ]
@@ -313,7 +313,7 @@ export const SETTING_RULES: readonly Rule[] = [
     match: /--enable-auto-tool-choice requires --tool-call-parser/,
     explain: says(
       'enable-auto-tool-choice needs a tool-call-parser.',
-      'Set tool-call-parser to that of the model’s family, or remove enable-auto-tool-choice.',
+      "Set tool-call-parser to that of the model's family, or remove enable-auto-tool-choice.",
     ),
   },
   {
@@ -342,7 +342,7 @@ export const SETTING_RULES: readonly Rule[] = [
     explain: ([, heads, asked]) => {
       const size = divisorBelow(Number(heads), Number(asked))
       return {
-        cause: `The model’s ${heads} attention heads cannot be shared by ${asked} GPUs.`,
+        cause: `The model's ${heads} attention heads cannot be shared by ${asked} GPUs.`,
         fix: `Set tensor-parallel-size to ${size}.`,
         change: { 'args.tensor-parallel-size': size },
       }
@@ -524,23 +524,23 @@ export const MODEL_RULES: readonly Rule[] = [
   {
     class: 'model_bad',
     match: /config file at '(.+?)' is not a valid JSON file/,
-    explain: ([, path]) => ({ cause: `${path} is not JSON.`, fix: 'Get the model’s files again.' }),
+    explain: ([, path]) => ({ cause: `${path} is not JSON.`, fix: "Get the model's files again." }),
   },
   {
     class: 'model_bad',
     match: /Cannot find any model weights with `(.+?)`/,
-    explain: ([, path]) => ({ cause: `There are no weights in ${path}.`, fix: 'Get the model’s files again.' }),
+    explain: ([, path]) => ({ cause: `There are no weights in ${path}.`, fix: "Get the model's files again." }),
   },
   {
     class: 'model_bad',
     match:
       /Error while deserializing header|SafetensorError|incomplete metadata, file not fully covered|invalid header deserialization/,
-    explain: says('A file of the weights is cut off or damaged.', 'Check the model’s files, and get that one again.'),
+    explain: says('A file of the weights is cut off or damaged.', "Check the model's files, and get that one again."),
   },
   {
     class: 'model_bad',
     match: /No such file or directory: '?(\S+?\.(?:safetensors|bin|json|model|gguf|txt))'?/,
-    explain: ([, path]) => ({ cause: `${path} is missing.`, fix: 'Get the model’s files again.' }),
+    explain: ([, path]) => ({ cause: `${path} is missing.`, fix: "Get the model's files again." }),
   },
   {
     class: 'model_bad',
@@ -548,14 +548,14 @@ export const MODEL_RULES: readonly Rule[] = [
       /KeyError: '(\S*(?:weight|bias|scale)\w*)'|size mismatch for (\S+?):|Following weights were not initialized from checkpoint/,
     explain: ([, key, name]) => ({
       cause: `The weights do not fit the model${key || name ? ` (${key ?? name})` : ''}.`,
-      fix: 'Check the model’s files against its page, and get them again.',
+      fix: "Check the model's files against its page, and get them again.",
     }),
   },
   {
     class: 'model_bad',
     match:
       /Couldn't instantiate the backend tokenizer|Can't load tokenizer for '(.+?)'|Unable to load vocabulary|tokenizer\.json.*(?:expected|invalid)/,
-    explain: says('The model’s tokenizer is missing or damaged.', 'Get the model’s files again, or set tokenizer.'),
+    explain: says("The model's tokenizer is missing or damaged.", "Get the model's files again, or set tokenizer."),
   },
 ]
 
@@ -566,7 +566,7 @@ export const HOST_RULES: readonly Rule[] = [
     match:
       /\[Errno (?:98|48|10048)\].*|Address already in use|port is already allocated|couldn't bind HTTP server socket/,
     explain: (_, { settings }) => ({
-      cause: `Another program listens on ${settings.port === undefined ? 'the engine’s port' : `port ${settings.port}`}.`,
+      cause: `Another program listens on ${settings.port === undefined ? "the engine's port" : `port ${settings.port}`}.`,
       fix: 'End that program, or set `port` to a free one.',
     }),
   },
@@ -583,7 +583,7 @@ export const HOST_RULES: readonly Rule[] = [
     match: /\[Errno 30\] Read-only file system(?:: '(.+?)')?/,
     explain: ([, path]) => ({
       cause: `The file system may not be written${path ? ` (${path})` : ''}.`,
-      fix: 'Move the model’s and the cache’s folder.',
+      fix: "Move the model's and the cache's folder.",
     }),
   },
   {
@@ -744,7 +744,7 @@ export const LLAMA_RULES: readonly Rule[] = [
     class: 'model_bad',
     match:
       /invalid magic characters|data is not within the file bounds|model is corrupted or incomplete|failed to read (?:key-value pairs|tensor (?:info|data))/,
-    explain: says('The model’s file is cut off, or no GGUF file.', 'Get the file again.'),
+    explain: says("The model's file is cut off, or no GGUF file.", 'Get the file again.'),
   },
   {
     class: 'engine_old',

@@ -95,20 +95,20 @@ function notStarted({ spawnError }: EngineEnd): EngineFailure | null {
     case 'ENOENT':
       return failure(
         'executable_missing',
-        'The engine’s program was not found.',
+        "The engine's program was not found.",
         'Install it, or set `executable` or `venv` to where it is.',
       )
     case 'EACCES':
     case 'EPERM':
       return failure(
         'executable_bad',
-        'The engine’s program may not be executed.',
+        "The engine's program may not be executed.",
         'Make the file executable, or set `executable` to the right one.',
       )
     case 'ENOEXEC':
       return failure(
         'executable_bad',
-        'The engine’s program is not made for this machine.',
+        "The engine's program is not made for this machine.",
         'Set `executable` to one that is.',
       )
     case 'ENOMEM':
@@ -122,7 +122,7 @@ function notStarted({ spawnError }: EngineEnd): EngineFailure | null {
     default:
       return failure(
         'executable_bad',
-        `The engine’s program could not be started (${spawnError}).`,
+        `The engine's program could not be started (${spawnError}).`,
         'Check `executable`.',
       )
   }

@@ -121,7 +121,7 @@ test('at least 95 of 100 failing starts are named, and no remedy is a wrong one'
   expect(told.filter((one) => one.class !== 'unknown').length / CORPUS.length).toBeGreaterThanOrEqual(0.95)
 })
 
-test('the prefixes are not needed: a logging configuration of one’s own leaves them out', () => {
+test("the prefixes are not needed: a logging configuration of one's own leaves them out", () => {
   for (const { name, recording } of CORPUS) {
     const lines = recordedLines(recording)
     const bare = lines.map((line) => line.replace(/^\([\w-]+ pid=\d+\) /, ''))

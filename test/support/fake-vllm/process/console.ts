@@ -2,19 +2,20 @@ import { writeSync } from 'node:fs'
 
 /**
  * Prints as Python does: the call returns when the pipe has taken it all. A pipe that nobody reads holds 64 KiB, and
- * then this blocks the whole process, as it blocks vLLM; one without a reader takes nothing, and nobody minds.
+ * then this blocks the whole process, as it blocks vLLM; one without a reader takes nothing: then it gives false.
  */
-export function print(stream: 'out' | 'err', text: string): void {
+export function print(stream: 'out' | 'err', text: string): boolean {
   const fd = stream === 'out' ? 1 : 2
   for (let bytes = Buffer.from(text); bytes.length > 0; ) {
     try {
       bytes = bytes.subarray(writeSync(fd, bytes))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code !== 'EAGAIN') return
+      if (code !== 'EAGAIN') return false
       Atomics.wait(IDLE, 0, 0, 5)
     }
   }
+  return true
 }
 
 const IDLE = new Int32Array(new SharedArrayBuffer(4))

@@ -48,6 +48,8 @@ export type FakeHost = {
   vllm: (change: Partial<VllmScript>) => void
   /** Changes what `nvidia-smi` says from its next reading on. */
   smi: (change: Partial<SmiScript>) => void
+  /** Another command, as a shell script that needs nothing on PATH; null takes one away. */
+  install: (name: string, shell: string | null) => void
   /** Every run so far, the oldest first. */
   runs: () => VllmRun[]
   /** What living processes hold of the GPUs. */
@@ -83,6 +85,10 @@ export function createFakeHost(given: { vllm?: Partial<VllmScript>; smi?: Partia
       script = { ...script, smi: { ...script.smi, ...change } }
       write()
     },
+    install: (name, shell) => {
+      if (shell === null) rmSync(join(files.bin, name), { force: true })
+      else writeExecutable(join(files.bin, name), shell)
+    },
     runs: () => runsIn(files.runs),
     held: () => heldVram(folder),
     dispose: () => {
@@ -99,7 +105,11 @@ export function aGpu(change: Partial<FakeGpu> = {}): FakeGpu {
 
 function writeCommand(path: string, program: string, folder: string): void {
   const file = fileURLToPath(new URL(program, import.meta.url))
-  writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' --no-warnings '${file}' '${folder}' "$@"\n`)
+  writeExecutable(path, `exec '${process.execPath}' --no-warnings '${file}' '${folder}' "$@"`)
+}
+
+function writeExecutable(path: string, shell: string): void {
+  writeFileSync(path, `#!/bin/sh\n${shell}\n`)
   chmodSync(path, 0o755)
 }
 

@@ -18,7 +18,8 @@ for (let round = 0; ; round += 1) {
     print('out', failed.text)
     process.exit(failed.code)
   }
-  print('out', smi.mode === 'nonsense' ? NONSENSE : reading(smi))
+  // As the real one, which a broken pipe ends.
+  if (!print('out', smi.mode === 'nonsense' ? NONSENSE : reading(smi))) process.exit(141)
   if (smi.mode === 'exits' && round > 0) process.exit(0)
   if (loopMs === null) process.exit(0)
   await pause(loopMs)
