@@ -1,3 +1,4 @@
+import { type Dispatcher, request } from 'undici'
 import {
   type AppCommands,
   COMMANDS,
@@ -39,12 +40,11 @@ export async function watchSnapshots(
   const silence = new AbortController()
   const timer = setTimeout(() => silence.abort(), SILENCE_MS)
   try {
-    const response = await send(target, 'GET', EVENTS_PATH, null, AbortSignal.any([signal, silence.signal]))
-    if (response.body === null) return
+    const { body } = await send(target, 'GET', EVENTS_PATH, {}, AbortSignal.any([signal, silence.signal]))
     const framer = new SseFramer()
-    for await (const chunk of response.body) {
+    for await (const chunk of body) {
       timer.refresh()
-      const events = framer.push(Buffer.from(chunk))
+      const events = framer.push(chunk as Buffer)
       if (framer.pending > MAX_EVENT_BYTES) throw new UnreachableError(`${target.address} sends no end of an event.`)
       if (events === null) continue
       for (const { name, data } of readEvents(events)) {
@@ -67,44 +67,40 @@ async function call(target: AdminTarget, row: CommandRow, args: Record<string, u
     delete rest[name]
   }
   const signal = AbortSignal.timeout(ANSWER_MS)
-  if (row.method === 'POST') return await (await send(target, 'POST', path, rest, signal)).json()
+  if (row.method === 'POST') return await (await send(target, 'POST', path, rest, signal)).body.json()
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(rest)) query.set(name, String(value))
-  return await (await send(target, 'GET', query.size === 0 ? path : `${path}?${query}`, null, signal)).json()
+  return await (await send(target, 'GET', query.size === 0 ? path : `${path}?${query}`, {}, signal)).body.json()
 }
 
+/** undici's own request, since `fetch` refuses the ports that browsers do. Redirects are not followed. */
 async function send(
   { address, key }: AdminTarget,
-  method: string,
+  method: 'GET' | 'POST',
   path: string,
-  body: Record<string, unknown> | null,
+  body: Record<string, unknown>,
   signal: AbortSignal,
-): Promise<Response> {
+): Promise<Dispatcher.ResponseData> {
   const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` }
-  const hasBody = body !== null && Object.keys(body).length > 0
-  if (hasBody) headers['content-type'] = 'application/json'
-  let response: Response
+  const text = Object.keys(body).length === 0 ? null : JSON.stringify(body)
+  if (text !== null) headers['content-type'] = 'application/json'
+  let response: Dispatcher.ResponseData
   try {
-    const init: RequestInit = { method, headers, signal, redirect: 'error' }
-    response = await fetch(address + path, hasBody ? { ...init, body: JSON.stringify(body) } : init)
+    response = await request(address + path, { method, headers, body: text, signal, bodyTimeout: 0 })
   } catch (error) {
-    throw new UnreachableError(`Nothing answers at ${address} (${causeOf(error)}).`)
+    const { code, name } = error as NodeJS.ErrnoException
+    throw new UnreachableError(`Nothing answers at ${address} (${code ?? name}).`)
   }
-  if (response.ok) return response
+  if (response.statusCode === 200) return response
   throw new CommandError(await readProblem(response, address))
 }
 
 /** The error object of DESIGN 4.2, back as the value that it was. */
-async function readProblem(response: Response, address: string): Promise<Problem> {
-  const body = (await response.json().catch(() => null)) as { error?: Partial<Record<string, unknown>> } | null
-  const { code, message, param } = body?.error ?? {}
+async function readProblem({ statusCode, body }: Dispatcher.ResponseData, address: string): Promise<Problem> {
+  const told = (await body.json().catch(() => null)) as { error?: Partial<Record<string, unknown>> } | null
+  const { code, message, param } = told?.error ?? {}
   if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code) || typeof message !== 'string') {
-    throw new UnreachableError(`What answers at ${address} is not a Lexora (HTTP ${response.status}).`)
+    throw new UnreachableError(`What answers at ${address} is not a Lexora (HTTP ${statusCode}).`)
   }
   return problem(code as ErrorCode, message, typeof param === 'string' ? { param } : {})
-}
-
-function causeOf(error: unknown): string {
-  const { name, cause } = error as Error & { cause?: { code?: string } }
-  return cause?.code ?? name
 }

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest'
+import { USAGE } from '../../src/app/args.ts'
+import { isCommand, parseCommandLine } from '../../src/cli/arguments.ts'
+import { COMMANDS, type CommandRow, pathArguments } from '../../src/protocol/commands.ts'
+
+const rows = Object.entries(COMMANDS) as [string, CommandRow][]
+const plain = { json: false, watch: false, host: null, key: null }
+
+describe('every command', () => {
+  test.each(rows)('%s is called by its words', (name, row) => {
+    const places = pathArguments(row).map((_, i) => `value-${i}`)
+    const args = Object.fromEntries(pathArguments(row).map((argument, i) => [argument, places[i]]))
+    expect(parseCommandLine([...row.cli, ...places])).toEqual({ do: 'command', asked: { name, args, ...plain } })
+    expect(isCommand(row.cli[0])).toBe(true)
+  })
+
+  test.each(rows)('%s is in the usage', (_, row) => {
+    expect(USAGE).toMatch(new RegExp(`^  ${row.cli.join(' ')}\\b.*  ${row.about}$`, 'm'))
+  })
+})
+
+test.each([undefined, '--no-ui', '--help', 'config', 'nothing'])('%s starts no command', (word) => {
+  expect(isCommand(word)).toBe(false)
+})
+
+test('options may stand anywhere', () => {
+  const asked = { name: 'cancelRequest', args: { id: 'r-1' }, json: true, watch: false, host: 'gpu:9', key: 'k' }
+  expect(parseCommandLine(['requests', '--json', 'cancel', '--host', 'gpu:9', 'r-1', '--key=k'])).toEqual({
+    do: 'command',
+    asked,
+  })
+})
+
+test('--help explains instead', () => {
+  expect(parseCommandLine(['requests', 'cancel', '-h'])).toEqual({ do: 'help' })
+})
+
+test.each<[argv: string[], message: string]>([
+  [['requests', 'cancel'], 'requests cancel needs ID.'],
+  [['requests', 'cancle', 'x'], "requests takes no 'cancle'."],
+  [['pause', 'now'], "pause takes no 'now'."],
+  [['pause', '--watch'], 'pause has no --watch.'],
+  [['requests', 'cancel', 'a b'], 'id: is not a request id'],
+  [['stauts'], "There is no command 'stauts'. Did you mean 'status'?"],
+])('%j is refused', (argv, message) => {
+  expect(parseCommandLine(argv)).toEqual({ do: 'usage-error', message })
+})
+
+test('an option that nobody knows is named', () => {
+  expect(parseCommandLine(['status', '--wach'])).toMatchObject({
+    do: 'usage-error',
+    message: expect.stringContaining('--wach'),
+  })
+})
