@@ -1,18 +1,15 @@
 import type { EngineFailure } from '../protocol/engine.ts'
 import { parseLogLine, type Speaker } from './engine-log.ts'
-import {
-  DEVICE_RULES,
-  HOST_RULES,
-  LAUNCH_RULES,
-  LLAMA_RULES,
-  MEMORY_RULES,
-  MODEL_RULES,
-  type Rule,
-  SETTING_RULES,
-  type Settings,
-} from './failure-causes.ts'
+import { DEVICE_RULES } from './failures/device.ts'
+import { HOST_RULES } from './failures/host.ts'
+import { LAUNCH_RULES } from './failures/launch.ts'
+import { LLAMA_RULES } from './failures/llama-server.ts'
+import { MEMORY_RULES } from './failures/memory.ts'
+import { MODEL_RULES } from './failures/model.ts'
+import type { Rule, Settings } from './failures/rule.ts'
+import { SETTING_RULES } from './failures/settings.ts'
 
-export type { Settings } from './failure-causes.ts'
+export type { Settings } from './failures/rule.ts'
 
 /** How an engine ended, or that it could not be started. */
 export type EngineEnd = {

@@ -1,0 +1,104 @@
+import { type Rule, says } from './rule.ts'
+
+/** reference/vllm.md 3.5. */
+export const HOST_RULES: readonly Rule[] = [
+  {
+    class: 'port_busy',
+    match:
+      /\[Errno (?:98|48|10048)\].*|Address already in use|port is already allocated|couldn't bind HTTP server socket/,
+    explain: (_, { settings }) => ({
+      cause: `Another program listens on ${settings.port === undefined ? "the engine's port" : `port ${settings.port}`}.`,
+      fix: 'End that program, or set `port` to a free one.',
+    }),
+  },
+  {
+    class: 'disk',
+    match: /(?:\[Errno 28\] )?No space left on device(?:: '(.+?)')?/,
+    explain: ([, path]) => ({
+      cause: `The disk is full${path ? ` (${path})` : ''}.`,
+      fix: 'Free some space: models and compile caches are the largest.',
+    }),
+  },
+  {
+    class: 'disk',
+    match: /\[Errno 30\] Read-only file system(?:: '(.+?)')?/,
+    explain: ([, path]) => ({
+      cause: `The file system may not be written${path ? ` (${path})` : ''}.`,
+      fix: "Move the model's and the cache's folder.",
+    }),
+  },
+  {
+    class: 'permission',
+    match: /\[Errno 13\] Permission denied: '(.+?)'/,
+    explain: ([, path]) => ({ cause: `It may not read or write ${path}.`, fix: 'Give this user access to it.' }),
+  },
+  {
+    class: 'host_limits',
+    match: /\[Errno 24\] Too many open files/,
+    explain: says('It may not open so many files.', 'Raise the limit of open files (`ulimit -n`).'),
+  },
+  {
+    class: 'cpu_memory',
+    match:
+      /Available memory on node \d+ \(([\d.]+)\/([\d.]+) GiB\) (?:on kv cache allocation is less than requested memory for kv|on startup is less than desired CPU memory utilization) \(([\d.]+)/,
+    explain: ([, free = '', total]) => {
+      const space = Math.max(1, Math.floor(Number(free) * 0.5))
+      return {
+        cause: `${free} of ${total} GiB of memory are free, which is less than was asked for.`,
+        fix: `Set VLLM_CPU_KVCACHE_SPACE to ${space} in \`env\`.`,
+        change: { 'env.VLLM_CPU_KVCACHE_SPACE': String(space) },
+      }
+    },
+  },
+  {
+    class: 'host_limits',
+    match:
+      /Resource temporarily unavailable|\[Errno 12\] Cannot allocate memory|can't start new thread|DefaultCPUAllocator: can't allocate memory|std::bad_alloc|MemoryError/,
+    canHeal: true,
+    explain: says(
+      'The system gave it no more memory or threads.',
+      'Close other programs, or raise the limits of this user (`ulimit -v`, `ulimit -u`).',
+    ),
+  },
+  {
+    class: 'start_timeout',
+    match: /Timed out waiting for engine core processes to start.*?Waited (\d+)s/,
+    canHeal: true,
+    explain: ([, seconds]) => {
+      const longer = Number(seconds) * 3
+      return {
+        cause: `Loading took longer than the ${seconds} s that vLLM waits.`,
+        fix: `Set VLLM_ENGINE_READY_TIMEOUT_S to ${longer} in \`env\`.`,
+        change: { 'env.VLLM_ENGINE_READY_TIMEOUT_S': String(longer) },
+      }
+    },
+  },
+  {
+    class: 'environment',
+    match: /undefined symbol: |(lib(?:cudart|cublas|cudnn|nccl|torch)\S*?\.so[\d.]*): cannot open shared object file/,
+    explain: ([, library]) => ({
+      cause: library
+        ? `${library} is missing: its parts are of different builds.`
+        : 'Its parts are of different builds.',
+      fix: 'Install the engine anew, into an environment of its own.',
+    }),
+  },
+  {
+    class: 'environment',
+    match:
+      /ModuleNotFoundError: No module named '([\w.]+)'|PackageNotFoundError: No package metadata was found for (\S+)/,
+    explain: ([, module, packageName]) => ({
+      cause: `The Python environment has no ${module ?? packageName}.`,
+      fix: 'Install the engine anew, or set `venv` to an environment that has it.',
+    }),
+  },
+  {
+    class: 'ipc_path',
+    match: /ipc path ".*?" is longer than (\d+) characters/,
+    explain: says(
+      'The folder for its sockets has too long a name.',
+      'Set VLLM_RPC_BASE_PATH to a short folder in `env`.',
+      { 'env.VLLM_RPC_BASE_PATH': '/tmp' },
+    ),
+  },
+]
