@@ -1,0 +1,97 @@
+/** The program as it is started by hand: its run file, and the commands beside it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+import { startFake, until } from '../support/app.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
+
+type Run = { child: ChildProcess; out: () => string; ended: Promise<number | null> }
+
+function lexora(home: string, argv: string[], env: Record<string, string> = {}): Run {
+  const child = spawn(process.execPath, [PROGRAM, ...argv], {
+    cwd: home,
+    env: { PATH: process.env['PATH'], LEXORA_HOME: home, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (text: Buffer) => (out += text.toString()))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return { child, out: () => out, ended }
+}
+
+function aHome(): string {
+  const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }))
+  return home
+}
+
+async function serve(home: string): Promise<Run> {
+  const { url } = await startFake()
+  const run = lexora(home, ['--no-ui', '--port', '0', '--log-format', 'json'], { LEXORA_VLLM__URL: url })
+  await until(
+    () => run.out().includes('"msg":"ready"') || run.child.exitCode !== null,
+    () => run.out(),
+  )
+  return run
+}
+
+async function status(home: string): Promise<{ code: number | null; out: string }> {
+  const run = lexora(home, ['status'])
+  return { code: await run.ended, out: run.out() }
+}
+
+test('a Lexora that was asked to stop takes its run file with it; one that was killed is not believed any more', async () => {
+  const home = aHome()
+  const runFile = join(home, 'run.json')
+  const first = await serve(home)
+  expect(await status(home)).toEqual({ code: 0, out: expect.stringContaining(`pid ${first.child.pid}`) })
+  first.child.kill('SIGTERM')
+  expect(await first.ended).toBe(0)
+  expect(existsSync(runFile)).toBe(false)
+
+  const second = await serve(home)
+  second.child.kill('SIGKILL')
+  await second.ended
+  expect(existsSync(runFile)).toBe(true)
+  expect((await status(home)).code).toBe(3)
+
+  const third = await serve(home)
+  expect(await status(home)).toEqual({ code: 0, out: expect.stringContaining(`pid ${third.child.pid}`) })
+})
+
+test('a second Lexora of the same user serves beside the first, says who the CLI finds, and leaves its file alone', async () => {
+  const home = aHome()
+  const [first, second] = [await serve(home), await serve(home)]
+  expect(second.out()).toContain('another Lexora of this user')
+  expect((await status(home)).out).toContain(`pid ${first.child.pid}`)
+  second.child.kill('SIGTERM')
+  await second.ended
+  expect((await status(home)).out).toContain(`pid ${first.child.pid}`)
+})
+
+test('the token stands in the run file and nowhere else', async () => {
+  const home = aHome()
+  const run = await serve(home)
+  const { token } = JSON.parse(readFileSync(join(home, 'run.json'), 'utf8')) as { token: string }
+  const told = [await status(home), { out: run.out() }].map(({ out }) => out).join('')
+  expect(token).toHaveLength(43)
+  expect(told).not.toContain(token)
+})
+
+test('Ctrl-C ends a watch, not the server', async () => {
+  const home = aHome()
+  const server = await serve(home)
+  const watching = lexora(home, ['status', '--watch'])
+  await until(() => watching.out().includes('serving'))
+  watching.child.kill('SIGINT')
+  expect(await watching.ended).toBe(0)
+  expect([server.child.exitCode, (await status(home)).code]).toEqual([null, 0])
+})
