@@ -54,7 +54,7 @@ const WIDE =
 const MARK = /\p{Mn}/u
 
 /** How many columns of a terminal it takes: East Asian letters take two, combining marks none. */
-function cells(text: string): number {
+export function cells(text: string): number {
   let sum = 0
   for (const char of text) sum += MARK.test(char) ? 0 : WIDE.test(char) ? 2 : 1
   return sum

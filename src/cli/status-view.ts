@@ -1,5 +1,5 @@
 import type { AppSnapshot, BackendReport, QueueView, UserView } from '../protocol/snapshot.ts'
-import { type Column, count, cut, duration, millis, plain, table } from './format.ts'
+import { type Column, cells, count, cut, duration, millis, plain, table } from './format.ts'
 
 export type Tone = 'good' | 'warn' | 'bad' | 'dim' | 'bold'
 export type Look = { width: number; paint: (tone: Tone, text: string) => string }
@@ -35,7 +35,8 @@ export function statusLine({ takenAt, server, health, queues, stats }: AppSnapsh
   return `${takenAt} ${server.state} ${health.status} ${told.join(' ')}`
 }
 
-function headLines({ server, health, stats, users }: AppSnapshot, { width, paint }: Look): string[] {
+function headLines({ server, health, stats, users }: AppSnapshot, look: Look): string[] {
+  const stateTone = server.state === 'serving' ? 'good' : 'warn'
   const tone = health.status === 'healthy' ? 'good' : health.status === 'degraded' ? 'warn' : 'bad'
   const tokens = users.reduce((sum, user) => sum + user.tokensThisMinute, 0)
   const { ttft } = stats
@@ -47,10 +48,10 @@ function headLines({ server, health, stats, users }: AppSnapshot, { width, paint
   ]
   const about = [`up ${health.uptime}`, `pid ${server.pid}`, server.configPath ?? 'default configuration']
   return [
-    `${paint('bold', `Lexora ${server.version}`)} · ${paint(server.state === 'serving' ? 'good' : 'warn', server.state)} · ${server.address}`,
-    `${paint(tone, health.status)}${cut(` · ${about.map(plain).join(' · ')}`, width - health.status.length)}`,
-    ...health.reasons.map((reason) => cut(`  ${plain(reason)}`, width)),
-    cut(rates.join(' · '), width),
+    line(look, ['bold', `Lexora ${server.version}`], ' · ', [stateTone, server.state], ` · ${server.address}`),
+    line(look, [tone, health.status], ` · ${about.map(plain).join(' · ')}`),
+    ...health.reasons.map((reason) => line(look, `  ${plain(reason)}`)),
+    line(look, rates.join(' · ')),
   ]
 }
 
@@ -102,7 +103,7 @@ function limitOf(queue: QueueView | undefined): string {
 }
 
 function queueLines({ backend, depth, waiting, permits }: QueueView, look: Look): string[] {
-  const alarm = permits.alarm === null ? [] : ['', look.paint('warn', `${plain(backend)}: ${plain(permits.alarm)}`)]
+  const alarm = permits.alarm === null ? [] : ['', line(look, ['warn', `${plain(backend)}: ${plain(permits.alarm)}`])]
   if (waiting.length === 0) return alarm
   const columns: Column[] = [
     { title: 'PLACE', align: 'right' },
@@ -125,10 +126,10 @@ function queueLines({ backend, depth, waiting, permits }: QueueView, look: Look)
       predictedWaitMs === null ? '-' : `~${duration(predictedWaitMs)}`,
     ])
   const all = depth.high + depth.normal + depth.low
-  const more = all > rows.length ? [look.paint('dim', `… and ${count(all - rows.length)} more`)] : []
+  const more = all > rows.length ? [line(look, ['dim', `… and ${count(all - rows.length)} more`])] : []
   const title = `Waiting for ${plain(backend)}: high ${depth.high} · normal ${depth.normal} · low ${depth.low}`
   const [head = '', ...body] = table(columns, rows, look.width)
-  return [...alarm, '', look.paint('bold', title), look.paint('dim', head), ...body, ...more]
+  return [...alarm, '', line(look, ['bold', title]), look.paint('dim', head), ...body, ...more]
 }
 
 function userLines({ users, queues }: AppSnapshot, look: Look): string[] {
@@ -160,7 +161,7 @@ function userLines({ users, queues }: AppSnapshot, look: Look): string[] {
       limitsOf(user),
     ]
   })
-  const more = users.length > rows.length ? [look.paint('dim', `… and ${users.length - rows.length} more`)] : []
+  const more = users.length > rows.length ? [line(look, ['dim', `… and ${users.length - rows.length} more`])] : []
   return [...section(columns, rows, look), ...more]
 }
 
@@ -187,6 +188,20 @@ function limitsOf({ limits }: UserView): string {
 function section(columns: readonly Column[], rows: readonly string[][], { width, paint }: Look): string[] {
   const [head = '', ...body] = table(columns, rows, width)
   return ['', paint('dim', head), ...body]
+}
+
+/** Pieces of one line, cut together at the width: a line that wraps would spoil what is redrawn in place. */
+function line({ width, paint }: Look, ...pieces: (string | [Tone, string])[]): string {
+  let left = width
+  let drawn = ''
+  for (const piece of pieces) {
+    const [tone, text] = typeof piece === 'string' ? [null, piece] : piece
+    const kept = cut(text, left)
+    left -= cells(kept)
+    drawn += tone === null ? kept : paint(tone, kept)
+    if (kept !== text) break
+  }
+  return drawn
 }
 
 function sumDepth(queues: readonly QueueView[]): Record<'high' | 'normal' | 'low' | 'waiting', number> {

@@ -80,6 +80,14 @@ describe('the run file', () => {
     expect(read(path).token).toBe(two.token)
   })
 
+  test('that cannot be written is an error of its claim alone', async () => {
+    const path = aPath()
+    writeFileSync(join(path, '..'), 'a file where the folder should be')
+    await expect(new RunFile(path).claim(facts(await aListener()))).rejects.toThrow()
+    new RunFile(path).release()
+    expect(await findRunning(path)).toEqual({ is: 'absent' })
+  })
+
   test('that several claim at once goes to one of them', async () => {
     const path = aPath()
     const address = await aListener()

@@ -49,6 +49,11 @@ describe('the rules', () => {
       ["src/backends/a.ts imports '../engine/b.ts': engine (rank 3) is not below backends (rank 3)"],
     ],
     [
+      'the headless entry in the cli',
+      aFile('cli/a.ts', '../headless.ts', '../app/b.ts', '../protocol/c.ts'),
+      ["src/cli/a.ts imports '../headless.ts': headless (rank 6) is not below cli (rank 6)"],
+    ],
+    [
       'telemetry in wire',
       aFile('wire/a.ts', '../telemetry/b.ts'),
       ["src/wire/a.ts imports '../telemetry/b.ts': telemetry (rank 1) is not below wire (rank 1)"],

@@ -163,9 +163,11 @@ polite         0        1    ~0.4 s       0.04 s  0.4 s       60         900    
   })
 
   test('is cut at the width of the terminal', () => {
-    const lines = view(anOverload(), { width: 60 }).split('\n').slice(1)
-    expect(Math.max(...lines.map((line) => line.length))).toBe(60)
-    expect(lines.filter((line) => line.endsWith('…')).length).toBeGreaterThan(5)
+    for (const width of [60, 20, 1]) {
+      const lines = view(anOverload(), { width }).split('\n')
+      expect(Math.max(...lines.map((line) => line.length))).toBe(width)
+      expect(lines.filter((line) => line.endsWith('…')).length).toBeGreaterThan(5)
+    }
   })
 
   test('keeps its columns with names in other scripts', () => {
