@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FakeOptions } from '../options.ts'
-import { type FakeVllm, startFakeVllm } from '../server.ts'
+import type { FakeVllm } from '../server.ts'
 import { isSet, type ServeArguments, value, values } from './arguments.ts'
 import { print } from './console.ts'
 import { type CoreLink, startCore } from './core-link.ts'
@@ -17,8 +17,8 @@ export type RunEvent =
   | { is: 'started'; pid: number; argv: string[]; env: Record<string, string> }
   | { is: 'spawned'; pid: number; role: 'engine' | 'worker' }
   | { is: 'failed'; failed: string }
-  | { is: 'ready'; port: number }
-  | { is: 'deaf'; port: number }
+  | { is: 'bound'; port: number }
+  | { is: 'ready' | 'deaf' }
 
 /** `vllm serve`: starts as its script says, and serves until it is ended. */
 export async function serve(folder: string, script: HostScript, args: ServeArguments, argv: string[]): Promise<void> {
@@ -44,12 +44,15 @@ export async function serve(folder: string, script: HostScript, args: ServeArgum
   const uds = value(args, '--uds')
   let bound: { handle: object; port: number } | null = null
   let core: CoreLink | null = null
+  let argumentsAreShown = false
   let server: FakeVllm | null = null
+  const workers: number[] = []
   const shutdown = createShutdown({
     script: script.vllm,
     timeout: shutdownTimeout,
-    port,
+    port: () => facts.port,
     core: () => core,
+    workers: () => workers,
     server: () => server,
   })
 
@@ -69,13 +72,16 @@ export async function serve(folder: string, script: HostScript, args: ServeArgum
 
   /** The port is bound once the arguments are shown, and served before the last line. */
   async function beforePiece({ text }: Printed): Promise<boolean> {
-    if (text.includes('Resolved architecture') && !bound) {
+    if (argumentsAreShown && !bound) {
       bound = uds === null ? bindPort(host, port) : bindPath(uds)
       if (!bound) {
         await play(portTaken())
         process.exit(1)
       }
+      facts.port = bound.port
+      note({ is: 'bound', port: bound.port })
     }
+    argumentsAreShown ||= text.includes('non-default args')
     if (text.startsWith('INFO:     Application startup complete')) await listen()
     return uvicornSays('info') || !/^INFO: {5}(Started|Waiting|Application)/.test(text)
   }
@@ -86,7 +92,10 @@ export async function serve(folder: string, script: HostScript, args: ServeArgum
       planFile,
       JSON.stringify({ folder, script: script.vllm, facts, plan, shutdownTimeout } satisfies CorePlan),
     )
-    const started = startCore(planFile, (pid) => note({ is: 'spawned', pid, role: 'worker' }))
+    const started = startCore(planFile, (pid) => {
+      workers.push(pid)
+      note({ is: 'spawned', pid, role: 'worker' })
+    })
     note({ is: 'spawned', pid: started.pid, role: 'engine' })
     void started.exited.then((code) => shutdown.coreExited(code))
     shutdown.watchSignals()
@@ -100,12 +109,14 @@ export async function serve(folder: string, script: HostScript, args: ServeArgum
   }
 
   async function listen(): Promise<void> {
+    // Only who gets so far loads it: most starts in tests fail.
+    const { startFakeVllm } = await import('../server.ts')
     try {
       server = await startFakeVllm({ ...options(), host, port: bound!.port, bound: bound!.handle, core: core! })
-      note({ is: 'ready', port: server.port || port })
+      note({ is: 'ready' })
     } catch {
       // Somebody listens there since. vLLM says that it is up, and does not notice that nobody can reach it.
-      note({ is: 'deaf', port })
+      note({ is: 'deaf' })
     }
     shutdown.ready()
   }
@@ -161,11 +172,10 @@ function isLast(blocks: Printed[][], number: number): boolean {
   return blocks.slice(number).every((block) => block[0]!.owner === 'api')
 }
 
-/** What a test may want to know of the environment that was given. */
+/** The environment as it was given, without what our own command adds. */
 function environment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])),
-  )
+  const { NODE_COMPILE_CACHE: _, ...given } = process.env
+  return Object.fromEntries(Object.entries(given).flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])))
 }
 
 /** As Python prints the dictionary of what differs from the defaults. */

@@ -52,6 +52,8 @@ async function take(message: ToCore): Promise<void> {
       requests = message.count
       return
     case 'fail':
+      ending = true
+      endWorkers('SIGKILL')
       process.exit(1)
   }
 }
@@ -102,7 +104,11 @@ async function workerGone(number: number, code: number): Promise<void> {
     'multiproc_executor.py:315',
     `Worker proc ${name} died unexpectedly (exit code: ${code}), shutting down executor.`,
   )
-  say('ERROR', 'core.py:1512', 'EngineCore encountered a fatal error.')
+  say('INFO', 'multiproc_executor.py:479', '[shutdown] Executor: waiting for worker exit count=0')
+  say('INFO', 'multiproc_executor.py:486', '[shutdown] Executor: all workers exited gracefully')
+  say('ERROR', 'core.py:1512', 'EngineCore encountered a fatal error.\r')
+  say('ERROR', 'core.py:1512', 'Traceback (most recent call last):\r')
+  say('ERROR', 'core.py:1512', 'RuntimeError: cancelled')
   endWorkers('SIGKILL')
   process.exit(1)
 }
@@ -132,16 +138,7 @@ async function step(): Promise<void> {
  */
 async function orphaned(): Promise<void> {
   if (isWorker) {
-    print(
-      'out',
-      logLine(
-        logName,
-        process.pid,
-        'INFO',
-        'multiproc_executor.py:843',
-        'Parent process exited, terminating worker queues',
-      ),
-    )
+    say('INFO', 'multiproc_executor.py:843', 'Parent process exited, terminating worker queues')
     await scaled(4.1)
     process.exit(0)
   }

@@ -31,6 +31,8 @@ export type VllmRun = {
   env: Record<string, string>
   engineCore: number | null
   workers: number[]
+  /** Bound from early on, served once it is ready. */
+  port: number | null
   /** It said that it is up; `deaf`: without anybody being able to reach it. */
   is: 'starting' | 'ready' | 'deaf'
   /** Pids of it that live now. */
@@ -103,9 +105,15 @@ export function aGpu(change: Partial<FakeGpu> = {}): FakeGpu {
   return { ...DEFAULT_GPU, ...change }
 }
 
+/** Compiled once, a program of fifty files starts three times as fast. */
+const CACHE = fileURLToPath(new URL('../../../../.cache/fake-vllm', import.meta.url))
+
 function writeCommand(path: string, program: string, folder: string): void {
   const file = fileURLToPath(new URL(program, import.meta.url))
-  writeExecutable(path, `exec '${process.execPath}' --no-warnings '${file}' '${folder}' "$@"`)
+  writeExecutable(
+    path,
+    `NODE_COMPILE_CACHE='${CACHE}' exec '${process.execPath}' --no-warnings '${file}' '${folder}' "$@"`,
+  )
 }
 
 function writeExecutable(path: string, shell: string): void {
@@ -138,6 +146,7 @@ function runFrom(text: string): VllmRun[] {
       env,
       engineCore: spawned('engine')[0] ?? null,
       workers: spawned('worker'),
+      port: events.find((event) => event.is === 'bound')?.port ?? null,
       is: events.some((event) => event.is === 'ready')
         ? 'ready'
         : events.some((event) => event.is === 'deaf')

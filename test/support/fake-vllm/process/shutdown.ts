@@ -8,13 +8,15 @@ type Parts = {
   script: VllmScript
   /** --shutdown-timeout, in real seconds: 0 aborts, more drains. */
   timeout: number
-  port: number
+  port: () => number
   core: () => CoreLink | null
+  /** Pids of the workers below it. */
+  workers: () => number[]
   server: () => FakeVllm | null
 }
 
 /** How the API server ends: by a signal, or because its engine core is gone. Times and lines as captured. */
-export function createShutdown({ script, timeout, port, core, server }: Parts) {
+export function createShutdown({ script, timeout, port, core, workers, server }: Parts) {
   let isReady = false
   let signals = 0
   let stopping = false
@@ -81,12 +83,23 @@ export function createShutdown({ script, timeout, port, core, server }: Parts) {
       link.kill('SIGKILL')
       await link.exited
     }
+    for (const pid of workers()) endWorker(pid)
     say('INFO', 'core_client.py:774', '[shutdown] MPClient: engine manager stopped')
     say('INFO', 'core_client.py:775', '[shutdown] MPClient: cleaning up background resources')
     say('INFO', 'core_client.py:777', '[shutdown] MPClient: complete')
     say('INFO', 'launcher.py:279', '[shutdown] API server: engine client stopped')
     say('INFO', 'launcher.py:282', '[shutdown] API server: signalling HTTP server shutdown')
     await closed(outcome)
+  }
+
+  function endWorker(pid: number): void {
+    try {
+      process.kill(pid, 'SIGKILL')
+      const name = script.device === 'cpu' ? 'VLLM::Worker' : `VLLM::Worker_TP${workers().indexOf(pid)}`
+      say('WARNING', 'system_utils.py:225', `[shutdown] force killing sub process ${name} pid ${pid}`)
+    } catch {
+      // It went with the engine core.
+    }
   }
 
   /** Lets what runs run to its end, as long as the time-out is; new work is refused meanwhile. */
@@ -113,7 +126,7 @@ export function createShutdown({ script, timeout, port, core, server }: Parts) {
       say(
         'WARNING',
         'launcher.py:298',
-        `port ${port} is used by process psutil.Process(pid=1, name='thief', status='sleeping') launched with command:\r`,
+        `port ${port()} is used by process psutil.Process(pid=1, name='thief', status='sleeping') launched with command:\r`,
       )
       say('WARNING', 'launcher.py:298', 'thief')
     }
@@ -149,22 +162,12 @@ export function createShutdown({ script, timeout, port, core, server }: Parts) {
     if (!isReady || stopping) return
     stopping = true
     served ||= inFlight() > 0 || (server()?.requests.some(({ method }) => method === 'POST') ?? false)
-    link.refuse('EngineCore encountered an issue. See stack trace (above) for the root cause.')
+    link.refuse(DEAD)
     link.finish('dead')
-    say('INFO', 'utils.py:628', '[shutdown] Process manager: send sigterm to process EngineCore')
-    say('WARNING', 'core_client.py:817', '[shutdown] MPClient: engine core exited unexpectedly; starting cleanup')
-    say('INFO', 'core_client.py:770', '[shutdown] MPClient: start timeout=default')
-    say('INFO', 'core_client.py:772', '[shutdown] MPClient: stopping engine manager')
-    say('INFO', 'core_client.py:774', '[shutdown] MPClient: engine manager stopped')
-    say('INFO', 'core_client.py:775', '[shutdown] MPClient: cleaning up background resources')
-    say('INFO', 'core_client.py:777', '[shutdown] MPClient: complete')
+    if (code !== 1) cleanedUp('default')
     say('ERROR', 'async_llm.py:906', 'AsyncLLM output_handler failed.\r')
     say('ERROR', 'async_llm.py:906', 'Traceback (most recent call last):\r')
-    say(
-      'ERROR',
-      'async_llm.py:906',
-      'vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the root cause.',
-    )
+    say('ERROR', 'async_llm.py:906', `vllm.v1.engine.exceptions.EngineDeadError: ${DEAD}`)
     if (process.env.VLLM_KEEP_ALIVE_ON_ENGINE_DEATH === '1') return
     // Who never served has only a watchdog that looks every five seconds, unless somebody asks meanwhile.
     if (!served) await Promise.race([scaled(4.6), asked()])
@@ -176,8 +179,33 @@ export function createShutdown({ script, timeout, port, core, server }: Parts) {
     print('err', 'INFO:     Waiting for application shutdown.\n')
     print('err', 'INFO:     Application shutdown complete.\n')
     print('err', `INFO:     Finished server process [${process.pid}]\n`)
+    if (code === 1) cleanedUp('0s')
     await scaled(code === 1 ? 1.3 : 0.4)
     process.exit(0)
+  }
+
+  /** An engine core that was killed is noticed from outside; one that failed has said so itself. */
+  function cleanedUp(timeout: 'default' | '0s'): void {
+    const link = core()!
+    const sigterm = () => say('INFO', 'utils.py:628', '[shutdown] Process manager: send sigterm to process EngineCore')
+    if (timeout === 'default') {
+      sigterm()
+      say('WARNING', 'core_client.py:817', '[shutdown] MPClient: engine core exited unexpectedly; starting cleanup')
+    }
+    say('INFO', 'core_client.py:770', `[shutdown] MPClient: start timeout=${timeout}`)
+    say('INFO', 'core_client.py:772', '[shutdown] MPClient: stopping engine manager')
+    if (timeout === '0s') {
+      sigterm()
+      say('WARNING', 'utils.py:648', '[shutdown] Process manager: force killing remaining processes count=1')
+      say(
+        'WARNING',
+        'utils.py:653',
+        `[shutdown] Process manager: force killing remaining process EngineCore pid ${link.pid}`,
+      )
+    }
+    say('INFO', 'core_client.py:774', '[shutdown] MPClient: engine manager stopped')
+    say('INFO', 'core_client.py:775', '[shutdown] MPClient: cleaning up background resources')
+    say('INFO', 'core_client.py:777', '[shutdown] MPClient: complete')
   }
 
   async function asked(): Promise<void> {
@@ -200,6 +228,8 @@ export function createShutdown({ script, timeout, port, core, server }: Parts) {
     },
   }
 }
+
+const DEAD = 'EngineCore encountered an issue. See stack trace (above) for the root cause.'
 
 const OUTCOMES = { abort: 'aborted', error: 'dead', hang: 'hanging' } as const
 
