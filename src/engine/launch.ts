@@ -1,0 +1,152 @@
+import { accessSync, constants, readdirSync, realpathSync, statSync } from 'node:fs'
+import { delimiter, dirname, isAbsolute, join } from 'node:path'
+import type { Config } from '../protocol/config.ts'
+import type { EngineFailure } from '../protocol/engine.ts'
+import { failed } from './failed.ts'
+
+export type EngineConfig = Config['engines'][string]
+
+/** How an engine is started: the words before its own, and what a person is told of it. */
+export type Launch =
+  | { via: 'path' | 'venv' | 'wsl' | 'node'; argv: string[]; said: string }
+  | { via: 'docker'; argv: string[]; image: string; said: string }
+
+export type LaunchWorld = {
+  env: Readonly<Record<string, string | undefined>>
+  platform: NodeJS.Platform
+  home: string
+  /** Node and the demo engine's program. */
+  demo: string[]
+}
+
+type Found = { launch: Launch } | { failure: EngineFailure }
+
+const PROGRAMS = { vllm: 'vllm', 'llama-server': 'llama-server' } as const
+
+/** Finds what an engine is started with. `auto` takes the first that is there, and says where it looked if none is. */
+export function findLaunch(config: EngineConfig, world: LaunchWorld): Found {
+  if (config.kind === 'demo') return { launch: { via: 'node', argv: world.demo, said: 'built in' } }
+  if (config.kind === 'embedded') {
+    return { failure: failed('not_installed', 'This build of Lexora has no embedded engine.', 'Use another `kind`.') }
+  }
+  if (config.kind === 'command') {
+    const fix = 'Set `executable` to the program.'
+    if (config.executable === null) return { failure: failed('executable_missing', 'No program is named.', fix) }
+    return byName(config.executable, world)
+  }
+  if (config.kind === 'vllm' && config.launch !== 'auto') return byLaunch(config, world)
+  if (config.executable !== null) return byName(config.executable, world)
+  return config.kind === 'vllm' ? anyVllm(config, world) : byName(PROGRAMS[config.kind], world)
+}
+
+function byLaunch(config: EngineConfig, world: LaunchWorld): Found {
+  if (config.launch === 'venv') return inVenv(config, world)
+  if (config.launch === 'docker') return inDocker(config, world)
+  if (config.launch === 'wsl') return inWsl(config, world)
+  return byName(config.executable ?? PROGRAMS.vllm, world)
+}
+
+function anyVllm(config: EngineConfig, world: LaunchWorld): Found {
+  const tries: Found[] = []
+  const ways = [
+    ...(config.venv === null ? [] : [inVenv]),
+    ...(config.image === null ? [] : [inDocker]),
+    () => byName(PROGRAMS.vllm, world),
+    () => byName(join(world.home, '.local', 'bin', PROGRAMS.vllm), world),
+    ...(world.platform === 'win32' ? [inWsl] : []),
+  ]
+  for (const way of ways) {
+    const found = way(config, world)
+    if ('launch' in found) return found
+    tries.push(found)
+  }
+  const looked = tries.flatMap((found) => ('failure' in found ? [found.failure.cause] : []))
+  const failure = failed(
+    'executable_missing',
+    'vLLM is not installed, as far as Lexora can see.',
+    'Install it with `uv venv && uv pip install vllm --torch-backend=auto`, and set `venv` to that folder.',
+  )
+  return { failure: { ...failure, lines: looked } }
+}
+
+function byName(name: string, world: LaunchWorld): Found {
+  const isPath = isAbsolute(name) || name.includes('/') || name.includes('\\')
+  const program = isPath ? name : findOnPath(name, world)
+  if (program === null) {
+    return { failure: failed('executable_missing', `There is no program '${name}' on PATH.`, EXECUTABLE_FIX) }
+  }
+  const problem = problemWith(program)
+  if (problem !== null) return { failure: problem }
+  return { launch: { via: 'path', argv: [program], said: program } }
+}
+
+const EXECUTABLE_FIX = 'Install it, or set `executable` or `venv` to where it is.'
+
+function inVenv({ venv }: EngineConfig, { platform }: LaunchWorld): Found {
+  if (venv === null) return { failure: failed('executable_missing', 'No `venv` is named.', EXECUTABLE_FIX) }
+  const program = platform === 'win32' ? join(venv, 'Scripts', 'vllm.exe') : join(venv, 'bin', 'vllm')
+  const problem = problemWith(program)
+  if (problem !== null) return { failure: problem }
+  return { launch: { via: 'venv', argv: [program], said: `venv ${venv}` } }
+}
+
+function inDocker({ image }: EngineConfig, world: LaunchWorld): Found {
+  if (image === null) {
+    return { failure: failed('executable_missing', 'No container image is named.', 'Set `image`.') }
+  }
+  const docker = findOnPath('docker', world) ?? findOnPath('podman', world)
+  if (docker === null) {
+    return { failure: failed('executable_missing', 'There is neither docker nor podman on PATH.', 'Install one.') }
+  }
+  return { launch: { via: 'docker', argv: [docker], image, said: `docker ${image}` } }
+}
+
+function inWsl({ executable, venv }: EngineConfig, world: LaunchWorld): Found {
+  const wsl = findOnPath('wsl.exe', world)
+  if (wsl === null) {
+    return { failure: failed('executable_missing', 'There is no wsl.exe on PATH.', 'Install WSL: `wsl --install`.') }
+  }
+  // Paths of the Linux inside, which this side cannot look at.
+  const program = executable ?? (venv === null ? 'vllm' : `${venv}/bin/vllm`)
+  return { launch: { via: 'wsl', argv: [wsl, program], said: `WSL ${program}` } }
+}
+
+function findOnPath(name: string, { env, platform }: LaunchWorld): string | null {
+  const tails = platform === 'win32' ? ['', '.exe', '.cmd', '.bat'] : ['']
+  for (const folder of (env['PATH'] ?? env['Path'] ?? '').split(delimiter)) {
+    if (!isAbsolute(folder)) continue
+    for (const tail of tails) if (problemWith(join(folder, name + tail)) === null) return join(folder, name + tail)
+  }
+  return null
+}
+
+function problemWith(program: string): EngineFailure | null {
+  try {
+    if (!statSync(program).isFile()) {
+      return failed('executable_bad', `${program} is not a file.`, EXECUTABLE_FIX)
+    }
+    accessSync(program, constants.X_OK)
+    return null
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') {
+      return failed('executable_bad', `${program} may not be executed.`, `Make it executable: chmod +x ${program}`)
+    }
+    return failed('executable_missing', `There is no ${program}.`, EXECUTABLE_FIX)
+  }
+}
+
+/** The version by the package's own folder beside the program: `vllm --version` takes half a minute. */
+export function installedVersion({ argv }: Launch): string | null {
+  try {
+    const root = dirname(dirname(realpathSync(argv[0]!)))
+    const pythons = readdirSync(join(root, 'lib')).filter((name) => name.startsWith('python3'))
+    for (const python of pythons) {
+      const names = readdirSync(join(root, 'lib', python, 'site-packages'))
+      const version = names.map((name) => /^vllm-(\d[^-]*)\.dist-info$/.exec(name)?.[1]).find(Boolean)
+      if (version !== undefined) return version
+    }
+  } catch {
+    // Not a Python environment: its log will tell.
+  }
+  return null
+}

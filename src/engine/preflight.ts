@@ -1,0 +1,207 @@
+import { statfsSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { PreflightFailure } from '../policy/engine-state-machine.ts'
+import type { EngineFailure } from '../protocol/engine.ts'
+import { memoryShare, reservedOptions, unknownOptions } from './command-line.ts'
+import { knownOptions } from './engine-help.ts'
+import { failed } from './failed.ts'
+import { type EngineConfig, findLaunch, installedVersion, type Launch, type LaunchWorld } from './launch.ts'
+import { checkModel, type ModelFiles } from './model-files.ts'
+import { freePort, hasListener, identifyHolder } from './ports.ts'
+
+/** What the supervisor needs of the GPU monitor. */
+export type GpuSource = {
+  /** Figures of now; null where this machine has no GPU that tells. */
+  sample: () => Promise<GpuMemory[] | null>
+  who: () => Promise<{ pid: number; program: string; bytes: number | null }[]>
+}
+
+export type GpuMemory = {
+  index: number
+  id: string | null
+  name: string
+  totalBytes: number | null
+  usedBytes: number | null
+  freeBytes: number | null
+}
+
+/** What the checks found out on their way. */
+export type Fitness = {
+  launch: Launch
+  version: string | null
+  flags: ReadonlySet<string> | null
+  port: number
+  model: ModelFiles | null
+  /** Of the fullest GPU that it will use. */
+  gpu: { totalBytes: number; freeBytes: number } | null
+  gpuNames: string
+  /** Of all GPUs, before it takes any. */
+  usedBytes: number | null
+  warnings: string[]
+}
+
+export type PreflightOptions = {
+  config: EngineConfig
+  world: LaunchWorld
+  gpu: GpuSource
+  cacheDir: string
+  stateDir: string
+  /** Told of the launch as soon as it is known. */
+  onLaunch: (launch: Launch, version: string | null) => void
+  signal: AbortSignal
+}
+
+type Checked<Value> = { value: Value } | { unfit: PreflightFailure }
+
+const GIB = 1024 ** 3
+const MIN_DISK_BYTES = GIB
+/** What vLLM needs beside the weights before there is any cache: context, activations, graphs (reference/vllm.md 7). */
+const OVERHEAD_BYTES = 1.2 * GIB
+/** Memory comes back some seconds after its owner is gone. */
+const SETTLE_TRIES = 8
+const SETTLE_MS = 700
+
+/** Everything that can be known to be wrong before anything is started; the first thing that is, with what to do. */
+export async function preflight(options: PreflightOptions): Promise<Checked<Fitness>> {
+  const { config, world, gpu } = options
+  const found = findLaunch(config, world)
+  if ('failure' in found) return { unfit: { as: 'not-installed', failure: found.failure } }
+  const { launch } = found
+  const version = config.kind === 'vllm' ? installedVersion(launch) : null
+  options.onLaunch(launch, version)
+  const model = modelOf(config, world)
+  const wrong = argumentProblem(config) ?? (model?.is === 'broken' ? model.failure : null) ?? diskProblem(options)
+  if (wrong !== null) return unfit(wrong)
+  const flags = await flagsOf(options, launch)
+  const unknown = flags === null ? null : flagProblem(config, flags)
+  if (unknown !== null) return unfit(unknown)
+  const port = await portFor(config.port)
+  if ('unfit' in port) return port
+  const memory = await memoryFor(config, gpu, model, options.signal)
+  if ('unfit' in memory) return memory
+  const warnings = flags === null && launch.via === 'path' ? ['Its options could not be checked against its help.'] : []
+  return { value: { launch, version, flags, port: port.value, model, warnings, ...memory.value } }
+}
+
+function unfit(failure: EngineFailure): { unfit: PreflightFailure } {
+  return { unfit: { as: 'failed', failure } }
+}
+
+function modelOf({ kind, model }: EngineConfig, { env, home }: LaunchWorld): ModelFiles | null {
+  return model !== null && (kind === 'vllm' || kind === 'llama-server') ? checkModel(model, kind, env, home) : null
+}
+
+function argumentProblem(config: EngineConfig): EngineFailure | null {
+  const [reserved] = reservedOptions(config)
+  if (reserved !== undefined) {
+    const instead = reserved === 'port' ? 'Set `port` of the engine instead.' : `Remove \`args.${reserved}\`.`
+    return failed('bad_args', `\`${reserved}\` is set by Lexora itself.`, instead, {
+      change: { [`args.${reserved}`]: null },
+    })
+  }
+  if (config.model === null && (config.kind === 'vllm' || config.kind === 'llama-server')) {
+    return failed('model_missing', 'No model is named.', 'Set `model` to a hub repository, a folder or a GGUF file.')
+  }
+  return null
+}
+
+function flagProblem(config: EngineConfig, flags: ReadonlySet<string>): EngineFailure | null {
+  const [unknown] = unknownOptions(config.args, flags)
+  if (unknown === undefined) return null
+  const { name, nearest } = unknown
+  const fix =
+    nearest === null ? `Remove \`args.${name}\`.` : `Did you mean \`${nearest}\`? Else remove \`args.${name}\`.`
+  const cause = `The installed version does not know the option \`${name}\`.`
+  return failed('bad_args', cause, fix, { change: { [`args.${name}`]: null } })
+}
+
+async function flagsOf({ config, cacheDir, world }: PreflightOptions, launch: Launch) {
+  if (config.kind !== 'vllm' && config.kind !== 'llama-server') return null
+  return await knownOptions(launch, config.kind, cacheDir, world.env)
+}
+
+function diskProblem({ stateDir }: PreflightOptions): EngineFailure | null {
+  try {
+    const { bavail, bsize } = statfsSync(stateDir)
+    const free = bavail * bsize
+    if (free >= MIN_DISK_BYTES) return null
+    const cause = `Only ${Math.round(free / 1024 ** 2)} MiB are free on the disk of ${stateDir}.`
+    return failed('disk', cause, 'Make room there.')
+  } catch {
+    return null
+  }
+}
+
+async function portFor(wanted: number): Promise<Checked<number>> {
+  if (wanted === 0) return { value: await freePort() }
+  if (!(await hasListener(wanted))) return { value: wanted }
+  return { unfit: { as: 'foreign', holder: await identifyHolder(wanted) } }
+}
+
+type Memory = Pick<Fitness, 'gpu' | 'gpuNames' | 'usedBytes'>
+
+async function memoryFor(
+  config: EngineConfig,
+  source: GpuSource,
+  model: ModelFiles | null,
+  signal: AbortSignal,
+): Promise<Checked<Memory>> {
+  for (let tries = 1; ; tries++) {
+    const gpus = (await source.sample()) ?? []
+    const memory = memoryOf(config, gpus)
+    const problem = config.kind === 'vllm' ? memoryProblem(config, memory.gpu, model) : null
+    if (problem === null) return { value: memory }
+    if (tries >= SETTLE_TRIES || signal.aborted || problem.class === 'weights_too_big') {
+      return unfit({ ...problem, lines: (await source.who()).map(holderLine) })
+    }
+    await pause(SETTLE_MS)
+  }
+}
+
+function holderLine({ pid, program, bytes }: { pid: number; program: string; bytes: number | null }): string {
+  return `${bytes === null ? 'some memory' : `${(bytes / GIB).toFixed(1)} GiB`}: ${program} (pid ${pid})`
+}
+
+/** Those that it may use, or as many of the first ones as it asks for. */
+function memoryOf({ gpus: chosen, args }: EngineConfig, gpus: readonly GpuMemory[]): Memory {
+  const isChosen = ({ index, id }: GpuMemory): boolean => chosen.some((one) => one === index || one === id)
+  const used = chosen.length > 0 ? gpus.filter(isChosen) : gpus.slice(0, gpuCount(args))
+  const sizes = used.flatMap(({ totalBytes, freeBytes }) =>
+    totalBytes === null || freeBytes === null ? [] : [{ totalBytes, freeBytes }],
+  )
+  const gpu = sizes.toSorted((one, other) => one.freeBytes - other.freeBytes)[0] ?? null
+  const total = gpus.reduce<number | null>(
+    (sum, { usedBytes }) => (sum === null || usedBytes === null ? null : sum + usedBytes),
+    0,
+  )
+  return { gpu, gpuNames: used.map(({ name }) => name).join(', '), usedBytes: gpus.length > 0 ? total : null }
+}
+
+function gpuCount(args: EngineConfig['args']): number {
+  return Number(args['tensor-parallel-size'] ?? 1) * Number(args['pipeline-parallel-size'] ?? 1)
+}
+
+/** Only what is sure to fail: less than the share that vLLM is told to take, or than the weights alone need. */
+function memoryProblem({ args }: EngineConfig, memory: Memory['gpu'], model: ModelFiles | null): EngineFailure | null {
+  if (memory === null || args['kv-cache-memory-bytes'] !== undefined) return null
+  const { totalBytes, freeBytes } = memory
+  const free = `${(freeBytes / GIB).toFixed(1)} of ${(totalBytes / GIB).toFixed(1)} GiB are free`
+  const own = args['gpu-memory-utilization'] ?? args['gpu_memory_utilization']
+  if (own !== undefined && Number(own) * totalBytes > freeBytes) {
+    const share = Number((Math.floor((100 * freeBytes) / totalBytes) / 100 - 0.02).toFixed(2))
+    const cause = `Others hold memory of the GPU: ${free}, and a share of ${own} is asked for.`
+    if (share < 0.1) return failed('vram_busy', cause, 'Close what holds it (`lexora gpu --who`).')
+    const change = { 'args.gpu-memory-utilization': share }
+    return failed('vram_busy', cause, `Set gpu-memory-utilization to ${share}, or close what holds it.`, { change })
+  }
+  const weights = model?.is === 'complete' ? model.bytes : null
+  if (weights === null || args['quantization'] !== undefined || args['cpu-offload-gb'] !== undefined) return null
+  const needs = weights / gpuCount(args) + OVERHEAD_BYTES
+  const says = `The weights need ${(needs / GIB).toFixed(1)} GiB of the GPU`
+  if (needs > totalBytes) {
+    const fix = 'Choose a smaller or stronger quantised model, or use more GPUs (tensor-parallel-size).'
+    return failed('weights_too_big', `${says}, which has ${(totalBytes / GIB).toFixed(1)} GiB.`, fix)
+  }
+  if (needs <= (own === undefined ? memoryShare(memory) * totalBytes : freeBytes)) return null
+  return failed('vram_busy', `${says}, and ${free}.`, 'Close what holds the rest (`lexora gpu --who`).')
+}
