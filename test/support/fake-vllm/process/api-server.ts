@@ -113,6 +113,8 @@ export async function serve(folder: string, script: HostScript, args: ServeArgum
     const { startFakeVllm } = await import('../server.ts')
     try {
       server = await startFakeVllm({ ...options(), host, port: bound!.port, bound: bound!.handle, core: core! })
+      const serving = server
+      core!.observe(() => ({ running: serving.running(), waiting: serving.waiting() }))
       note({ is: 'ready' })
     } catch {
       // Somebody listens there since. vLLM says that it is up, and does not notice that nobody can reach it.

@@ -19,6 +19,8 @@ export type CoreLink = Core & {
   /** From now on those who run are told this. */
   finish: (how: 'dead' | 'aborted' | 'hanging') => void
   refuse: (message: string) => void
+  /** What runs and waits, as the server counts it. */
+  observe: (count: () => Gauges) => void
 }
 
 /** The API server's side of its engine core. */
@@ -35,6 +37,7 @@ export function startCore(planFile: string, onSpawned: (pid: number) => void): C
   let due: Set<() => void> | null = null
   let next = new Set<() => void>()
   let shown: Gauges = { running: 0, waiting: 0 }
+  let count = () => shown
 
   const exited = new Promise<CoreExit>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -53,6 +56,7 @@ export function startCore(planFile: string, onSpawned: (pid: number) => void): C
   function stepped(): void {
     const done = due
     due = null
+    shown = count()
     for (const resolve of done ?? []) resolve()
     if (next.size > 0) ask()
   }
@@ -107,6 +111,9 @@ export function startCore(planFile: string, onSpawned: (pid: number) => void): C
     refusal: () => refusal,
     refuse: (message) => {
       refusal = message
+    },
+    observe: (counting) => {
+      count = counting
     },
     healthy: () => how !== 'dead',
     gauges: (now) => {

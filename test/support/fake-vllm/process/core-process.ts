@@ -150,6 +150,8 @@ async function asked(signal: 'SIGTERM' | 'SIGINT'): Promise<void> {
   if (ending) return
   ending = true
   if (isWorker) process.exit(0)
+  // An interrupt reaches the whole group: its workers are gone, and so is what runs.
+  if (signal === 'SIGINT' && isLoaded()) process.exit(1)
   if (!isLoaded()) {
     // It has heard, and loads on; half a minute later it is gone.
     say('INFO', 'core.py:1454', `[shutdown] EngineCore: trigger received signal=${signal}`)

@@ -16,7 +16,7 @@ export function createPlayer(script: VllmScript, facts: Facts, hold: (mib: numbe
 
   return async (block: readonly Printed[], before: (piece: Printed) => Promise<boolean> = async () => true) => {
     for (const piece of block) {
-      owedMs += piece.waitS * 1000 * script.timeScale
+      owedMs += piece.waitS * 1000 * (script.startScale ?? script.timeScale)
       if (owedMs >= 1) {
         const began = performance.now()
         await pause(owedMs)

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 export type VllmScript = {
   /** Seconds of the captures are multiplied by it: 1 takes a minute and a half to start. */
   timeScale: number
+  /** The same for a start alone, where ends are to take another time; null: no other. */
+  startScale: number | null
   /** `cpu` is what was captured, with a worker below the engine core; `gpu` is one GPU, or several with -tp. */
   device: 'cpu' | 'gpu'
   /** Which of its recordings of a start it follows, cpu only. */
@@ -57,6 +59,7 @@ export type HostScript = { vllm: VllmScript; smi: SmiScript }
 
 export const DEFAULT_VLLM: VllmScript = {
   timeScale: 0.004,
+  startScale: null,
   device: 'gpu',
   start: 'cpu',
   fail: null,

@@ -69,8 +69,9 @@ export function createShutdown({ script, timeout, port, core, workers, server }:
     if (drains) await drained(link)
     else link.send({ do: 'requests', count: inFlight() })
     const answers = link.how() === 'serving' && (await answersStill(link))
+    const wasGone = link.gone()
     link.kill('SIGTERM')
-    const outcome = inFlight() === 0 ? 'aborted' : drains || !answers ? 'hanging' : OUTCOMES[script.sigterm]
+    const outcome = outcomeOf({ idle: inFlight() === 0, drains, gone: wasGone, answers })
     link.finish(outcome)
     if (!link.gone()) {
       say('WARNING', 'utils.py:648', '[shutdown] Process manager: force killing remaining processes count=1')
@@ -90,6 +91,13 @@ export function createShutdown({ script, timeout, port, core, workers, server }:
     say('INFO', 'launcher.py:279', '[shutdown] API server: engine client stopped')
     say('INFO', 'launcher.py:282', '[shutdown] API server: signalling HTTP server shutdown')
     await closed(outcome)
+  }
+
+  function outcomeOf(found: { idle: boolean; drains: boolean; gone: boolean; answers: boolean }) {
+    if (found.idle) return 'aborted'
+    if (found.drains) return 'hanging'
+    if (found.gone) return 'dead'
+    return found.answers ? OUTCOMES[script.sigterm] : 'hanging'
   }
 
   function endWorker(pid: number): void {
@@ -141,7 +149,7 @@ export function createShutdown({ script, timeout, port, core, workers, server }:
     print('err', 'INFO:     Waiting for application shutdown.\n')
     print('err', 'INFO:     Application shutdown complete.\n')
     await scaled(0.5)
-    print('err', LEAKED)
+    print('err', leaked(2))
     process.exit(0)
   }
 
@@ -181,6 +189,7 @@ export function createShutdown({ script, timeout, port, core, workers, server }:
     print('err', `INFO:     Finished server process [${process.pid}]\n`)
     if (code === 1) cleanedUp('0s')
     await scaled(code === 1 ? 1.3 : 0.4)
+    print('err', leaked(1))
     process.exit(0)
   }
 
@@ -233,5 +242,8 @@ const DEAD = 'EngineCore encountered an issue. See stack trace (above) for the r
 
 const OUTCOMES = { abort: 'aborted', error: 'dead', hang: 'hanging' } as const
 
-const LEAKED =
-  "/python/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 2 leaked shared_memory objects to clean up at shutdown\n  warnings.warn('resource_tracker: There appear to be %d '\n"
+/** Python's resource tracker has the last word. */
+function leaked(count: number): string {
+  const where = '/python/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker'
+  return `${where}: There appear to be ${count} leaked shared_memory objects to clean up at shutdown\n  warnings.warn('resource_tracker: There appear to be %d '\n`
+}

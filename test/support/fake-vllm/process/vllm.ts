@@ -9,22 +9,23 @@ import { readScript } from './script.ts'
 
 const [folder = '', command, ...rest] = process.argv.slice(2)
 const script = readScript(folder)
-const { version, timeScale } = script.vllm
+const { version, timeScale, startScale } = script.vllm
+/** The real one imports for half a minute before it says anything. */
+const importMs = 18_000 * (startScale ?? timeScale)
 takeName()
 
 if (command === '--version' || command === '-v') {
-  // The real one imports for half a minute before it says anything.
-  await pause(18_000 * timeScale)
+  await pause(importMs)
   print('out', `${version}\n`)
 } else if (command === '--help' || command === '-h') print('out', USAGE)
 else if (command !== 'serve') end(`${USAGE}vllm: error: argument subparser: invalid choice: '${command}'\n`)
 else if (rest.some((word) => /^(-h|--help)(=|$)/.test(word))) {
-  await pause(18_000 * timeScale)
+  await pause(importMs)
   print('out', helpText())
 } else {
   const args = serveArguments(rest)
   if ('usage' in args) {
-    await pause(18_000 * timeScale)
+    await pause(importMs)
     print('err', "Triton is installed, but doesn't include CPU backend. Disabling Triton.\n")
     end(args.usage)
   }
