@@ -1,3 +1,5 @@
+import { SpecialFinder } from './find-special.ts'
+
 /**
  * One pass over a JSON text as bytes: is it well-formed, is it an object, and where do the few members stand that the
  * gateway must read or change? Nothing is decoded that was not asked for, so twenty-digit numbers, duplicate keys and
@@ -55,11 +57,11 @@ const MAX_WANTED = 64
  * Throws JsonScanError; never reads beyond `bytes`. `maxDepth` counts the object itself as 1.
  */
 export function scanObject(bytes: Buffer, looking: Wanted, maxDepth: number, from = 0, partial = false): ObjectScan {
-  const words = wordsOf(bytes)
+  const finder = new SpecialFinder(bytes)
   let at = skipSpace(bytes, from)
   if (bytes[at] !== 0x7b) {
     // Tell a JSON text of another kind from something that is no JSON at all.
-    if (!partial) skipSpaceToEnd(bytes, skipValue(bytes, words, at, maxDepth))
+    if (!partial) skipSpaceToEnd(bytes, skipValue(bytes, finder, at, maxDepth))
     throw new JsonScanError('not-object', at, 'not a JSON object')
   }
   const scan: ObjectScan = { members: [], count: 0, open: at + 1, end: 0, duplicates: [] }
@@ -71,11 +73,11 @@ export function scanObject(bytes: Buffer, looking: Wanted, maxDepth: number, fro
     for (;;) {
       if (bytes[at] !== 0x22) throw syntax(bytes, at)
       const keyStart = at
-      const keyEnd = skipString(bytes, words, at)
+      const keyEnd = skipString(bytes, finder, at)
       at = skipSpace(bytes, keyEnd)
       if (bytes[at] !== 0x3a) throw syntax(bytes, at)
       const start = skipSpace(bytes, at + 1)
-      const end = skipValue(bytes, words, start, maxDepth - 1)
+      const end = skipValue(bytes, finder, start, maxDepth - 1)
       at = skipSpace(bytes, end)
       const last = bytes[at] !== 0x2c
       const name = keyName(bytes, keyStart, keyEnd, looking)
@@ -135,29 +137,29 @@ function skipSpace(bytes: Buffer, from: number): number {
   }
 }
 
-function skipValue(bytes: Buffer, words: Words, at: number, depth: number): number {
+function skipValue(bytes: Buffer, finder: SpecialFinder, at: number, depth: number): number {
   const byte = bytes[at]
-  if (byte === 0x22) return skipString(bytes, words, at)
-  if (byte === 0x7b) return skipContainer(bytes, words, at, depth, 0x7d)
-  if (byte === 0x5b) return skipContainer(bytes, words, at, depth, 0x5d)
+  if (byte === 0x22) return skipString(bytes, finder, at)
+  if (byte === 0x7b) return skipContainer(bytes, finder, at, depth, 0x7d)
+  if (byte === 0x5b) return skipContainer(bytes, finder, at, depth, 0x5d)
   if (byte === 0x74) return skipLiteral(bytes, at, 'true')
   if (byte === 0x66) return skipLiteral(bytes, at, 'false')
   if (byte === 0x6e) return skipLiteral(bytes, at, 'null')
   return skipNumber(bytes, at)
 }
 
-function skipContainer(bytes: Buffer, words: Words, open: number, depth: number, close: number): number {
+function skipContainer(bytes: Buffer, finder: SpecialFinder, open: number, depth: number, close: number): number {
   if (depth <= 0) throw new JsonScanError('too-deep', open, `nested too deep at byte ${open}`)
   let at = skipSpace(bytes, open + 1)
   if (bytes[at] === close) return at + 1
   for (;;) {
     if (close === 0x7d) {
       if (bytes[at] !== 0x22) throw syntax(bytes, at)
-      at = skipSpace(bytes, skipString(bytes, words, at))
+      at = skipSpace(bytes, skipString(bytes, finder, at))
       if (bytes[at] !== 0x3a) throw syntax(bytes, at)
       at = skipSpace(bytes, at + 1)
     }
-    at = skipSpace(bytes, skipValue(bytes, words, at, depth - 1))
+    at = skipSpace(bytes, skipValue(bytes, finder, at, depth - 1))
     if (bytes[at] === close) return at + 1
     if (bytes[at] !== 0x2c) throw syntax(bytes, at)
     at = skipSpace(bytes, at + 1)
@@ -191,26 +193,12 @@ function skipNumber(bytes: Buffer, from: number): number {
   return at
 }
 
-/**
- * The text four bytes at a time; `shift` is how many bytes come before the first aligned word. The three memos are
- * where the next quote, backslash and control character stand, as far as a long string made us look.
- */
-type Words = { view: Int32Array; shift: number; quoteAt: number; slashAt: number; controlAt: number }
+/** A string with so many plain bytes in a row is long: there looking at many at once is quicker. */
+const SHORT_RUN_BYTES = 8
 
-/** A string with so many plain words in a row is long: there the system's own search is quicker than ours. */
-const LONG_RUN_WORDS = 16
-const SHORT_RUN_BYTES = 16
-
-function wordsOf(bytes: Buffer): Words {
-  const shift = (4 - (bytes.byteOffset & 3)) & 3
-  const length = Math.max(0, (bytes.length - shift) >> 2)
-  const view = new Int32Array(bytes.buffer, length > 0 ? bytes.byteOffset + shift : 0, length)
-  return { view, shift, quoteAt: -1, slashAt: -1, controlAt: -1 }
-}
-
-function skipString(bytes: Buffer, words: Words, open: number): number {
+function skipString(bytes: Buffer, finder: SpecialFinder, open: number): number {
   let at = open + 1
-  // Where escapes stand close together, looking at words would only be work on top.
+  // Where escapes stand close together, searching would only be work on top.
   let runFrom = at + SHORT_RUN_BYTES
   for (;;) {
     const byte = bytes[at]
@@ -220,73 +208,10 @@ function skipString(bytes: Buffer, words: Words, open: number): number {
       runFrom = at + SHORT_RUN_BYTES
     } else if (byte === undefined || byte < 0x20) {
       throw syntax(bytes, at)
-    } else {
-      at++
-      if (at >= runFrom && ((at - words.shift) & 3) === 0) at = skipPlainWords(bytes, words, at)
+    } else if (++at >= runFrom) {
+      at = finder.next(at)
     }
   }
-}
-
-/** From an aligned offset to the first word that holds a quote, a backslash or a control character (the usual bit trick). */
-function skipPlainWords(bytes: Buffer, words: Words, from: number): number {
-  const { view, shift } = words
-  let i = (from - shift) >> 2
-  const last = Math.min(view.length, i + LONG_RUN_WORDS)
-  while (i < last) {
-    const word = view[i]!
-    const quote = word ^ 0x22222222
-    const slash = word ^ 0x5c5c5c5c
-    const hit = ((quote - 0x01010101) & ~quote) | ((slash - 0x01010101) & ~slash) | ((word - 0x20202020) & ~word)
-    if ((hit & 0x80808080) !== 0) return shift + (i << 2)
-    i++
-  }
-  return i < view.length ? skipLongRun(bytes, words, shift + (i << 2)) : shift + (i << 2)
-}
-
-/** To the next quote, backslash or control character, whichever comes first; the end of the text where none does. */
-function skipLongRun(bytes: Buffer, words: Words, from: number): number {
-  if (words.quoteAt < from) words.quoteAt = endOr(bytes, bytes.indexOf(0x22, from))
-  if (words.slashAt < from) words.slashAt = endOr(bytes, bytes.indexOf(0x5c, from))
-  const end = Math.min(words.quoteAt, words.slashAt)
-  if (words.controlAt < end) words.controlAt = findControl(bytes, words, Math.max(from, words.controlAt), end)
-  return Math.min(end, words.controlAt)
-}
-
-function endOr(bytes: Buffer, found: number): number {
-  return found === -1 ? bytes.length : found
-}
-
-/** The first control character from `from` on, or `end` where there is none before it. */
-function findControl(bytes: Buffer, { view, shift }: Words, from: number, end: number): number {
-  let at = from
-  while (at < end && ((at - shift) & 3) !== 0) {
-    if (bytes[at]! < 0x20) return at
-    at++
-  }
-  const last = (end - shift) >> 2
-  let i = (at - shift) >> 2
-  // Of a byte below 0x20 none of the three top bits is set: the ANDed words show it in bit 7. Eight words, one question.
-  for (; i + 8 <= last; i += 8) {
-    const all =
-      topBits(view[i]!) &
-      topBits(view[i + 1]!) &
-      topBits(view[i + 2]!) &
-      topBits(view[i + 3]!) &
-      topBits(view[i + 4]!) &
-      topBits(view[i + 5]!) &
-      topBits(view[i + 6]!) &
-      topBits(view[i + 7]!)
-    if ((all & HIGH_BITS) !== HIGH_BITS) break
-  }
-  for (at = Math.max(at, shift + (i << 2)); at < end; at++) if (bytes[at]! < 0x20) return at
-  return end
-}
-
-const HIGH_BITS = 0x80808080 | 0
-
-/** Bit 7 of each byte of the word: whether any of that byte's bits 5 to 7 is set. */
-function topBits(word: number): number {
-  return word | (word << 1) | (word << 2)
 }
 
 /** 1 for every byte that may follow a backslash, but for `u`. */

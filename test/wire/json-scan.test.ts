@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { SpecialFinder } from '../../src/wire/find-special.ts'
 import {
   applySplices,
   dropMembers,
@@ -310,4 +311,35 @@ describe('a long string', () => {
       return false
     }
   }
+})
+
+describe('the search for special bytes', () => {
+  const special = (byte: number): boolean => byte < 0x20 || byte === 0x22 || byte === 0x5c
+
+  test('finds every one, wherever it stands, and nothing else', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+        fc.nat(300),
+        (bytes, from) => {
+          const found = bytes.findIndex((byte, i) => i >= from && special(byte))
+          expect(new SpecialFinder(bytes).next(from)).toBe(found === -1 ? bytes.length : found)
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('goes on behind a window, and is not misled by another text in between', () => {
+    const at = [70_000, 131_072, 200_000]
+    const bytes = Buffer.alloc(250_000, 'é')
+    for (const i of at) bytes[i] = 0x5c
+    const finder = new SpecialFinder(bytes)
+    const found: number[] = []
+    for (let i = finder.next(0); i < bytes.length; i = finder.next(i + 1)) {
+      found.push(i)
+      expect(new SpecialFinder(Buffer.from('"')).next(0)).toBe(0)
+    }
+    expect(found).toEqual(at)
+  })
 })
