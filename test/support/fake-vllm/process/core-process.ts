@@ -76,9 +76,14 @@ async function playBlock(number: number): Promise<void> {
 /** The first worker prints; the others hold their memory in silence. */
 async function playedBy(worker: ChildProcess, number: number, block: readonly Printed[]): Promise<void> {
   if (worker !== workers[0] && !block.some(({ vramMib }) => vramMib !== undefined)) return
+  await asks(worker, { do: 'play', block: number })
+}
+
+/** Resolves with its answer; one that is gone has none. */
+function asks(worker: ChildProcess, message: ToCore): Promise<unknown> {
   const answered = once(worker, 'message')
-  worker.send({ do: 'play', block: number } satisfies ToCore)
-  await answered
+  worker.send(message, () => {})
+  return answered
 }
 
 function workersSpawned(): ChildProcess[] {
@@ -122,14 +127,7 @@ async function step(): Promise<void> {
   if (script.hangAfterSteps !== null && steps >= script.hangAfterSteps) return
   steps += 1
   if (script.crashAfterSteps !== null && steps > script.crashAfterSteps) process.kill(process.pid, 'SIGKILL')
-  if (workers.length > 0)
-    await Promise.all(
-      workers.map((worker) => {
-        const answered = once(worker, 'message')
-        worker.send({ do: 'step' } satisfies ToCore)
-        return answered
-      }),
-    )
+  if (workers.length > 0) await Promise.all(workers.map((worker) => asks(worker, { do: 'step' })))
   tell({ is: 'stepped' })
 }
 
