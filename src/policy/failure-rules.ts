@@ -26,24 +26,31 @@ export type EngineEnd = {
 /** Why it ended, in one sentence, and what helps. No rule guesses: what none of them knows is `unknown`. */
 export function explainEnd(end: EngineEnd, settings: Settings = {}): EngineFailure {
   const lines = lastLines(end.lines)
-  const found = notStarted(end) ?? failureIn(end.lines, settings) ?? bySignal(end) ?? byDeath(end)
+  const found = notStarted(end) ?? failureIn(end.lines, settings, end.wasReady) ?? bySignal(end) ?? byDeath(end)
   return { ...(found ?? unknown(end)), lines }
 }
 
 /**
  * The failure that a log holds, whatever came after it; null for a healthy one. Errors count in the order in which
- * they were printed, those of the deepest process first.
+ * they were printed, those of the deepest process first. Once it serves most errors are those of single requests: then
+ * only what ends a whole engine counts.
  */
-export function failureIn(lines: readonly string[], settings: Settings = {}): EngineFailure | null {
-  for (const text of errorTexts(lines)) {
-    const first = firstMatch(text)
+export function failureIn(lines: readonly string[], settings: Settings = {}, wasReady = false): EngineFailure | null {
+  const servesFrom = lines.findLastIndex((line) => SERVES.test(parseLogLine(line).text))
+  const serves = wasReady || servesFrom >= 0
+  const rules = serves ? RULES.filter((rule) => rule.whileServing) : RULES
+  for (const text of errorTexts(lines.slice(Math.max(0, servesFrom)))) {
+    const first = firstMatch(text, rules)
     if (!first) continue
     const { rule, found } = first
-    const told = rule.explain(found, { settings, log: lines })
+    const told = rule.explain(found, { settings, log: lines, serves })
     return { class: rule.class, canHeal: rule.canHeal ?? false, change: null, ...told, lines: lastLines(lines) }
   }
   return null
 }
+
+/** With uvicorn's own lines switched off it is the last that vLLM says of its start. */
+const SERVES = /^(Starting vLLM server on|(INFO: +)?Application startup complete|main: server is listening)/
 
 const RULES: readonly Rule[] = [
   ...MEMORY_RULES,
@@ -56,9 +63,9 @@ const RULES: readonly Rule[] = [
 ]
 
 /** The match that stands first in the text; of two at one place that of the earlier rule. */
-function firstMatch(text: string): { rule: Rule; found: RegExpExecArray } | null {
+function firstMatch(text: string, rules: readonly Rule[]): { rule: Rule; found: RegExpExecArray } | null {
   let best: { rule: Rule; found: RegExpExecArray } | null = null
-  for (const rule of RULES) {
+  for (const rule of rules) {
     const found = rule.match.exec(text)
     if (found && (best === null || found.index < best.found.index)) best = { rule, found }
   }

@@ -5,10 +5,12 @@ export const DEVICE_RULES: readonly Rule[] = [
   {
     class: 'driver',
     match: /Driver\/library version mismatch|nvml error: driver\/library version mismatch/i,
+    whileServing: true,
     explain: says('The driver of the GPU was updated under the running system.', 'Restart the computer.'),
   },
   {
     class: 'gpu_lost',
+    whileServing: true,
     match: /GPU is lost|Unable to determine the device handle for|has fallen off the bus/,
     explain: says(
       'The system has lost the GPU.',
@@ -99,6 +101,7 @@ export const DEVICE_RULES: readonly Rule[] = [
   },
   {
     class: 'gpu_fault',
+    whileServing: true,
     match:
       /illegal memory access|device-side assert|unspecified launch failure|CUDA error: misaligned|uncorrectable (?:NVLink|ECC) error/,
     canHeal: true,

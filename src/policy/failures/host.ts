@@ -13,6 +13,7 @@ export const HOST_RULES: readonly Rule[] = [
   },
   {
     class: 'disk',
+    whileServing: true,
     match: /(?:\[Errno 28\] )?No space left on device(?:: '(.+?)')?/,
     explain: ([, path]) => ({
       cause: `The disk is full${path ? ` (${path})` : ''}.`,
@@ -52,6 +53,7 @@ export const HOST_RULES: readonly Rule[] = [
   },
   {
     class: 'host_limits',
+    whileServing: true,
     match:
       /Resource temporarily unavailable|\[Errno 12\] Cannot allocate memory|can't start new thread|DefaultCPUAllocator: can't allocate memory|std::bad_alloc|MemoryError/,
     canHeal: true,

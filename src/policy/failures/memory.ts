@@ -76,7 +76,8 @@ export const MEMORY_RULES: readonly Rule[] = [
     class: 'oom_gpu',
     match:
       /CUDA out of memory\. Tried to allocate ([\d.]+ \w+)|HIP out of memory|torch\.OutOfMemoryError|CUDA error: out of memory/,
-    explain: ([, size], { log, settings }) => outOfMemory(size, log, settings),
+    whileServing: true,
+    explain: ([, size], { log, settings, serves }) => outOfMemory(size, log, settings, serves),
   },
 ]
 
@@ -96,9 +97,9 @@ function fewerSequences(now: number): Told {
 }
 
 /** Where the memory ran out decides what helps: while weights were loaded, or once they were there. */
-function outOfMemory(size: string | undefined, log: readonly string[], settings: Settings): Told {
+function outOfMemory(size: string | undefined, log: readonly string[], settings: Settings, serves: boolean): Told {
   const wanted = size ? ` (${size} more were asked for)` : ''
-  if (log.some((line) => /Application startup complete/.test(line))) {
+  if (serves) {
     const lower = lowerShare(settings)
     return {
       canHeal: true,
@@ -116,6 +117,12 @@ function outOfMemory(size: string | undefined, log: readonly string[], settings:
       change: { 'args.gpu-memory-utilization': lower },
     }
   }
+  // Only who has seen it begin to load knows that it got no further.
+  if (!log.some((line) => /Starting to load model|Initializing a V1 LLM engine/.test(line)))
+    return {
+      cause: `The memory of the GPU ran out${wanted}.`,
+      fix: 'Choose a smaller or stronger quantised model, set max-num-seqs lower, or close what else uses the GPU.',
+    }
   return {
     class: 'weights_too_big',
     cause: `The weights do not fit into the memory of the GPU${wanted}.`,

@@ -10,7 +10,7 @@ export type Settings = {
 
 /** `class`, `canHeal`: where the words alone do not tell it. */
 export type Told = Pick<EngineFailure, 'cause' | 'fix'> & Partial<Pick<EngineFailure, 'class' | 'change' | 'canHeal'>>
-type Beside = { settings: Settings; log: readonly string[] }
+type Beside = { settings: Settings; log: readonly string[]; serves: boolean }
 
 /** One cause by its own words. `change` names keys of the engine's configuration, with dots; null takes one away. */
 export type Rule = {
@@ -18,6 +18,8 @@ export type Rule = {
   match: RegExp
   /** Trying again may work though nothing was changed. */
   canHeal?: boolean
+  /** It ends a whole engine that serves, not only one request. */
+  whileServing?: boolean
   explain: (found: RegExpExecArray, beside: Beside) => Told
 }
 

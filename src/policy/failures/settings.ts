@@ -89,6 +89,7 @@ export const SETTING_RULES: readonly Rule[] = [
   },
   {
     class: 'parallel',
+    whileServing: true,
     match: /NCCL error|ncclUnhandledCudaError|ncclSystemError/,
     explain: says(
       'The GPUs could not talk to each other (NCCL).',
