@@ -4,7 +4,7 @@ import type { MetricsAlarm } from '../policy/engine-sense.ts'
 import { FairQueue, type QueueFull, weightedCost } from '../policy/fair-queue.ts'
 import type { Waiter } from '../policy/flows.ts'
 import { type GateSettings, type GateState, type Load, type Permit, PermitGate } from '../policy/permit-gate.ts'
-import { BLOCK_BYTES, PrefixIndex } from '../policy/prefix-index.ts'
+import { PrefixIndex } from '../policy/prefix-index.ts'
 import { type Bucket, newBucket, perMinute, type Rate, take, waitFor } from '../policy/token-bucket.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import type { QueueView, WaiterView } from '../protocol/snapshot.ts'
@@ -71,9 +71,10 @@ const IDLE_ENGINE: EngineFigures = { running: 0, waiting: 0, kvUse: 0, preemptio
 /** A stream's bytes per token before one has ended: vLLM's chat chunk. */
 const FIRST_BYTES_PER_TOKEN = 230
 
-/** For how much text a prefix cache has room, where its size is not told. [D] */
+/** How much a prefix cache holds, where its size is not told. [D] */
 const GUESSED_KV_TOKENS = 100_000
-const TEXT_BYTES_PER_TOKEN = 4
+/** As many entries as the engine has blocks (scheduling.md 3.2), vLLM's being of 16 tokens. */
+const ENGINE_BLOCK_TOKENS = 16
 
 /** Where nothing is known of a server, it is taken to run a few at once (llama-server, Ollama) or many (a cloud). */
 const LIMIT_OF: Partial<Record<Backend['options']['type'], number>> = { ollama: 4, llamacpp: 4, dummy: 10_000 }
@@ -134,9 +135,7 @@ export class BackendQueue {
 
   /** Which beginnings its engine's prefix cache probably holds. */
   get prefixes(): PrefixIndex {
-    this.index ??= new PrefixIndex(
-      ((this.gate.state(0).kvTokens ?? GUESSED_KV_TOKENS) * TEXT_BYTES_PER_TOKEN) / BLOCK_BYTES,
-    )
+    this.index ??= new PrefixIndex((this.gate.state(0).kvTokens ?? GUESSED_KV_TOKENS) / ENGINE_BLOCK_TOKENS)
     return this.index
   }
 
@@ -225,25 +224,12 @@ export class BackendQueue {
     const { senses: auto, everSeen, kvUse, foreign, fair } = this
     const depth = { high: fair.depth('high'), normal: fair.depth('normal'), low: fair.depth('low') }
     const waiting = fair.order().slice(0, SHOWN_WAITERS)
+    const waits = fair.waitsMs(waiting, now)
     return {
       backend: this.backend.name,
       permits: { inFlight, limit, auto, openLoop, alarm, kvUse: everSeen ? kvUse : null, foreign },
       depth,
-      waiting: waiting.map((waiter, i) => this.waiterView(waiter, i + 1, now)),
-    }
-  }
-
-  private waiterView({ value, band, enqueuedAt }: Waiter<Ticket>, place: number, now: number): WaiterView {
-    const { requestId, user, app, weight, model, named } = value.ask
-    return {
-      id: requestId,
-      band,
-      flow: { user, app },
-      user: named,
-      model,
-      place,
-      ageMs: Math.round(now - enqueuedAt),
-      predictedWaitMs: this.fair.predictWaitMs({ band, user, app, weight }, now),
+      waiting: waiting.map((waiter, i) => waiterView(waiter, i + 1, waits[i] ?? null, now)),
     }
   }
 
@@ -406,6 +392,17 @@ export class BackendQueue {
     }
     this.aborting = kept
   }
+}
+
+function waiterView(
+  { value, band, enqueuedAt }: Waiter<Ticket>,
+  place: number,
+  predictedWaitMs: number | null,
+  now: number,
+): WaiterView {
+  const { requestId, user, app, model, named } = value.ask
+  const ageMs = Math.round(now - enqueuedAt)
+  return { id: requestId, band, flow: { user, app }, user: named, model, place, ageMs, predictedWaitMs }
 }
 
 function gateSettings({ options }: Backend): GateSettings {

@@ -251,7 +251,8 @@ export class Exchange implements AttemptSink, TurnOwner {
   /** The operator ends it. False when it is over already. */
   cancel(): boolean {
     if (this.isOver()) return false
-    const told = problem('overloaded', 'The operator of this Lexora cancelled the request.')
+    // Not a 503: client libraries would send it again at once.
+    const told = problem('permission_denied', 'The operator of this Lexora cancelled the request.')
     this.attempt?.abort()
     if (this.pause !== null) clearTimeout(this.pause)
     if (this.committed) this.breakStream(told, null, null)

@@ -163,7 +163,7 @@ export class FairQueue<T> {
   settle(waiter: Waiter<T>, cost: number, now: number): void {
     if (waiter.state !== 'dispatched' || waiter.settled) return
     waiter.settled = true
-    this.#bands[waiter.band].correct(waiter, cost - waiter.cost)
+    this.#bands[waiter.band].settle(waiter, cost)
     this.#shares.correct(waiter.band, cost - waiter.cost, waiter.chargedAt, now)
   }
 
@@ -213,6 +213,17 @@ export class FairQueue<T> {
     const lead = Math.max(0, flow.counter - flows.leastCounter())
     const newcomer = flow.owner.active > 0 ? 0 : ask.weight
     return ((ahead + lead) * (flows.activeWeight + newcomer)) / rate
+  }
+
+  /** How long each of `order()` would still wait, in ms, by what stands before it in its band; null: not known. */
+  waitsMs(order: readonly Waiter<T>[], now: number): (number | null)[] {
+    const ahead: Record<Band, number> = { high: 0, normal: 0, low: 0 }
+    return order.map(({ band, cost }) => {
+      const rate = this.#shares.rate(band, now)
+      const before = ahead[band]
+      ahead[band] += cost
+      return rate === null ? null : Math.round(before / rate)
+    })
   }
 
   /** All that wait, in the order in which they would run if all cost what is predicted: for faces, O(n log n). */

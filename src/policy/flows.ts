@@ -25,14 +25,20 @@ export type Waiter<T = unknown> = {
   settled: boolean
 }
 
-/** One user's requests from one app. `counter`: weighted tokens it has had, by its weight. */
+/**
+ * One user's requests from one app. `counter`: weighted tokens it has had, by its weight; of these, `pending` is what was
+ * predicted for requests that have not ended.
+ */
 export type Flow = {
   readonly key: string
   readonly owner: Owner
   readonly waiters: IndexedHeap<'inFlow', Waiter>
   counter: number
+  pending: number
   queuedCost: number
+  /** Places in the heaps, by counter and by what of it is settled. */
   inActive: number
+  inSettled: number
   idleSince: number
   newer: Flow | null
   older: Flow | null
@@ -48,6 +54,10 @@ const MAX_IDLE = 1024
 const byDeadline = (a: Waiter, b: Waiter): boolean =>
   a.deadline < b.deadline || (a.deadline === b.deadline && a.arrival < b.arrival)
 
+const settledOf = ({ counter, pending }: Flow): number => counter - pending
+
+const bySettled = (a: Flow, b: Flow): boolean => settledOf(a) < settledOf(b)
+
 const byCounter = (a: Flow, b: Flow): boolean => a.counter < b.counter || (a.counter === b.counter && a.key < b.key)
 
 /** The flows of one band, the one with the least counter first: virtual token counters (VTC, arXiv 2401.00588). */
@@ -55,8 +65,9 @@ export class Flows {
   readonly #flows = new Map<string, Flow>()
   readonly #owners = new Map<string, Owner>()
   readonly #active = new IndexedHeap<'inActive', Flow>('inActive', byCounter)
+  readonly #settled = new IndexedHeap<'inSettled', Flow>('inSettled', bySettled)
   #activeWeight = 0
-  /** The counter of the flow that was served last: where a flow begins when nobody else is active. */
+  /** What was settled for the flow that was served last: where a flow begins when nobody else is active. */
   #floor = 0
   #newestIdle: Flow | null = null
   #oldestIdle: Flow | null = null
@@ -81,6 +92,15 @@ export class Flows {
   /** The least counter of those that wait. */
   leastCounter(): number {
     return this.#active.first()?.counter ?? this.#floor
+  }
+
+  /**
+   * Where a flow begins that was idle. Not the least counter: that holds predictions which are paid back, and whoever
+   * came while they were too high would wait for ever for the others to fall behind again.
+   */
+  #leastSettled(): number {
+    const first = this.#settled.first()
+    return first === undefined ? this.#floor : settledOf(first)
   }
 
   /** All waiters by the counter that their flow will have when their turn comes. */
@@ -121,9 +141,10 @@ export class Flows {
     flow.queuedCost += waiter.cost
     if (flow.waiters.size > 1) return
     // Backlogged again: what it did not use meanwhile is not saved up.
-    flow.counter = Math.max(flow.counter, this.leastCounter())
+    flow.counter += Math.max(0, this.#leastSettled() - settledOf(flow))
     this.#unlinkIdle(flow)
     this.#active.add(flow)
+    this.#settled.add(flow)
     if (flow.owner.active++ === 0) this.#activeWeight += flow.owner.weight
   }
 
@@ -133,26 +154,30 @@ export class Flows {
     flow.queuedCost -= waiter.cost
     if (flow.waiters.size > 0) return
     flow.queuedCost = 0
-    this.#floor = Math.max(this.#floor, this.leastCounter())
+    this.#floor = Math.max(this.#floor, this.#leastSettled())
     this.#active.remove(flow)
+    this.#settled.remove(flow)
     if (--flow.owner.active === 0) this.#activeWeight -= flow.owner.weight
     this.#linkIdle(flow, now)
   }
 
   /** Charges the flow for a dispatch, before the waiter is removed. */
   charge(waiter: Waiter): void {
-    waiter.perToken = waiter.flow.owner.active / waiter.flow.owner.weight
-    this.#floor = Math.max(this.#floor, waiter.flow.counter)
-    this.#count(waiter.flow, waiter.cost * waiter.perToken)
-  }
-
-  correct(waiter: Waiter, difference: number): void {
-    this.#count(waiter.flow, difference * waiter.perToken)
-  }
-
-  #count(flow: Flow, amount: number): void {
-    flow.counter += amount
+    const { flow, cost } = waiter
+    waiter.perToken = flow.owner.active / flow.owner.weight
+    this.#floor = Math.max(this.#floor, settledOf(flow))
+    flow.counter += cost * waiter.perToken
+    flow.pending += cost * waiter.perToken
     if (flow.inActive !== -1) this.#active.update(flow)
+  }
+
+  /** It ended: what it cost in truth stands in place of the prediction. */
+  settle({ flow, cost, perToken }: Waiter, trueCost: number): void {
+    flow.counter += (trueCost - cost) * perToken
+    flow.pending -= cost * perToken
+    if (flow.inActive === -1) return
+    this.#active.update(flow)
+    this.#settled.update(flow)
   }
 
   #ownerOf(name: string, weight: number): Owner {
@@ -204,8 +229,10 @@ function newFlow(key: string, owner: Owner, now: number): Flow {
     owner,
     waiters: new IndexedHeap<'inFlow', Waiter>('inFlow', byDeadline),
     counter: 0,
+    pending: 0,
     queuedCost: 0,
     inActive: -1,
+    inSettled: -1,
     idleSince: now,
     newer: null,
     older: null,

@@ -101,10 +101,47 @@ describe('who is next', () => {
     const queue = new FairQueue<string>()
     const flood = () => enqueue(queue, anAsk('flood', { user: 'bob' }))
     for (let i = 0; i < 40; i++) flood()
-    for (let i = 0; i < 30; i++) queue.next(0, ALWAYS)
+    for (let i = 0; i < 30; i++) queue.settle(queue.next(0, ALWAYS)!, 100, 0)
     for (let i = 0; i < 10; i++) enqueue(queue, anAsk('back'))
     const first = Array.from({ length: 10 }, () => queue.next(0, ALWAYS)!.value)
     expect(first.filter((value) => value === 'back').length).toBeLessThanOrEqual(6)
+  })
+
+  test('who comes while others run is served until as much of his runs', () => {
+    const queue = new FairQueue<string>()
+    for (let i = 0; i < 20; i++) enqueue(queue, anAsk('flood', { user: 'bob' }))
+    for (let i = 0; i < 4; i++) queue.next(0, ALWAYS)
+    for (let i = 0; i < 20; i++) enqueue(queue, anAsk('newcomer'))
+    const next = Array.from({ length: 6 }, () => queue.next(0, ALWAYS)!.value)
+    expect(next.slice(0, 4)).toEqual(['newcomer', 'newcomer', 'newcomer', 'newcomer'])
+    expect(next.slice(4)).toContain('flood')
+  })
+
+  /** Eight slots of a second for 60, 60 and 1 connections that ask again at once, each request truly 88 tokens. */
+  test.each([1, 7, 14])('shares do not hang on the prediction, were it %d times too high', (times) => {
+    const queue = new FairQueue<string>({ perFlow: 100, perBand: 1000 })
+    const had: Record<string, number> = { a: 0, b: 0, polite: 0 }
+    const running: { waiter: Waiter<string>; end: number }[] = []
+    let worstWaitMs = 0
+    const come = (user: string, now: number): void => {
+      enqueue(queue, anAsk(user, { user, cost: 88 * times }), now)
+      let next = queue.next(now, () => running.length < 8)
+      for (; next !== null; next = queue.next(now, () => running.length < 8)) {
+        if (next.value === 'polite') worstWaitMs = Math.max(worstWaitMs, now - next.enqueuedAt)
+        running.push({ waiter: next, end: now + 1000 })
+      }
+    }
+    for (const user of ['a', 'b']) for (let i = 0; i < 60; i++) come(user, 0)
+    come('polite', 0)
+    while (running[0]!.end <= 25_000) {
+      const { waiter, end } = running.shift()!
+      had[waiter.value]!++
+      queue.settle(waiter, 88, end)
+      come(waiter.value, end)
+    }
+    expect(Math.abs(had.a! - had.b!)).toBeLessThanOrEqual(8)
+    expect(had.polite).toBeGreaterThanOrEqual(20)
+    expect(worstWaitMs).toBeLessThanOrEqual(1000)
   })
 
   test('a prediction that was too high is paid back', () => {
@@ -241,6 +278,15 @@ describe('a predicted wait', () => {
     })
     expect(done.length).toBeGreaterThan(100)
     expect(right.length / done.length).toBeGreaterThan(0.9)
+  })
+
+  test('of each who waits grows with what stands before it', () => {
+    const queue = new FairQueue<string>()
+    for (let i = 0; i < 30; i++) enqueue(queue, anAsk(`${i}`), 0)
+    expect(queue.waitsMs(queue.order(), 0)).toEqual(new Array(30).fill(null))
+    for (let i = 1; i <= 10; i++) queue.settle(queue.next(100 * i, ALWAYS)!, 100, 100 * i)
+    const waits = queue.waitsMs(queue.order(), 1000)
+    for (const [i, wait] of waits.entries()) expect(Math.abs(wait! - 100 * i)).toBeLessThanOrEqual(10 * i)
   })
 
   test('of an empty band is nothing, and of one never served unknown', () => {
