@@ -130,7 +130,8 @@ export class GpuMonitor {
   /** One `nvidia-smi` for all readings. */
   #loop(): void {
     const { everyMs, env, hangMs } = this.#options
-    const child = spawn('nvidia-smi', [...nvidiaQuery(this.#fields), '-lms', String(everyMs)], {
+    const tool: GpuTool = 'nvidia-smi'
+    const child = spawn(tool, [...nvidiaQuery(this.#fields), '-lms', String(everyMs)], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       windowsHide: true,
@@ -148,7 +149,7 @@ export class GpuMonitor {
       clearTimeout(gather)
       child.kill('SIGKILL')
       if (this.#child === child) this.#child = null
-      if (!this.#stopped) this.#ended('nvidia-smi', reason ?? reader.complaint())
+      if (!this.#stopped) this.#ended(tool, reason ?? reader.complaint())
     }
     const take = (stream: NodeJS.ReadableStream): void => {
       const decoder = new StringDecoder('utf8')
@@ -161,7 +162,7 @@ export class GpuMonitor {
         gather ??= setTimeout(() => {
           gather = undefined
           this.#failures = 0
-          this.#become({ is: 'read', tool: 'nvidia-smi', at: Date.now(), gpus: reader.reading() })
+          this.#become({ is: 'read', tool, at: Date.now(), gpus: reader.reading() })
         }, GATHER_MS)
       })
     }
@@ -172,7 +173,7 @@ export class GpuMonitor {
       clearTimeout(hang)
       this.#child = null
       if (error.code === 'ENOENT') void this.#withoutNvidia()
-      else this.#ended('nvidia-smi', { reason: `It cannot be started (${error.code ?? error.message}).`, noGpu: false })
+      else this.#ended(tool, { reason: `It cannot be started (${error.code ?? error.message}).`, noGpu: false })
     })
     child.once('close', () => end(null))
   }

@@ -87,6 +87,7 @@ export async function serve(folder: string, script: HostScript, args: ServeArgum
   }
 
   function coreStarted(): CoreLink {
+    shutdown.watchSignals()
     const planFile = `${runFile}.plan.json`
     writeFileSync(
       planFile,
@@ -98,7 +99,6 @@ export async function serve(folder: string, script: HostScript, args: ServeArgum
     })
     note({ is: 'spawned', pid: started.pid, role: 'engine' })
     void started.exited.then((code) => shutdown.coreExited(code))
-    shutdown.watchSignals()
     return started
   }
 
