@@ -155,7 +155,7 @@ const MARKERS: readonly [StartPhase, RegExp][] = [
     'opening port',
     /^(Supported tasks:|Starting vLLM server on|Available routes are:|INFO: +(Started server \w+|Waiting for application startup|Application startup complete))/,
   ],
-  ['opening port', /^(main: server is listening|main: starting the main loop|\{"phase":"ready")/],
+  ['opening port', /^(main: server is listening|main: starting the main loop)/],
   ['warming up', /^(Graph capturing finished|init engine \(profile, create kv cache)/],
   ['warming up', /^(common_init_from_params: warming up|srv +load_model: initializing slots)/],
   ['capturing graphs', /^Capturing (CUDA|HIP|XPU)? ?graphs?/],
@@ -205,7 +205,19 @@ const BARS: readonly [RegExp, StartPhase, from: number, share: number][] = [
   [/^Capturing/, 'capturing graphs', 0, 1],
 ]
 
+/** The demo engine says where it is as JSON. */
+const DEMO = /^\{"phase":"([\w-]+)","percent":(\d+)/
+const DEMO_PHASES: Record<string, StartPhase> = {
+  starting: 'starting engine',
+  loading: 'loading weights',
+  'warming-up': 'warming up',
+  ready: 'opening port',
+}
+
 function barOf(text: string): { phase: StartPhase; fraction: number } | null {
+  const [, demo = '', done = ''] = DEMO.exec(text) ?? []
+  const demoPhase = DEMO_PHASES[demo]
+  if (demoPhase) return { phase: demoPhase, fraction: Number(done) / 100 }
   const { what = '', percent = '' } = BAR.exec(text)?.groups ?? {}
   const found = what === '' ? undefined : BARS.find(([name]) => name.test(what))
   if (!found) return null

@@ -204,8 +204,14 @@ test('llama-server and the demo engine are followed as far as they tell', () => 
   ])
   expect(llama.began.map(({ phase }) => phase)).toEqual(['launching', 'configuring', 'loading weights', 'opening port'])
   expect([llama.facts.maxModelLen, llama.facts.port, llama.saysReady]).toEqual([8192, 8080, true])
-  const demo = startOf(['{"phase":"loading weights","percent":40}', '{"phase":"ready","percent":100,"port":4711}'])
-  expect([demo.phase, demo.saysReady]).toEqual(['opening port', true])
+  const demo = startOf([
+    '{"phase":"starting","percent":0}',
+    '{"phase":"loading","percent":20}',
+    '{"phase":"loading","percent":70}',
+  ])
+  expect([demo.phase, demo.fraction, demo.saysReady]).toEqual(['loading weights', 0.7, false])
+  const ready = startOf(['{"phase":"ready","percent":100,"port":4711,"models":["demo"]}'])
+  expect([ready.phase, ready.saysReady]).toEqual(['opening port', true])
 })
 
 test('lines are the same wherever their bytes are cut', () => {
