@@ -1,19 +1,19 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { endFamily, type Family } from './family.ts'
+import { endFamily, type Family, signalProcess } from './family.ts'
 import type { EngineRecord, Exit, GuardSpec, LogText } from './guard/protocol.ts'
 import { GuardLink, type GuardListener, type GuardProgram } from './guard-link.ts'
 import type { ProcessId } from './processes.ts'
 import { removeRecord } from './record.ts'
 
-export type RunListener = {
+export type RunListener = Pick<GuardListener, 'pingMs'> & {
   onLines: (lines: LogText[]) => void
   /** Its process ended, or nobody guards it any more (`error: 'guard'`). Told once. */
   onExited: (exit: Exit) => void
 }
 
 type Left = { pid: number; program: string }[]
-type Known = Pick<EngineRecord, 'marker' | 'port' | 'key' | 'runDir' | 'halt' | 'startedAt'> & { recordFile: string }
+type Known = Pick<EngineRecord, 'marker' | 'port' | 'key' | 'runDir' | 'halt' | 'about'> & { recordFile: string }
 
 const HALT_WITHIN_MS = 40_000
 
@@ -24,10 +24,11 @@ export class EngineRun {
   private members: readonly ProcessId[] = []
   private link: GuardLink | null = null
   private hasExited = false
-  private over!: (left: Left | 'lost') => void
-  private readonly ended = new Promise<Left | 'lost'>((resolve) => {
-    this.over = resolve
-  })
+  /** Its guard could not end all of it, and is gone. */
+  private hasFailed = false
+  private guard: ProcessId | null = null
+  private readonly exit = Promise.withResolvers<void>()
+  private readonly ended = Promise.withResolvers<Left | 'lost'>()
 
   private constructor(known: Known) {
     this.known = known
@@ -35,7 +36,7 @@ export class EngineRun {
 
   /** Rejects where not even its guard starts; an engine that does not start has exited. */
   static async start(program: GuardProgram, spec: GuardSpec, listener: RunListener): Promise<EngineRun> {
-    const run = new EngineRun({ ...spec, startedAt: Date.now() })
+    const run = new EngineRun(spec)
     run.link = await GuardLink.start(program, spec, run.listen(listener))
     return run
   }
@@ -49,13 +50,20 @@ export class EngineRun {
     return run.link === null ? null : run
   }
 
-  /** What a record tells of, without a guard: to be ended, nothing else. */
+  /** What a record tells of, without a guard that can be spoken to: to be ended, nothing else. */
   static unguarded(recordFile: string, record: EngineRecord): EngineRun {
     const run = new EngineRun({ ...record, recordFile })
+    run.guard = record.guard
     run.leader = record.leader
     run.members = record.members
-    run.over('lost')
+    run.exit.resolve()
+    run.ended.resolve('lost')
     return run
+  }
+
+  /** Resolves when its own process ended, or nobody can tell any more. */
+  get exited(): Promise<void> {
+    return this.exit.promise
   }
 
   /** Who belongs to it, as last seen. */
@@ -71,13 +79,12 @@ export class EngineRun {
   /** Ends everything of it; resolves with whoever could not be ended. 0 kills at once, also while it ends gently. */
   async end(graceMs: number): Promise<Left> {
     this.link?.say({ do: 'end', graceMs })
-    const left = await this.ended
-    return left === 'lost' ? await this.endUnguarded(graceMs) : left
-  }
-
-  /** Resolves when its guard says that all is gone, or is gone itself. */
-  get isOver(): Promise<unknown> {
-    return this.ended
+    const left = await this.ended.promise
+    if (left !== 'lost' && (left.length === 0 || !this.hasFailed)) {
+      this.hasFailed = left.length > 0
+      return left
+    }
+    return await this.endUnguarded(graceMs)
   }
 
   /** Leaves it to its guard, which ends it unless somebody adopts it within the lease. */
@@ -89,9 +96,11 @@ export class EngineRun {
     const exited = (exit: Exit): void => {
       if (this.hasExited) return
       this.hasExited = true
+      this.exit.resolve()
       listener.onExited(exit)
     }
     return {
+      pingMs: listener.pingMs,
       onWelcome: ({ engine, exit, head, tail }) => {
         this.leader = engine
         listener.onLines([...head, ...tail])
@@ -104,11 +113,11 @@ export class EngineRun {
       onExited: exited,
       onGone: (left) => {
         exited({ code: null, signal: null, error: null })
-        this.over(left)
+        this.ended.resolve(left)
       },
       onLost: () => {
         this.link = null
-        this.over('lost')
+        this.ended.resolve('lost')
         exited({ code: null, signal: null, error: 'guard' })
       },
     }
@@ -116,6 +125,8 @@ export class EngineRun {
 
   private async endUnguarded(graceMs: number): Promise<Left> {
     const { halt, recordFile, runDir } = this.known
+    // One that does not answer could start what is being ended.
+    if (this.guard !== null) signalProcess(this.guard, 'SIGKILL')
     if (halt !== null) await runCommand(halt.now)
     const left = await endFamily(this.family, graceMs)
     if (left.length === 0) {

@@ -13,6 +13,8 @@ export type GuardProgram = {
 }
 
 export type GuardListener = {
+  /** How often the guard is asked whether it is there. */
+  pingMs: number
   /** First of all: what there is of the engine by now. */
   onWelcome: (welcome: Welcome) => void
   onLines: (lines: LogText[]) => void
@@ -27,7 +29,6 @@ type Welcome = Extract<FromGuard, { is: 'welcome' }>
 
 const JOIN_WITHIN_MS = 10_000
 const RETRY_MS = 25
-const PING_EVERY_MS = 2000
 /** A guard that was stopped is woken; one that does not answer then is ended, since its engine blocks with it. */
 const WAKE_AFTER_PINGS = 3
 const GIVE_UP_AFTER_PINGS = 7
@@ -46,7 +47,7 @@ export class GuardLink {
     this.socket = socket
     this.guard = guard
     this.listener = listener
-    this.pings = setInterval(() => this.ping(), PING_EVERY_MS)
+    this.pings = setInterval(() => this.ping(), listener.pingMs)
     this.pings.unref()
   }
 

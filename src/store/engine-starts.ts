@@ -15,6 +15,8 @@ export type EngineStart = {
   phases: Record<string, number>
   /** What the GPUs gave to it, as measured when it was ready; null where nothing tells. */
   memoryBytes: number | null
+  /** Prompt tokens a second; null where it was not measured. */
+  prefillRate: number | null
 }
 
 /** Enough to learn from; older ones tell of other disks and other versions. */
@@ -31,11 +33,11 @@ export class EngineStarts {
 
   record(start: EngineStart): void {
     this.store.later((database) => {
-      const { at, engine, model, flagsHash, gpu, outcome, totalMs, phases, memoryBytes } = start
+      const { at, engine, model, flagsHash, gpu, outcome, totalMs, phases, memoryBytes, prefillRate } = start
       database
         .prepare(
-          `INSERT INTO engine_starts (at_ms, engine, model, flags_hash, gpu, outcome, total_ms, phases, memory_bytes)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO engine_starts (at_ms, engine, model, flags_hash, gpu, outcome, total_ms, phases, memory_bytes, prefill_rate)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           at.getTime(),
@@ -47,6 +49,7 @@ export class EngineStarts {
           Math.round(totalMs),
           JSON.stringify(phases),
           memoryBytes,
+          prefillRate,
         )
       database
         .prepare(
@@ -80,5 +83,6 @@ function fromRow(row: Record<string, unknown>): EngineStart {
     totalMs: Number(row['total_ms']),
     phases: JSON.parse(String(row['phases'])) as Record<string, number>,
     memoryBytes: row['memory_bytes'] === null ? null : Number(row['memory_bytes']),
+    prefillRate: row['prefill_rate'] === null ? null : Number(row['prefill_rate']),
   }
 }

@@ -11,7 +11,8 @@ export const MIGRATIONS: readonly string[] = [
      outcome TEXT NOT NULL,
      total_ms INTEGER NOT NULL,
      phases TEXT NOT NULL,
-     memory_bytes INTEGER
+     memory_bytes INTEGER,
+     prefill_rate REAL
    ) STRICT;
    CREATE INDEX engine_starts_of_model ON engine_starts (model, at_ms)`,
 ]

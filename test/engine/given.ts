@@ -52,6 +52,7 @@ export function aSpec(folder: string, program: string, more: Partial<GuardSpec> 
     log: { path: join(folder, 'engine.log'), maxBytes: 1024 * 1024, files: 3 },
     leaseMs: 30_000,
     halt: null,
+    about: { derived: {}, maxSequences: null, schedulesByPriority: false },
     ...more,
   }
 }
@@ -69,4 +70,10 @@ export async function until<Value>(
     if (performance.now() > end) throw new Error(`${what}: not within ${ms} ms`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
+}
+
+/** To one process and no other: 0 would be our own group. */
+export function kill(pid: number | null | undefined, signal: NodeJS.Signals): void {
+  if (typeof pid !== 'number' || pid <= 1) throw new Error(`there is no process to send ${signal} to: ${pid}`)
+  process.kill(pid, signal)
 }

@@ -8,7 +8,7 @@ import { endFamily, livingFamily } from '../../src/engine/family.ts'
 import { type Exit, familyOf, type GuardSpec, type LogText } from '../../src/engine/guard/protocol.ts'
 import { isAlive, type ProcessId, readProcess } from '../../src/engine/processes.ts'
 import { readRecord } from '../../src/engine/record.ts'
-import { aFolder, aSpec, type Folder, GUARD, until } from './given.ts'
+import { aFolder, aSpec, type Folder, GUARD, kill, until } from './given.ts'
 
 /** Says that it is up, and stays. A child of it stays too, whatever becomes of its parent. */
 const WITH_CHILD = `
@@ -45,6 +45,7 @@ type Heard = { run: EngineRun; lines: string[]; exits: Exit[] }
 
 function listener(heard: Pick<Heard, 'lines' | 'exits'>) {
   return {
+    pingMs: 100,
     onLines: (lines: LogText[]) => void heard.lines.push(...lines.map(({ text }) => text)),
     onExited: (exit: Exit) => void heard.exits.push(exit),
   }
@@ -126,7 +127,7 @@ describe('the guard', () => {
     const { run, lines } = await start(made)
     const child = Number((await until('the child', () => lines[0])).split(' ')[1])
     expect(family(made).map(({ pid }) => pid)).toContain(child)
-    process.kill(run.leader!.pid, 'SIGKILL')
+    kill(run.leader!.pid, 'SIGKILL')
     expect(await run.end(100)).toEqual([])
     expect(readProcess(child)?.isZombie ?? true).toBe(true)
   })
@@ -173,6 +174,7 @@ describe('without Lexora', () => {
     const heard = { lines: [] as string[], exits: [] }
     const run = await until('the guard is free', () => EngineRun.adopt(made.recordFile, record, listener(heard)))
     expect(run.leader).toEqual(engine)
+    await until('what it printed', () => heard.lines.length > 0)
     expect(heard.lines).toEqual(['up'])
     expect(isAlive(engine)).toBe(true)
     expect(await run.end(0)).toEqual([])
@@ -201,7 +203,7 @@ describe('without its guard', () => {
     const { run, exits } = await start(made)
     await until('the child', () => family(made).length >= 2)
     const record = await until('the record', () => readRecord(made.recordFile))
-    process.kill(record.guard!.pid, 'SIGKILL')
+    kill(record.guard!.pid, 'SIGKILL')
     await until('the owner knows', () => exits.length > 0)
     expect(exits).toEqual([{ code: null, signal: null, error: 'guard' }])
     expect(await run.end(100)).toEqual([])
@@ -215,7 +217,7 @@ describe('without its guard', () => {
     await until('the child', () => family(made).length >= 2)
     const record = readRecord(made.recordFile)!
     lexora.kill('SIGKILL')
-    process.kill(record.guard!.pid, 'SIGKILL')
+    kill(record.guard!.pid, 'SIGKILL')
     expect(isAlive(engine)).toBe(true)
     expect(await EngineRun.unguarded(made.recordFile, record).end(100)).toEqual([])
     expect(isAlive(engine)).toBe(false)
@@ -226,10 +228,21 @@ describe('without its guard', () => {
     const made = spec(WITH_CHILD)
     const { exits } = await start(made)
     await until('the child', () => family(made).length >= 2)
-    process.kill(readRecord(made.recordFile)!.guard!.pid, 'SIGTERM')
+    kill(readRecord(made.recordFile)!.guard!.pid, 'SIGTERM')
     await until('all gone', () => family(made).length === 0)
     await until('the owner knows', () => exits.length > 0)
   })
+})
+
+test('a guard that was stopped is woken, and its engine goes on', async () => {
+  const made = spec(`let n = 0; setInterval(() => console.log('line ' + n++), 20)`)
+  const { run, lines } = await start(made)
+  const { guard } = await until('the record', () => readRecord(made.recordFile))
+  kill(guard!.pid, 'SIGSTOP')
+  const before = lines.length
+  await until('it speaks again', () => lines.length > before + 20)
+  expect(lines).toEqual(lines.map((_, i) => `line ${i}`))
+  await run.end(0)
 })
 
 describe('a number that now belongs to somebody else', () => {

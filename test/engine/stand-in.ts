@@ -4,6 +4,7 @@ import { EngineRun } from '../../src/engine/engine-run.ts'
 import { GUARD } from './given.ts'
 
 const run = await EngineRun.start(GUARD, JSON.parse(readFileSync(process.argv[2]!, 'utf8')), {
+  pingMs: 2000,
   onLines: () => {},
   onExited: () => {},
 })

@@ -38,6 +38,7 @@ const aStart = (more: Partial<EngineStart> = {}): EngineStart => ({
   totalMs: 60_000,
   phases: { 'loading weights': 30_000 },
   memoryBytes: 20e9,
+  prefillRate: 5000.5,
   ...more,
 })
 

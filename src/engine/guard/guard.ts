@@ -253,9 +253,9 @@ export class Guard {
 }
 
 function firstRecord(spec: GuardSpec): EngineRecord {
-  const { engine, marker, socket, token, runDir, port, configHash, key, halt } = spec
+  const { engine, marker, socket, token, runDir, port, configHash, key, halt, about } = spec
   const guard = { pid: process.pid, startTime: readProcess(process.pid)?.startTime ?? '' }
-  const known = { engine, marker, socket, token, runDir, port, configHash, key, halt }
+  const known = { engine, marker, socket, token, runDir, port, configHash, key, halt, about }
   return { ...known, bootId: readBootId(), leader: null, members: [], guard, startedAt: Date.now() }
 }
 

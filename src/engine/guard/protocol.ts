@@ -23,6 +23,12 @@ export const guardSpec = z.object({
   leaseMs: z.number(),
   /** Commands that do what signals cannot: what runs in a container or in another system ends by these. */
   halt: z.object({ gently: z.array(z.string()), now: z.array(z.string()) }).nullable(),
+  /** What a Lexora that adopts it could not find out again. */
+  about: z.object({
+    derived: z.record(z.string(), z.string()),
+    maxSequences: z.number().nullable(),
+    schedulesByPriority: z.boolean(),
+  }),
 })
 
 export type GuardSpec = z.output<typeof guardSpec>
@@ -72,6 +78,7 @@ export const engineRecord = z.object({
   key: z.string().nullable(),
   startedAt: z.number(),
   halt: guardSpec.shape.halt,
+  about: guardSpec.shape.about,
 })
 
 export type EngineRecord = z.output<typeof engineRecord>

@@ -1,0 +1,121 @@
+import { rmSync } from 'node:fs'
+import type { EngineView, StopReceipt } from '../protocol/engine.ts'
+import { EngineRun } from './engine-run.ts'
+import type { EngineConfig } from './launch.ts'
+import { readBootId } from './processes.ts'
+import { readRecords, removeRecord } from './record.ts'
+import type { EngineHost, EngineWorld } from './supervision.ts'
+import { Supervisor } from './supervisor.ts'
+
+export type EngineSetOptions = {
+  engines: Readonly<Record<string, EngineConfig>>
+  world: EngineWorld
+  host: (name: string) => EngineHost
+}
+
+const ORPHAN_GRACE_MS = 5000
+
+/** All engines of a configuration, each with its supervisor; and those that earlier ones left behind. */
+export class EngineSet {
+  private readonly options: EngineSetOptions
+  private readonly byName = new Map<string, Supervisor>()
+
+  constructor(options: EngineSetOptions) {
+    this.options = options
+    for (const [name, config] of Object.entries(options.engines)) this.add(name, config)
+  }
+
+  get(name: string): Supervisor | undefined {
+    return this.byName.get(name)
+  }
+
+  all(): Supervisor[] {
+    return [...this.byName.values()]
+  }
+
+  /** Who would serve a model of this name. */
+  forModel(model: string): Supervisor | undefined {
+    return this.all().find((engine) => engine.model === model || engine.name === model)
+  }
+
+  views(): EngineView[] {
+    return this.all().map((engine) => engine.view())
+  }
+
+  /** Adopts or ends what lives of earlier runs, then starts those that are to start with Lexora. */
+  async open(): Promise<void> {
+    await this.sweep()
+    for (const [name, { autostart }] of Object.entries(this.options.engines)) {
+      if (autostart) this.byName.get(name)!.start()
+    }
+  }
+
+  /** Another configuration: what is gone from it is ended, what is new is added, what differs restarts. */
+  async reconfigure(engines: Readonly<Record<string, EngineConfig>>): Promise<void> {
+    const gone = this.all().filter(({ name }) => !Object.hasOwn(engines, name))
+    for (const engine of gone) this.byName.delete(engine.name)
+    for (const [name, config] of Object.entries(engines)) {
+      const known = this.byName.get(name)
+      if (known === undefined) this.add(name, config)
+      else known.reconfigure(config)
+    }
+    await Promise.all(gone.map((engine) => stopped(engine)))
+  }
+
+  /** Frees every GPU: all engines stop, and no request starts one again until somebody does. */
+  async freeGpu(): Promise<{ engine: string; receipt: StopReceipt | null }[]> {
+    const engines = this.all()
+    const ran = new Set(engines.filter(({ state }) => state.is !== 'stopped'))
+    for (const engine of engines) engine.stop({ held: true })
+    await Promise.all(engines.map((engine) => engine.until(isAtRest)))
+    return [...ran].map((engine) => ({ engine: engine.name, receipt: engine.view().receipt }))
+  }
+
+  /** Ends all of them, verified. `hurry` skips every wait. */
+  async close(hurry?: AbortSignal): Promise<void> {
+    await Promise.all(this.all().map((engine) => stopped(engine, hurry)))
+  }
+
+  /** Lets go of all that run, for a Lexora that comes at once and adopts them. */
+  leave(): void {
+    for (const engine of this.all()) engine.leave()
+  }
+
+  private add(name: string, config: EngineConfig): void {
+    const { world, host } = this.options
+    this.byName.set(name, new Supervisor({ name, config, world, host: host(name) }))
+  }
+
+  private async sweep(): Promise<void> {
+    const { recordDir, log } = this.options.world
+    const bootId = readBootId()
+    for (const { path, record } of readRecords(recordDir)) {
+      // After another boot none of its numbers means anything.
+      if (record.bootId !== bootId) {
+        removeRecord(path)
+        rmSync(record.runDir, { recursive: true, force: true })
+        continue
+      }
+      const engine = this.byName.get(record.engine)
+      if (engine !== undefined) {
+        engine.take(path, record)
+        continue
+      }
+      log.warn('an engine that is no longer configured is ended', { engine: record.engine, pid: record.leader?.pid })
+      const ignore = { pingMs: this.options.world.timing.pingMs, onLines: () => {}, onExited: () => {} }
+      const run = (await EngineRun.adopt(path, record, ignore)) ?? EngineRun.unguarded(path, record)
+      await run.end(ORPHAN_GRACE_MS)
+    }
+  }
+}
+
+const isAtRest = ({ is }: { is: string }): boolean => ['not-installed', 'stopped', 'failed', 'foreign'].includes(is)
+
+async function stopped(engine: Supervisor, hurry?: AbortSignal): Promise<void> {
+  const again = (): void => engine.stop()
+  engine.stop()
+  if (hurry?.aborted) again()
+  hurry?.addEventListener('abort', again)
+  await engine.until(isAtRest)
+  hurry?.removeEventListener('abort', again)
+}

@@ -1,0 +1,343 @@
+import {
+  type EngineEffect,
+  type EngineEvent,
+  type EngineMachine,
+  INITIAL_ENGINE,
+  reduceEngine,
+} from '../policy/engine-state-machine.ts'
+import {
+  type EngineFailure,
+  type EngineState,
+  type EngineView,
+  isServing,
+  type StopReceipt,
+} from '../protocol/engine.ts'
+import { configHash, servedName } from './command-line.ts'
+import { failed } from './failed.ts'
+import type { EngineRecord } from './guard/protocol.ts'
+import type { EngineConfig, Launch } from './launch.ts'
+import { type Fitness, preflight } from './preflight.ts'
+import type { EngineHost, EngineWorld, Serving } from './supervision.ts'
+import { WatchedRun } from './watched-run.ts'
+
+type Found = { path: string; record: EngineRecord }
+
+/**
+ * The one owner of an engine. Whatever happens to it comes through one inbox, is decided by the machine, and done
+ * here; nothing else starts or ends a process of it.
+ */
+export class Supervisor {
+  readonly name: string
+  private config: EngineConfig
+  private readonly world: EngineWorld
+  private readonly host: EngineHost
+  private machine: EngineMachine = INITIAL_ENGINE
+  private readonly inbox: EngineEvent[] = []
+  private isReading = false
+  private run: WatchedRun | null = null
+  private fitness: Fitness | null = null
+  private found: Found | null = null
+  private checking = new AbortController()
+  private timer: NodeJS.Timeout | undefined
+  private draining: NodeJS.Timeout | undefined
+  private backoffUntil = 0
+  private awaits: 'process' | 'port' | 'memory' = 'process'
+  private launch: Launch | null = null
+  private version: string | null = null
+  private warnings: string[] = []
+  private serving: Serving | null = null
+  private restarts = 0
+  private lastFailure: EngineFailure | null = null
+  private receipt: StopReceipt | null = null
+  private readonly waiting = new Set<() => void>()
+
+  constructor(options: { name: string; config: EngineConfig; world: EngineWorld; host: EngineHost }) {
+    this.name = options.name
+    this.config = options.config
+    this.world = options.world
+    this.host = options.host
+  }
+
+  /** Somebody wants it to run. */
+  start(): void {
+    this.post({ type: 'start', by: 'operator' })
+  }
+
+  /** A request asks for its model. Starts it where the configuration allows that; what failed stays failed. */
+  demand(): void {
+    if (this.config.on_demand) this.post({ type: 'start', by: 'demand' })
+  }
+
+  /** Twice: without waiting for what is in flight. `held`: requests do not start it again, until somebody does. */
+  stop({ held = false } = {}): void {
+    this.post({ type: 'stop', held })
+  }
+
+  restart(): void {
+    this.post({ type: 'restart' })
+  }
+
+  /** Restarts it only where its effective command differs. */
+  reconfigure(config: EngineConfig): void {
+    const isSame = configHash(config) === configHash(this.config)
+    this.config = config
+    if (!isSame) this.post({ type: 'reconfigured' })
+    else this.host.onChange()
+  }
+
+  /** What an earlier Lexora left: goes on where it is what the configuration wants, and is ended where it is not. */
+  take(path: string, record: EngineRecord): void {
+    this.found = { path, record }
+    this.post({ type: record.configHash === configHash(this.config) ? 'adopt' : 'clear' })
+  }
+
+  /** Lets go of a running engine, for a Lexora that comes at once and adopts it. */
+  leave(): void {
+    this.stopTimers()
+    this.run?.leave()
+  }
+
+  get state(): EngineState {
+    return this.stateNow()
+  }
+
+  /** The names under which requests may ask for it. */
+  get model(): string {
+    return servedName(this.config, this.name)
+  }
+
+  get isOnDemand(): boolean {
+    return this.config.on_demand
+  }
+
+  /** The last lines that it printed. */
+  get lines(): string[] {
+    return this.run?.lines ?? []
+  }
+
+  /** Resolves with the first state that `isMet` accepts, or with the one it has when `signal` fires. */
+  async until(isMet: (state: EngineState) => boolean, signal?: AbortSignal): Promise<EngineState> {
+    for (let state = this.state; ; state = this.state) {
+      if (isMet(state) || signal?.aborted) return state
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.waiting.delete(wake)
+          signal?.removeEventListener('abort', wake)
+          resolve()
+        }
+        this.waiting.add(wake)
+        signal?.addEventListener('abort', wake)
+      })
+    }
+  }
+
+  view(): EngineView {
+    const { run, config, machine } = this
+    const runs = ['starting', 'ready', 'busy', 'degraded', 'draining', 'stopping', 'sleeping'].includes(machine.at.is)
+    const live = runs ? run : null
+    return {
+      name: this.name,
+      kind: config.kind,
+      model: this.model,
+      state: this.stateNow(),
+      launch: this.launch?.said ?? null,
+      version: run?.version ?? this.version,
+      pid: live?.pid ?? null,
+      port: live?.port ?? (config.port === 0 ? null : config.port),
+      uptimeMs: live === null ? null : Math.round(performance.now() - live.startedAt),
+      restarts: this.restarts,
+      onDemand: config.on_demand,
+      idleUnloadMinutes: config.idle_unload_minutes,
+      derived: run?.derived ?? {},
+      warnings: this.warnings,
+      lastFailure: this.lastFailure,
+      receipt: this.receipt,
+    }
+  }
+
+  private stateNow(): EngineState {
+    const { at } = this.machine
+    const now = performance.now()
+    switch (at.is) {
+      case 'stopped':
+        return { is: 'stopped' }
+      case 'starting':
+        return { ...at, leftMs: this.run?.estimate.leftMs ?? null }
+      case 'ready':
+      case 'busy':
+        return { is: at.is, forMs: Math.round(now - at.since) }
+      case 'degraded':
+        return { is: 'degraded', reason: at.reason }
+      case 'draining':
+        return { is: 'draining', left: this.host.work().inFlight }
+      case 'stopping':
+        return { is: 'stopping', why: at.why, awaits: this.awaits }
+      case 'sleeping':
+        return { is: 'sleeping', level: this.config.sleep === 2 ? 2 : 1, step: at.step }
+      case 'backoff': {
+        const retryInMs = Math.max(0, Math.round(this.backoffUntil - now))
+        return { is: 'backoff', failure: at.failure, retryInMs, crashes: this.machine.crashes.length }
+      }
+      case 'failed':
+        return { is: 'failed', failure: at.failure }
+      default:
+        return at
+    }
+  }
+
+  /** One event after the other, also where one is posted while another is worked on. */
+  private post(event: EngineEvent): void {
+    this.inbox.push(event)
+    if (this.isReading) return
+    this.isReading = true
+    for (let next = this.inbox.shift(); next !== undefined; next = this.inbox.shift()) this.handle(next)
+    this.isReading = false
+  }
+
+  private handle(event: EngineEvent): void {
+    const before = this.machine
+    const [after, effects] = reduceEngine(before, event)
+    if (after === before && effects.length === 0) return
+    this.machine = after
+    if (before.at.is !== after.at.is) this.leaveState(before, after)
+    this.note(event, before)
+    for (const effect of effects) this.perform(effect)
+    this.publish()
+  }
+
+  private leaveState({ at: before }: EngineMachine, { at: after }: EngineMachine): void {
+    if (before.is === 'backoff') clearTimeout(this.timer)
+    if (before.is === 'draining') clearInterval(this.draining)
+    if (before.is === 'preflight') this.checking.abort()
+    if ('failure' in after) this.lastFailure = after.failure
+    this.world.log.info('engine', {
+      engine: this.name,
+      state: after.is,
+      ...('failure' in after ? { cause: after.failure.cause } : {}),
+    })
+  }
+
+  private note(event: EngineEvent, before: EngineMachine): void {
+    if ((event.type === 'exited' || event.type === 'lost') && before.at.is !== 'draining')
+      this.lastFailure = event.failure
+    if (event.type === 'due') this.restarts++
+  }
+
+  private perform(effect: EngineEffect): void {
+    switch (effect.do) {
+      case 'preflight':
+        return void this.check(effect.run)
+      case 'spawn':
+        this.run = this.watch(effect.run)
+        return this.attempt(effect.run, () => this.run!.launch(this.fitness!))
+      case 'join':
+        this.run = this.watch(effect.run)
+        return this.run.join(this.found!.path, this.found!.record)
+      case 'drain':
+        return this.drain(effect.run)
+      case 'end':
+        return void this.end(effect.run, effect.hurry)
+      case 'sleep':
+        return void this.run!.sleep(this.config.sleep === 2 ? 2 : 1)
+      case 'wake':
+        return void this.run!.wake(this.config.sleep === 2 ? 2 : 1)
+      case 'wake-at':
+        this.backoffUntil = performance.now() + effect.delayMs
+        this.timer = setTimeout(() => this.post({ run: effect.run, type: 'due' }), effect.delayMs)
+    }
+  }
+
+  /** What cannot even be tried, for want of a folder or of descriptors, is a failed start. */
+  private attempt(run: number, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      const failure = failed('host_limits', `It could not be started: ${(error as Error).message}.`, null, {
+        canHeal: true,
+      })
+      this.post({ run, type: 'exited', at: performance.now(), failure })
+    }
+  }
+
+  private watch(run: number): WatchedRun {
+    const { name, config, world, host } = this
+    return new WatchedRun({
+      name,
+      config,
+      world,
+      host,
+      tell: (news) => this.post({ run, ...news } as EngineEvent),
+      onAwait: (awaits) => {
+        this.awaits = awaits
+        this.publish()
+      },
+    })
+  }
+
+  private async check(run: number): Promise<void> {
+    this.checking = new AbortController()
+    const { world, config } = this
+    const { gpu, cacheDir, stateDir } = world
+    const onLaunch = (launch: Launch, version: string | null): void => {
+      this.launch = launch
+      this.version = version
+      this.host.onChange()
+    }
+    const { signal } = this.checking
+    try {
+      const found = await preflight({ config, world: world.launch, gpu, cacheDir, stateDir, onLaunch, signal })
+      if ('unfit' in found)
+        return this.post({ run, type: 'preflight-failed', at: performance.now(), found: found.unfit })
+      this.fitness = found.value
+      this.warnings = found.value.warnings
+      this.post({ run, type: 'preflight-passed' })
+    } catch (error) {
+      const failure = failed('preflight', `The checks before its start failed: ${(error as Error).message}.`, null)
+      this.post({ run, type: 'preflight-failed', at: performance.now(), found: { as: 'failed', failure } })
+    }
+  }
+
+  private drain(run: number): void {
+    const until = performance.now() + this.world.timing.drainMs
+    const look = (): void => {
+      if (this.host.work().inFlight === 0 || performance.now() > until) this.post({ run, type: 'drained' })
+    }
+    this.draining = setInterval(look, 50)
+    look()
+  }
+
+  private async end(number: number, hurry: boolean): Promise<void> {
+    const run = this.run ?? this.watch(number)
+    if (this.run === null && this.found !== null) run.claim(this.found.path, this.found.record)
+    this.run = run
+    const receipt = await run.end(hurry)
+    if (this.run !== run) return
+    this.found = null
+    this.receipt = receipt
+    if (receipt.left.length === 0) this.run = null
+    this.post({ run: number, type: 'gone', left: receipt.left.length === 0 ? null : notEnded(receipt.left) })
+  }
+
+  /** Tells the gateway what changed for it, then everybody. */
+  private publish(): void {
+    const serving = isServing(this.state) ? (this.run?.serving ?? null) : null
+    if (serving !== this.serving) {
+      this.serving = serving
+      this.host.onServing(serving)
+    }
+    this.host.onChange()
+    for (const wake of [...this.waiting]) wake()
+  }
+
+  private stopTimers(): void {
+    clearTimeout(this.timer)
+    clearInterval(this.draining)
+    this.checking.abort()
+  }
+}
+
+function notEnded(left: StopReceipt['left']): EngineFailure {
+  const who = left.map(({ pid, program }) => `${program} (pid ${pid})`).join(', ')
+  const fix = 'End it by hand; it may hang in a driver, and then only a reboot helps.'
+  return failed('not_ended', `It could not be ended: ${who}.`, fix)
+}

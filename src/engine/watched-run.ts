@@ -1,0 +1,449 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { EngineNews } from '../policy/engine-state-machine.ts'
+import { explainEnd } from '../policy/failure-rules.ts'
+import {
+  estimateStart,
+  learnTimings,
+  type PhaseTimings,
+  type StartEstimate,
+  timingsOf,
+} from '../policy/start-estimate.ts'
+import type { EngineFailure, StopReceipt } from '../protocol/engine.ts'
+import { configHash, engineCommand, servedName } from './command-line.ts'
+import { EngineRun, type RunListener } from './engine-run.ts'
+import { failed } from './failed.ts'
+import { livingFamily } from './family.ts'
+import type { EngineRecord, Exit, LogText } from './guard/protocol.ts'
+import type { EngineConfig } from './launch.ts'
+import { LifeWatch } from './life-watch.ts'
+import { hasListener, identifyHolder } from './ports.ts'
+import type { Fitness } from './preflight.ts'
+import { type Canary, measurePrefill, probeReady, type Target, warmUp } from './readiness.ts'
+import { readRecord, recordFile } from './record.ts'
+import { RunLog } from './run-log.ts'
+import { fallAsleep, wakeUp } from './sleep.ts'
+import { stopRun, usedOf } from './stop-sequence.ts'
+import type { EngineHost, EngineWorld, Serving } from './supervision.ts'
+
+type News = EngineNews extends infer One ? (One extends { run: number } ? Omit<One, 'run'> : never) : never
+
+export type RunOptions = {
+  name: string
+  config: EngineConfig
+  world: EngineWorld
+  host: EngineHost
+  /** Told what becomes of this run; its number is added by who listens. */
+  tell: (news: News) => void
+  /** What is not gone yet. */
+  onAwait: (awaits: 'process' | 'port' | 'memory') => void
+}
+
+const LOG_BYTES = 8 * 1024 * 1024
+const LOG_FILES = 3
+/** Less processor time than this share of one core is none. */
+const ACTIVE_SHARE = 0.01
+
+/** One run of an engine as its supervisor sees it: started or joined, watched until it serves, while it does, and ended. */
+export class WatchedRun {
+  readonly startedAt = performance.now()
+  serving: Serving | null = null
+  private readonly options: RunOptions
+  private readonly log = new RunLog(performance.now())
+  private readonly over = new AbortController()
+  private readonly hurry = new AbortController()
+  private fitness: Fitness | null = null
+  private begun: Promise<EngineRun | null> = Promise.resolve(null)
+  private run: EngineRun | null = null
+  /** What there may be to end although nobody could join it. */
+  private leftBehind: () => EngineRun | null = () => null
+  private earlier: PhaseTimings | null = null
+  private canary: Canary = null
+  private life: LifeWatch | null = null
+  private usedReady: number | null = null
+  private cpu: { ms: number; at: number } | null = null
+  private ended: Promise<StopReceipt> | null = null
+  private told = { phase: '', percent: 0 }
+
+  constructor(options: RunOptions) {
+    this.options = options
+  }
+
+  get pid(): number | null {
+    return this.run?.leader?.pid ?? null
+  }
+
+  get port(): number | null {
+    return this.run?.known.port ?? this.fitness?.port ?? null
+  }
+
+  /** Options that Lexora added. */
+  get derived(): Record<string, string> {
+    return this.run?.known.about.derived ?? {}
+  }
+
+  get version(): string | null {
+    return this.log.progress.facts.version ?? null
+  }
+
+  /** Of its start, as it stands. */
+  get estimate(): StartEstimate {
+    return estimateStart(this.log.progress, this.earlier, performance.now())
+  }
+
+  get lines(): string[] {
+    return this.log.lines
+  }
+
+  /** Starts it with what the preflight found. */
+  launch(fitness: Fitness): void {
+    this.fitness = fitness
+    const { name, config, world } = this.options
+    const past = world.starts.earlier(this.pastOf(fitness))
+    const timings = past.map(({ phases }) => phases as PhaseTimings)
+    this.earlier = timings.reduce<PhaseTimings | null>(learnTimings, null)
+    const runDir = mkdtempSync(join(tmpdir(), 'lexora-'))
+    const marker = randomBytes(12).toString('hex')
+    const prefillRate = past.findLast((start) => start.prefillRate !== null)?.prefillRate ?? null
+    const facts = { name, key: randomBytes(24).toString('base64url'), runDir, marker, prefillRate }
+    const { port, flags, gpu, model } = fitness
+    const machine = { port, flags, gpu, isComplete: model?.is === 'complete', env: world.launch.env }
+    const command = engineCommand(config, fitness.launch, { ...facts, ...machine })
+    const { argv, env, halt, key, derived, maxSequences, schedulesByPriority } = command
+    const path = recordFile(world.recordDir, name)
+    this.leftBehind = () => {
+      const record = readRecord(path)
+      return record?.marker === marker ? EngineRun.unguarded(path, record) : null
+    }
+    const windows = world.launch.platform === 'win32'
+    this.begin(
+      EngineRun.start(
+        world.guard,
+        {
+          engine: name,
+          marker,
+          token: randomBytes(24).toString('base64url'),
+          argv,
+          env,
+          cwd: process.cwd(),
+          runDir,
+          socket: windows ? `\\\\.\\pipe\\lexora-${marker}` : join(runDir, 'guard.sock'),
+          recordFile: path,
+          port,
+          configHash: configHash(config),
+          key,
+          log: { path: join(world.logDir, `engine-${name}.log`), maxBytes: LOG_BYTES, files: LOG_FILES },
+          leaseMs: world.timing.leaseMs,
+          halt,
+          about: { derived, maxSequences, schedulesByPriority },
+        },
+        this.listener(),
+      ),
+    )
+  }
+
+  /** Joins what an earlier Lexora started. */
+  join(path: string, record: EngineRecord): void {
+    this.leftBehind = () => EngineRun.unguarded(path, record)
+    this.begin(
+      EngineRun.adopt(path, record, this.listener()).then((run) => {
+        if (run === null) throw new Error('its guard is gone')
+        return run
+      }),
+    )
+  }
+
+  /** Takes what a record names, with its guard or without, only to end it. */
+  claim(path: string, record: EngineRecord): void {
+    this.leftBehind = () => EngineRun.unguarded(path, record)
+    this.begun = EngineRun.adopt(path, record, this.listener())
+  }
+
+  /** Stops looking at its life; it goes on. */
+  rest(): void {
+    this.life?.stop()
+    this.life = null
+  }
+
+  /** Ends it, verified. Again with `hurry`: without waiting for anything to go by itself. */
+  end(hurry: boolean): Promise<StopReceipt> {
+    this.over.abort()
+    this.rest()
+    if (hurry) this.hurry.abort()
+    this.ended ??= this.stop().finally(() => {
+      this.ended = null
+    })
+    return this.ended
+  }
+
+  /** Lets go of it: its guard ends it after the lease, unless it is adopted. */
+  leave(): void {
+    this.over.abort()
+    this.rest()
+    this.run?.leave()
+  }
+
+  async sleep(level: 1 | 2): Promise<void> {
+    this.rest()
+    const problem = await fallAsleep(this.target(), level)
+    if (problem === null) this.options.tell({ type: 'slept' })
+    else
+      this.give(failed('sleep_failed', `It did not fall asleep: ${problem}.`, 'Set `sleep` to off.', { canHeal: true }))
+  }
+
+  async wake(level: 1 | 2): Promise<void> {
+    const problem = (await wakeUp(this.target(), level)) ?? (await this.firstToken())
+    if (problem === null) {
+      this.watchLife()
+      this.options.tell({ type: 'woke' })
+    } else this.give(failed('wake_failed', `It did not wake up: ${problem}.`, null, { canHeal: true }))
+  }
+
+  private begin(starting: Promise<EngineRun>): void {
+    this.begun = starting.then(
+      (run) => {
+        this.run = run
+        if (!this.over.signal.aborted) void this.becomeReady()
+        return run
+      },
+      (error: unknown) => {
+        const cause = `It could not be started: ${(error as Error).message}.`
+        this.options.tell({
+          type: 'exited',
+          at: performance.now(),
+          failure: failed('guard', cause, null, { canHeal: true }),
+        })
+        return null
+      },
+    )
+  }
+
+  private listener(): RunListener {
+    return {
+      pingMs: this.options.world.timing.pingMs,
+      onLines: (lines) => this.hear(lines),
+      onExited: (exit) => this.exited(exit),
+    }
+  }
+
+  private hear(lines: readonly LogText[]): void {
+    const now = performance.now()
+    for (const { text } of lines) {
+      this.log.take(text, now)
+      this.options.host.onLine?.(text)
+    }
+    if (this.serving === null) this.tellProgress()
+  }
+
+  private tellProgress(): void {
+    const { phase } = this.log.progress
+    const { percent } = this.estimate
+    if (this.told.phase === phase && this.told.percent === percent) return
+    this.told = { phase, percent }
+    this.options.tell({ type: 'progress', phase, percent })
+  }
+
+  private exited(exit: Exit): void {
+    this.over.abort()
+    this.rest()
+    this.options.tell({ type: 'exited', at: performance.now(), failure: this.explain(exit) })
+  }
+
+  private explain({ code, signal, error }: Exit): EngineFailure {
+    const { lines } = this.log
+    if (error === 'guard') {
+      const cause = 'The program that guards it was ended from outside; the engine is ended as well.'
+      return failed('guard', cause, null, { canHeal: true, lines: lines.slice(-12) })
+    }
+    const { config } = this.options
+    const settings = {
+      args: config.args,
+      ...(this.port === null ? {} : { port: this.port }),
+      ...(config.model === null ? {} : { model: config.model }),
+    }
+    const end = { lines, exit: { code, signal }, spawnError: error, wasReady: this.serving !== null }
+    return explainEnd(end, settings)
+  }
+
+  /** Gives it up although it lives. */
+  private give(failure: EngineFailure): void {
+    this.over.abort()
+    this.options.tell({ type: 'lost', at: performance.now(), failure })
+  }
+
+  private target(): Target {
+    const { known, family } = this.run!
+    const { config, name } = this.options
+    return { port: known.port, key: known.key, model: this.modelName(config, name), family }
+  }
+
+  /** The demo engine serves names of its own. */
+  private modelName(config: EngineConfig, name: string): string {
+    return config.kind === 'demo' ? 'demo' : servedName(config, name)
+  }
+
+  private async becomeReady(): Promise<void> {
+    const { timing } = this.options.world
+    for (; !this.over.signal.aborted; await this.pause(timing.probeMs)) {
+      const failure = (await this.stalled()) ?? (await this.tryReady())
+      if (this.over.signal.aborted) return
+      if (failure !== null) return this.give(failure)
+      if (this.serving !== null) return this.served()
+      this.tellProgress()
+    }
+  }
+
+  /** null: not yet, or it serves. */
+  private async tryReady(): Promise<EngineFailure | null> {
+    const { port } = this.run!.known
+    if (!(await hasListener(port))) return this.deaf() ? this.deafFailure(port) : null
+    const target = this.target()
+    const found = await probeReady(target)
+    if (found.is === 'not-yet') return null
+    if (found.is === 'foreign') return this.deaf() ? await this.stolen(port) : null
+    if (found.is === 'wrong-model') {
+      const fix = 'Set `served_name` to one of these, or `model` to what you want.'
+      return failed('wrong_model', `It serves ${found.models.join(', ') || 'no model'}, not ${target.model}.`, fix)
+    }
+    const problem = await this.firstToken()
+    if (problem !== null) return failed('warm_up', `It is up, but ${problem}.`, null, { canHeal: true })
+    await this.serve(found.contextLength)
+    return null
+  }
+
+  /** It said that it is up, and should answer by now. */
+  private deaf(): boolean {
+    const { saidReadyAt } = this.log
+    return saidReadyAt !== null && performance.now() - saidReadyAt > this.options.world.timing.deafMs
+  }
+
+  private deafFailure(port: number): EngineFailure {
+    const cause = `It says that it is up, but nobody listens on port ${port}: somebody took it while it loaded.`
+    return failed('port_busy', cause, 'Start it again, or set another `port`.', { canHeal: true })
+  }
+
+  private async stolen(port: number): Promise<EngineFailure> {
+    const { pid, program } = await identifyHolder(port)
+    const who = pid === null ? 'another program' : `${program ?? 'a program'} (pid ${pid})`
+    return failed('port_busy', `While it loaded, ${who} took its port ${port}.`, 'End that, or set another `port`.')
+  }
+
+  private async firstToken(): Promise<string | null> {
+    const warm = await warmUp(this.target(), this.options.world.timing.warmUpMs)
+    if ('failed' in warm) return warm.failed
+    this.canary = warm.canary
+    return null
+  }
+
+  private async serve(contextLength: number | null): Promise<void> {
+    const { config, world } = this.options
+    const target = this.target()
+    const prefillRate = config.kind === 'vllm' ? await measurePrefill(target, contextLength) : null
+    this.usedReady = await usedOf(world.gpu)
+    if (this.over.signal.aborted) return
+    const { about } = this.run!.known
+    this.serving = {
+      url: `http://127.0.0.1:${target.port}`,
+      key: target.key,
+      kind: config.kind,
+      model: target.model,
+      contextLength,
+      maxSequences: about.maxSequences,
+      kvTokens: this.log.progress.facts.kvTokens ?? null,
+      prefillRate,
+      schedulesByPriority: about.schedulesByPriority,
+    }
+  }
+
+  private served(): void {
+    this.remember()
+    this.watchLife()
+    this.options.tell({ type: 'ready', at: performance.now() })
+  }
+
+  /** What this start teaches the next one. One that was joined half-way teaches nothing. */
+  private remember(): void {
+    const { fitness, usedReady } = this
+    if (fitness === null) return
+    const now = performance.now()
+    const { usedBytes } = fitness
+    this.options.world.starts.record({
+      at: new Date(),
+      engine: this.options.name,
+      ...this.pastOf(fitness),
+      outcome: 'ready',
+      totalMs: now - this.startedAt,
+      phases: timingsOf(this.log.progress, now) as Record<string, number>,
+      memoryBytes: usedReady === null || usedBytes === null ? null : Math.max(0, usedReady - usedBytes),
+      prefillRate: this.serving?.prefillRate ?? null,
+    })
+  }
+
+  private pastOf({ gpuNames }: Fitness) {
+    const { config, name } = this.options
+    return { model: config.model ?? name, flagsHash: configHash({ ...config, port: 0 }), gpu: gpuNames }
+  }
+
+  private watchLife(): void {
+    const { config, world, host, tell } = this.options
+    this.life = new LifeWatch({
+      target: this.target(),
+      canary: this.canary,
+      kind: config.kind,
+      idleMs: config.idle_unload_minutes > 0 ? config.idle_unload_minutes * 60_000 : null,
+      timing: world.timing,
+      work: host.work,
+      listener: {
+        onLoad: (busy) => tell({ type: 'load', busy }),
+        onSuspect: (reason) => tell({ type: 'suspect', reason }),
+        onRecovered: () => tell({ type: 'recovered' }),
+        onIdle: () => tell({ type: 'idle', sleep: config.sleep !== 'off' }),
+        onHung: (reason) => {
+          const cause = `It hung: ${reason}.`
+          this.give(failed('hang', cause, null, { canHeal: true, lines: this.log.lines.slice(-12) }))
+        },
+      },
+    })
+  }
+
+  /** Neither a line nor processor time for long, or no line for very long. A start that moves has all the time. */
+  private async stalled(): Promise<EngineFailure | null> {
+    const { stallMs, muteMs } = this.options.world.timing
+    const now = performance.now()
+    const muteForMs = now - this.log.spokeAt
+    if (muteForMs < stallMs / 2) {
+      this.cpu = null
+      return null
+    }
+    const cpuMs = livingFamily(this.run!.family, false).reduce((sum, one) => sum + one.cpuMs, 0)
+    this.cpu ??= { ms: cpuMs, at: now }
+    const works = cpuMs - this.cpu.ms > ACTIVE_SHARE * (now - this.cpu.at)
+    if (muteForMs < stallMs || (works && muteForMs < muteMs)) return null
+    const cause = `It has made no progress for ${Math.round(muteForMs / 1000)} s, in the phase "${this.log.progress.phase}".`
+    return failed('stalled', cause, 'See its log.', { canHeal: true, lines: this.log.lines.slice(-12) })
+  }
+
+  private async stop(): Promise<StopReceipt> {
+    const run = (await this.begun) ?? this.leftBehind()
+    const { world, host, onAwait } = this.options
+    return await stopRun({
+      run,
+      port: this.port ?? run?.known.port ?? 0,
+      wasServing: this.serving !== null,
+      hurry: this.hurry.signal,
+      release: host.release,
+      gpu: world.gpu,
+      usedBefore: this.fitness?.usedBytes ?? null,
+      usedReady: this.usedReady,
+      timing: world.timing,
+      onAwait,
+    })
+  }
+
+  private async pause(ms: number): Promise<void> {
+    await pause(ms, undefined, { signal: this.over.signal }).catch(() => undefined)
+  }
+}

@@ -1,0 +1,156 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EngineSet } from '../../src/engine/engine-set.ts'
+import { endFamily, livingFamily } from '../../src/engine/family.ts'
+import { GpuMonitor } from '../../src/engine/gpu-monitor.ts'
+import { gpuSource } from '../../src/engine/gpu-source.ts'
+import type { EngineConfig } from '../../src/engine/launch.ts'
+import { readRecords } from '../../src/engine/record.ts'
+import {
+  ENGINE_TIMING,
+  type EngineTiming,
+  type EngineWork,
+  type EngineWorld,
+  type Serving,
+} from '../../src/engine/supervision.ts'
+import type { Supervisor } from '../../src/engine/supervisor.ts'
+import { configSchema } from '../../src/protocol/config.ts'
+import type { EngineState } from '../../src/protocol/engine.ts'
+import { Store } from '../../src/store/database.ts'
+import { EngineStarts } from '../../src/store/engine-starts.ts'
+import { createFakeHost, type FakeHost } from '../support/fake-vllm/process/host.ts'
+import { aFolder, GUARD, until } from './given.ts'
+
+/** As in real life, only that nothing takes minutes. */
+const QUICK: Partial<EngineTiming> = {
+  leaseMs: 5000,
+  pingMs: 200,
+  probeMs: 40,
+  lookMs: 60,
+  deafMs: 500,
+  healthMs: 1000,
+  canaryMs: 700,
+  life: { quietMs: 800, slowestPrefill: 1000, silentMs: 1500, idleMs: 600_000, canaries: 2 },
+  drainMs: 3000,
+  terminateMs: 3000,
+  terminateStartingMs: 700,
+  groupMs: 500,
+  memoryMs: 3000,
+}
+
+const DEMO = fileURLToPath(new URL('../../src/demo/main.ts', import.meta.url))
+let port = 21_000 + (process.pid % 2000) * 10
+
+export type RigOptions = {
+  host?: Parameters<typeof createFakeHost>[0]
+  engine?: Record<string, unknown>
+  timing?: Partial<EngineTiming>
+  env?: Record<string, string>
+}
+
+/** One engine named `main`, the process double as its vLLM, and everything that a supervisor needs, in one folder. */
+export class Rig {
+  readonly folder = aFolder()
+  readonly host: FakeHost
+  readonly world: EngineWorld
+  readonly config: EngineConfig
+  readonly states: string[] = []
+  readonly lines: string[] = []
+  readonly work: EngineWork = { inFlight: 0, sent: 0, lastTokenAt: 0, prefillTokens: 0, limit: null }
+  readonly port: number
+  serving: Serving | null = null
+  released = 0
+  engines: EngineSet
+  private readonly monitor: GpuMonitor
+  private readonly store: Store
+
+  constructor({ host, engine, timing, env }: RigOptions = {}) {
+    this.host = createFakeHost(host)
+    this.port = port++
+    const path = this.folder.path
+    mkdirSync(join(path, 'state'))
+    const environment = { ...this.host.env, ...env }
+    this.monitor = new GpuMonitor({ env: environment })
+    this.store = new Store({ path: ':memory:', onSetAside: () => {}, onFailing: () => {}, now: () => new Date() })
+    this.world = {
+      launch: { env: environment, platform: process.platform, home: path, demo: [process.execPath, DEMO] },
+      guard: GUARD,
+      gpu: gpuSource(this.monitor),
+      starts: new EngineStarts(this.store),
+      recordDir: join(path, 'state', 'engines'),
+      logDir: join(path, 'logs'),
+      cacheDir: join(path, 'cache'),
+      stateDir: join(path, 'state'),
+      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      timing: { ...ENGINE_TIMING, ...QUICK, ...timing },
+    }
+    const given = { model: 'Qwen/Qwen3-8B', served_name: 'qwen3-8b', port: this.port, ...engine }
+    this.config = configSchema.parse({ engines: { main: given } }).engines['main']!
+    this.engines = this.another()
+  }
+
+  /** A Lexora like the first one, in the same folder; the states of all are told in one list. */
+  another(config = this.config): EngineSet {
+    const engines: EngineSet = new EngineSet({
+      engines: { main: config },
+      world: this.world,
+      host: () => ({
+        work: () => this.work,
+        onServing: (serving) => {
+          this.serving = serving
+        },
+        release: () => {
+          this.released++
+        },
+        onChange: () => this.note(engines),
+        onLine: (text) => void this.lines.push(text),
+      }),
+    })
+    return engines
+  }
+
+  get engine(): Supervisor {
+    return this.engines.get('main')!
+  }
+
+  /** Waits for a state, and hands it over. */
+  async reaches<Is extends EngineState['is']>(is: Is, ms = 15_000): Promise<Extract<EngineState, { is: Is }>> {
+    const signal = AbortSignal.timeout(ms)
+    const state = await this.engine.until((now) => now.is === is, signal)
+    if (state.is !== is) throw new Error(`it is ${JSON.stringify(state)}, not ${is}: ${this.states.join(' → ')}`)
+    return state as Extract<EngineState, { is: Is }>
+  }
+
+  async started(): Promise<void> {
+    this.engine.start()
+    await this.reaches('ready')
+  }
+
+  /** Pids of engines that live, of any run. */
+  alive(): number[] {
+    return this.host.runs().flatMap((run) => run.alive())
+  }
+
+  /** In afterEach: whatever the test left is ended, and nothing may be left then. */
+  async dispose(): Promise<void> {
+    await this.engines.close(AbortSignal.abort())
+    for (const { record } of readRecords(this.world.recordDir)) {
+      await endFamily({ marker: record.marker, leader: record.leader, members: record.members }, 0)
+      if (record.guard !== null)
+        await until(
+          'the guard is gone',
+          () => livingFamily({ marker: '', leader: record.guard, members: [] }, false).length === 0,
+        )
+    }
+    await this.monitor.stop()
+    this.store.close()
+    this.host.dispose()
+    this.folder.remove()
+  }
+
+  private note(engines: EngineSet): void {
+    const state = engines.get('main')?.state.is
+    if (state !== undefined && this.states.at(-1) !== state) this.states.push(state)
+  }
+}

@@ -1,0 +1,511 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterEach, describe, expect, test } from 'vitest'
+import { getJson, postJson } from '../../src/engine/http.ts'
+import { readRecords } from '../../src/engine/record.ts'
+import { aGpu } from '../support/fake-vllm/process/host.ts'
+import { kill, until } from './given.ts'
+import { Rig, type RigOptions } from './rig.ts'
+
+const GIB = 1024 ** 3
+
+let rig: Rig
+const listeners: Server[] = []
+const children: ChildProcess[] = []
+
+const given = (options: RigOptions = {}): Rig => {
+  rig = new Rig(options)
+  return rig
+}
+
+afterEach(async () => {
+  for (const server of listeners.splice(0)) server.close()
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  await rig.dispose()
+})
+
+describe('a start', () => {
+  test('goes through the phases that its log tells, and ends when it answers with a token', async () => {
+    const { engine, states } = given()
+    const phases: string[] = []
+    const watch = engine.until((state) => {
+      if (state.is === 'starting' && phases.at(-1) !== state.phase) phases.push(state.phase)
+      return state.is === 'ready'
+    })
+    engine.start()
+    await watch
+    expect(states).toEqual(['preflight', 'starting', 'ready'])
+    expect(phases).toEqual(expect.arrayContaining(['loading weights', 'capturing graphs']))
+    expect(rig.serving).toMatchObject({
+      url: `http://127.0.0.1:${rig.port}`,
+      model: 'qwen3-8b',
+      maxSequences: 256,
+      schedulesByPriority: true,
+    })
+    expect(engine.view()).toMatchObject({ version: '0.32.0', pid: rig.host.runs()[0]!.pid, port: rig.port })
+  })
+
+  test('gives it a key of its own, no telemetry, and nothing else of Lexora’s environment', async () => {
+    given({ env: { LD_LIBRARY_PATH: '/tmp/.mount_x/usr/lib', APPIMAGE: '/x.AppImage', SECRET: 'of somebody else' } })
+    await rig.started()
+    const [{ env, argv }] = rig.host.runs() as [ReturnType<typeof rig.host.runs>[0]]
+    expect(argv.slice(0, 6)).toEqual(['serve', 'Qwen/Qwen3-8B', '--host', '127.0.0.1', '--port', String(rig.port)])
+    expect(env).toMatchObject({ VLLM_API_KEY: rig.serving!.key, VLLM_NO_USAGE_STATS: '1', DO_NOT_TRACK: '1' })
+    expect(Object.keys(env)).not.toEqual(expect.arrayContaining(['SECRET']))
+    expect(env['LD_LIBRARY_PATH']).toBeUndefined()
+    expect(argv.join(' ')).not.toContain(rig.serving!.key!)
+    expect((await getJson(rig.port, '/v1/models', null, 1000)).status).toBe(401)
+  })
+
+  test('shows what Lexora added, and leaves out what the configuration decides', async () => {
+    given({ engine: { args: { 'max-num-seqs': 32, 'gpu-memory-utilization': null } } })
+    await rig.started()
+    const { derived } = rig.engine.view()
+    expect(derived).toMatchObject({
+      'scheduling-policy': 'priority',
+      'max-num-queued-reqs': '40',
+      'max-model-len': 'auto',
+    })
+    expect(derived).not.toHaveProperty('max-num-seqs')
+    expect(rig.host.runs()[0]!.argv).toEqual(expect.arrayContaining(['--max-num-seqs', '32']))
+    expect(rig.host.runs()[0]!.argv).not.toContain('--gpu-memory-utilization')
+  })
+
+  test('tells how long it still takes, once there was an earlier one', async () => {
+    const { engine } = given({ host: { vllm: { timeScale: 0.02 } } })
+    const lefts: (number | null)[] = []
+    const watch = async (): Promise<void> => {
+      engine.start()
+      await engine.until((state) => {
+        if (state.is === 'starting') lefts.push(state.leftMs)
+        return state.is === 'ready'
+      })
+    }
+    await watch()
+    expect(new Set(lefts)).toEqual(new Set([null]))
+    engine.stop()
+    await rig.reaches('stopped')
+    lefts.length = 0
+    await watch()
+    expect(lefts.at(-1)).toEqual(expect.any(Number))
+    expect(Math.max(...lefts.map(Number))).toBeGreaterThan(200)
+  })
+
+  test('that fails says why, is not tried again where that cannot help, and not started by requests', async () => {
+    const { engine } = given({ host: { vllm: { fail: 'unknown-arch' } } })
+    engine.start()
+    const { failure } = await rig.reaches('failed')
+    expect(failure).toMatchObject({ class: 'engine_old', canHeal: false })
+    engine.demand()
+    expect(engine.state.is).toBe('failed')
+    expect(rig.host.runs()).toHaveLength(1)
+    rig.host.vllm({ fail: null })
+    await rig.started()
+  })
+
+  test('that fails once and can heal is tried again', async () => {
+    const { engine } = given({ host: { vllm: { fail: 'ulimit-v-4g', failTimes: 1 } } })
+    engine.start()
+    await rig.reaches('backoff')
+    await rig.reaches('ready')
+    expect(engine.view().restarts).toBe(1)
+    expect(rig.alive().length).toBe(rig.host.runs().at(-1)!.alive().length)
+  })
+
+  test('asked for fifty times is one start', async () => {
+    const { engine } = given()
+    for (let i = 0; i < 50; i++) i % 2 === 0 ? engine.start() : engine.demand()
+    await rig.reaches('ready')
+    expect(rig.host.runs()).toHaveLength(1)
+  })
+
+  test('that says nothing for too long and works at nothing is given up', async () => {
+    const { engine } = given({
+      host: { vllm: { holdAt: { text: 'Capturing CUDA graphs', ms: 60_000 } } },
+      timing: { stallMs: 700 },
+    })
+    engine.start()
+    const { failure } = await rig.reaches('backoff')
+    expect(failure).toMatchObject({ class: 'stalled', cause: expect.stringContaining('no progress') })
+    expect(rig.alive()).toEqual([])
+  })
+})
+
+describe('a preflight', () => {
+  test('names what is not installed, and where it looked', async () => {
+    const { engine } = given({ env: { PATH: '/nowhere' } })
+    engine.start()
+    const { failure } = await rig.reaches('not-installed')
+    expect(failure.class).toBe('executable_missing')
+    expect(failure.lines.join('\n')).toContain('PATH')
+  })
+
+  test.each<[string, Record<string, unknown>, string, RegExp]>([
+    ['an option that the version does not know', { args: { 'max-modle-len': 4096 } }, 'bad_args', /max-model-len/],
+    ['an option that Lexora sets', { args: { host: '0.0.0.0' } }, 'bad_args', /Remove/],
+    ['a model folder that is not there', { model: '/models/none' }, 'model_missing', /Set `model`/],
+    ['no model', { model: null }, 'model_missing', /Set `model`/],
+  ])('refuses %s, and says what to do', async (_, engine, name, fix) => {
+    given({ engine }).engine.start()
+    const { failure } = await rig.reaches('failed')
+    expect(failure).toMatchObject({ class: name, fix: expect.stringMatching(fix) })
+    expect(rig.host.runs()).toEqual([])
+  })
+
+  test('names who holds the memory, and the share that is left', async () => {
+    given({
+      engine: { args: { 'gpu-memory-utilization': 0.9 } },
+      host: {
+        smi: { gpus: [aGpu({ usedMib: 12_000 })], others: [{ pid: 4711, name: 'a game', mib: 11_000, gpu: 0 }] },
+      },
+    }).engine.start()
+    const { failure } = await rig.reaches('failed')
+    expect(failure).toMatchObject({ class: 'vram_busy', change: { 'args.gpu-memory-utilization': 0.49 } })
+    expect(failure.lines).toEqual([expect.stringContaining('a game (pid 4711)')])
+  })
+
+  test('finds a stranger on the port, names it and leaves it alone', async () => {
+    const { engine, port } = given()
+    const stranger = spawn(
+      process.execPath,
+      [
+        '-e',
+        `require('node:http').createServer((_, r) => r.end('{"data":[{"id":"theirs"}]}')).listen(${port}, '127.0.0.1', () => console.log())`,
+      ],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    )
+    children.push(stranger)
+    await until('it listens', () => stranger.stdout!.readableLength > 0)
+    engine.start()
+    const { holder } = await rig.reaches('foreign')
+    expect(holder).toEqual({ port, pid: stranger.pid, program: expect.any(String), models: ['theirs'] })
+    engine.stop()
+    await rig.reaches('stopped')
+    expect(stranger.exitCode).toBeNull()
+    expect(rig.host.runs()).toEqual([])
+  })
+})
+
+describe('a port that somebody takes while the engine loads', () => {
+  test('is noticed although the engine itself says that it is up', async () => {
+    const { engine, port } = given({ host: { vllm: { timeScale: 0.02 } } })
+    engine.start()
+    await rig.reaches('starting')
+    await until('it is bound', () => rig.lines.some((line) => line.includes('Initializing')))
+    const thief = createServer((socket) =>
+      socket.on('error', () => {}).end('HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"data":[]}'),
+    )
+    listeners.push(thief)
+    await new Promise<void>((resolve) => thief.listen(port, '127.0.0.1', resolve))
+    const { failure } = await rig.reaches('failed')
+    expect(failure).toMatchObject({ class: 'port_busy', cause: expect.stringContaining(`(pid ${process.pid})`) })
+    expect(rig.alive()).toEqual([])
+  })
+})
+
+describe('a crash', () => {
+  test.each(['engineCore', 'pid'] as const)(
+    'of its %s is healed, and nothing of the old one is left',
+    async (which) => {
+      const { engine, states } = given()
+      await rig.started()
+      const [first] = rig.host.runs()
+      kill(first![which]!, 'SIGKILL')
+      await rig.reaches('backoff')
+      await rig.reaches('ready')
+      expect(states).toEqual([
+        'preflight',
+        'starting',
+        'ready',
+        'stopping',
+        'backoff',
+        'preflight',
+        'starting',
+        'ready',
+      ])
+      expect(first!.alive()).toEqual([])
+      expect(rig.host.runs()).toHaveLength(2)
+      expect(engine.view()).toMatchObject({ restarts: 1, lastFailure: { canHeal: true } })
+    },
+  )
+
+  test('that comes five times in ten minutes stops it', async () => {
+    const { engine } = given({ host: { vllm: { fail: 'ulimit-v-4g' } } })
+    engine.start()
+    for (let crash = 1; crash < 5; crash++) {
+      await rig.reaches('backoff')
+      // An impatient operator; the count goes on.
+      engine.start()
+      await engine.until(({ is }) => is !== 'backoff')
+    }
+    const { failure } = await rig.reaches('failed')
+    expect(failure.cause).toMatch(/^It crashed 5 times/)
+    expect(rig.host.runs()).toHaveLength(5)
+  })
+
+  test('takes the gateway’s hands off at once', async () => {
+    given()
+    await rig.started()
+    kill(rig.host.runs()[0]!.pid, 'SIGKILL')
+    await rig.reaches('stopping')
+    expect(rig.serving).toBeNull()
+  })
+})
+
+describe('a hang', () => {
+  test('behind a green /health is found by its missing tokens, and healed', async () => {
+    const { states } = given()
+    await rig.started()
+    const [first] = rig.host.runs()
+    kill(first!.engineCore!, 'SIGSTOP')
+    rig.work.inFlight = 1
+    expect((await getJson(rig.port, '/health', null, 1000)).status).toBe(200)
+    await rig.reaches('degraded')
+    rig.work.inFlight = 0
+    await rig.reaches('backoff')
+    expect(rig.engine.view().lastFailure).toMatchObject({ class: 'hang' })
+    await rig.reaches('ready')
+    expect(states).toContain('degraded')
+    expect(first!.alive()).toEqual([])
+  })
+
+  test('is not what a long prompt is', async () => {
+    const { states } = given()
+    await rig.started()
+    kill(rig.host.runs()[0]!.engineCore!, 'SIGSTOP')
+    Object.assign(rig.work, { inFlight: 1, prefillTokens: 60_000 })
+    await pause(2000)
+    expect(rig.engine.state.is).toBe('ready')
+    kill(rig.host.runs()[0]!.engineCore!, 'SIGCONT')
+    Object.assign(rig.work, { inFlight: 0, prefillTokens: 0 })
+    expect(states).not.toContain('degraded')
+  })
+
+  test('of the API server is found although nothing is in flight', async () => {
+    given()
+    await rig.started()
+    kill(rig.host.runs()[0]!.pid, 'SIGSTOP')
+    await rig.reaches('backoff', 20_000)
+    await rig.reaches('ready')
+    expect(rig.alive().length).toBe(rig.host.runs()[1]!.alive().length)
+  })
+})
+
+describe('a stop', () => {
+  test('gives everything back, and says how much', async () => {
+    const { engine } = given()
+    await rig.started()
+    engine.stop()
+    await rig.reaches('stopped')
+    const { receipt } = engine.view()
+    expect(receipt).toMatchObject({ portFree: true, left: [], holders: [] })
+    expect(receipt!.freedBytes!).toBeGreaterThan(15 * GIB)
+    expect(rig.alive()).toEqual([])
+    expect(readRecords(rig.world.recordDir)).toEqual([])
+    expect(rig.serving).toBeNull()
+  })
+
+  test('waits for what is in flight, and shows how much that is', async () => {
+    const { engine } = given()
+    await rig.started()
+    rig.work.inFlight = 3
+    engine.stop()
+    expect(await rig.reaches('draining')).toEqual({ is: 'draining', left: 3 })
+    rig.work.inFlight = 0
+    await rig.reaches('stopped')
+  })
+
+  test('asked for twice does not wait', async () => {
+    const { engine } = given({ timing: { drainMs: 60_000 } })
+    await rig.started()
+    rig.work.inFlight = 3
+    engine.stop()
+    engine.stop()
+    await rig.reaches('stopped')
+    expect(rig.alive()).toEqual([])
+  })
+
+  test('ends an engine that hangs in its own end', async () => {
+    const { engine } = given({
+      host: { vllm: { sigterm: 'hang', tokenMs: 50 } },
+      timing: { drainMs: 100, terminateMs: 500 },
+    })
+    await rig.started()
+    const body = { model: 'qwen3-8b', prompt: 'a', max_tokens: 2000 }
+    void postJson(rig.port, '/v1/completions', rig.serving!.key, 20_000, body)
+    rig.work.inFlight = 1
+    engine.stop()
+    await rig.reaches('stopped')
+    expect(rig.alive()).toEqual([])
+  })
+
+  test.each([0, 50, 150, 400, 700])('%s ms into a start leaves nothing, and a start afterwards works', async (ms) => {
+    const { engine } = given()
+    engine.start()
+    await pause(ms)
+    engine.stop()
+    await rig.reaches('stopped')
+    expect(rig.alive()).toEqual([])
+    await rig.started()
+    expect(rig.alive().length).toBe(rig.host.runs().at(-1)!.alive().length)
+  })
+
+  test.each([0, 50, 200])('and a start %s ms after it is remembered', async (ms) => {
+    const { engine } = given()
+    await rig.started()
+    engine.stop()
+    await pause(ms)
+    engine.start()
+    await rig.reaches('ready')
+    expect(rig.alive().length).toBe(rig.host.runs().at(-1)!.alive().length)
+  })
+
+  test('leaves no folder and no socket behind', async () => {
+    const { engine } = given()
+    await rig.started()
+    const { runDir } = readRecords(rig.world.recordDir)[0]!.record
+    engine.stop()
+    await rig.reaches('stopped')
+    await until('the folder of the run is gone', () => {
+      try {
+        readdirSync(runDir)
+        return false
+      } catch {
+        return true
+      }
+    })
+  })
+})
+
+describe('on demand', () => {
+  test('a request starts it, and rest unloads it', async () => {
+    const { engine, states } = given({ engine: { idle_unload_minutes: 0.01 } })
+    engine.demand()
+    await rig.reaches('ready')
+    await rig.reaches('stopped')
+    expect(states).toEqual(['preflight', 'starting', 'ready', 'draining', 'stopping', 'stopped'])
+    engine.demand()
+    await rig.reaches('ready')
+  })
+
+  test('work keeps it loaded, also such as comes and goes between two looks', async () => {
+    given({ engine: { idle_unload_minutes: 0.01 } })
+    await rig.started()
+    for (let i = 0; i < 20; i++) {
+      rig.work.sent++
+      await pause(60)
+    }
+    expect(rig.engine.state.is).toBe('ready')
+  })
+
+  test('a freed GPU stays free until somebody starts it', async () => {
+    const { engine, engines } = given()
+    await rig.started()
+    const [freed] = await engines.freeGpu()
+    expect(freed).toMatchObject({ engine: 'main', receipt: { portFree: true } })
+    engine.demand()
+    expect(engine.state.is).toBe('stopped')
+    await rig.started()
+  })
+
+  test('off means off', () => {
+    const { engine } = given({ engine: { on_demand: false } })
+    engine.demand()
+    expect(engine.state.is).toBe('stopped')
+  })
+
+  test('sleep gives the GPU back and keeps the process; a request wakes it', async () => {
+    const { engine } = given({ engine: { idle_unload_minutes: 0.01, sleep: 1 } })
+    await rig.started()
+    await engine.until((state) => state.is === 'sleeping' && state.step === 'asleep')
+    expect(rig.serving).toBeNull()
+    engine.demand()
+    await rig.reaches('ready')
+    expect(rig.host.runs()).toHaveLength(1)
+  })
+})
+
+describe('another Lexora', () => {
+  test('adopts what the first one left, without a reload', async () => {
+    const { engine } = given()
+    await rig.started()
+    const { pid, derived } = engine.view()
+    const { key } = rig.serving!
+    rig.engines.leave()
+    rig.engines = rig.another()
+    await until('the guard is free', async () => {
+      await rig.engines.open()
+      return rig.engine.state.is !== 'stopped'
+    })
+    await rig.reaches('ready')
+    expect(rig.engine.view()).toMatchObject({ pid, derived, version: '0.32.0' })
+    expect(rig.serving).toMatchObject({ key, maxSequences: 256 })
+    expect(rig.host.runs()).toHaveLength(1)
+  })
+
+  test('ends what it no longer wants as it is', async () => {
+    given()
+    await rig.started()
+    rig.engines.leave()
+    rig.engines = rig.another({ ...rig.config, args: { 'max-num-seqs': 8 } })
+    await rig.engines.open()
+    await rig.reaches('stopped')
+    expect(rig.alive()).toEqual([])
+  })
+
+  test('ends what is configured no longer', async () => {
+    given()
+    await rig.started()
+    rig.engines.leave()
+    const none = rig.another()
+    await none.reconfigure({})
+    await none.open()
+    expect(rig.alive()).toEqual([])
+    expect(readRecords(rig.world.recordDir)).toEqual([])
+    rig.engines = none
+  })
+
+  test('restarts it where its command changed, and only there', async () => {
+    given()
+    await rig.started()
+    await rig.engines.reconfigure({ main: { ...rig.config, idle_unload_minutes: 30 } })
+    expect(rig.engine.state.is).toBe('ready')
+    await rig.engines.reconfigure({ main: { ...rig.config, args: { 'max-num-seqs': 8 } } })
+    await rig.reaches('preflight')
+    await rig.reaches('ready')
+    expect(rig.host.runs().at(-1)!.argv).toEqual(expect.arrayContaining(['--max-num-seqs', '8']))
+  })
+})
+
+describe('other kinds', () => {
+  test('the demo engine is supervised like any other', async () => {
+    const { engine } = given({ engine: { kind: 'demo', model: null, served_name: null } })
+    await rig.started()
+    expect(rig.serving).toMatchObject({ model: 'demo', key: null })
+    const { pid } = engine.view()
+    kill(pid!, 'SIGKILL')
+    await rig.reaches('backoff')
+    await rig.reaches('ready')
+    engine.stop()
+    await rig.reaches('stopped')
+    expect(engine.view().receipt).toMatchObject({ portFree: true, left: [] })
+  })
+
+  test('a command is any server that speaks the API; it is ours by the process that listens', async () => {
+    const program = `
+      const { createServer } = require('node:http')
+      const answer = (response, value) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
+      createServer((request, response) => {
+        if (request.url === '/v1/models') return answer(response, { data: [{ id: 'mine' }] })
+        answer(response, { choices: [{ text: 'a' }] })
+      }).listen(Number(process.env.PORT), process.env.HOST)
+    `
+    given({
+      engine: { kind: 'command', executable: process.execPath, model: 'mine', served_name: null, args: { e: program } },
+    })
+    await rig.started()
+    expect(rig.serving).toMatchObject({ model: 'mine', key: null, schedulesByPriority: false })
+  })
+})
