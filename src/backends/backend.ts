@@ -16,6 +16,7 @@ import { createDummy } from './adapters/dummy.ts'
 import { Attempt, type AttemptOwner, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
 import { Connections } from './connections.ts'
 import type { DeadlineClock } from './deadline-clock.ts'
+import type { EngineHandle } from './engine-handle.ts'
 
 /** One configured backend with its values resolved; `ca` is the PEM text itself here, not its file. */
 export type BackendOptions = ResolvedBackend
@@ -33,11 +34,11 @@ const DAY_MS = 86_400_000
 export class Backend implements AttemptOwner {
   readonly options: BackendOptions
   /** Null: it answers in this process. */
-  private readonly connections: Connections | null
+  private connections: Connections | null
   private readonly dummy: Dispatch | null
   private readonly clock: DeadlineClock
   private readonly basePath: string
-  private readonly baseHeaders: readonly string[]
+  private baseHeaders: readonly string[]
   private readonly view: BackendView & {
     models: Set<string>
     usable: boolean
@@ -53,11 +54,13 @@ export class Backend implements AttemptOwner {
   private restUntil = 0
   private day = 0
   private tokensOfDay = 0
+  /** Lexora's own engine behind it; null for a server of somebody else. Set by whoever joins the two. */
+  engine: EngineHandle | null = null
   reported: readonly ReportedModel[] = []
   health: Health = { is: 'unknown', latencyMs: null, reason: null }
 
   constructor(options: BackendOptions, clock: DeadlineClock) {
-    this.options = options
+    this.options = { ...options }
     this.clock = clock
     const url = options.type === 'dummy' ? null : new URL(options.url)
     this.basePath = url?.pathname.replace(/\/+$/, '') ?? ''
@@ -87,9 +90,27 @@ export class Backend implements AttemptOwner {
   }
 
   viewAt(now: number): BackendView {
-    this.view.usable = breakerAllows(this.breaker, now) && this.health.is !== 'down' && this.restUntil <= now
+    this.view.usable = this.isUsable(now)
     if (this.options.dailyTokens !== null) this.view.spent = this.tokensToday(0) >= this.options.dailyTokens
     return this.view
+  }
+
+  private isUsable(now: number): boolean {
+    const standing = this.engine?.standing().is ?? 'serving'
+    // An engine that is on its way is waited for: what it refused before says nothing of what comes.
+    if (standing !== 'serving') return standing !== 'unavailable'
+    return breakerAllows(this.breaker, now) && this.health.is !== 'down' && this.restUntil <= now
+  }
+
+  /** Its engine was started, perhaps elsewhere: the past of the one before does not count. */
+  moveTo({ url, apiKey }: Pick<BackendOptions, 'url' | 'apiKey'>): void {
+    Object.assign(this.options, { url, apiKey })
+    void this.connections?.close()
+    this.connections = new Connections(new URL(url).origin, this.options)
+    this.baseHeaders = baseHeaders(this.options)
+    this.breaker = CLOSED
+    this.restUntil = 0
+    this.health = { is: 'up', latencyMs: null, reason: null }
   }
 
   /** Adds tokens that went there to those of this day (UTC), and says how many that makes. */

@@ -25,8 +25,9 @@ export class Connections {
     return this.idle.pop() ?? this.open()
   }
 
+  /** One that was opened to an earlier place is not kept. */
   giveBack(client: Client): void {
-    if (this.idle.length < MAX_IDLE) this.idle.push(client)
+    if (this.all.has(client) && this.idle.length < MAX_IDLE) this.idle.push(client)
     else this.discard(client)
   }
 

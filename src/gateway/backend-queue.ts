@@ -1,4 +1,5 @@
 import type { Backend } from '../backends/backend.ts'
+import type { EngineFigures, EngineStanding } from '../backends/engine-handle.ts'
 import type { Band, Guarantees } from '../policy/band-shares.ts'
 import type { MetricsAlarm } from '../policy/engine-sense.ts'
 import { FairQueue, type QueueFull, weightedCost } from '../policy/fair-queue.ts'
@@ -8,8 +9,8 @@ import { PrefixIndex } from '../policy/prefix-index.ts'
 import { type Bucket, newBucket, perMinute, type Rate, take, waitFor } from '../policy/token-bucket.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import type { QueueView, WaiterView } from '../protocol/snapshot.ts'
-import { type EngineFigures, readEngineMetrics } from '../wire/engine-metrics.ts'
 import type { Usage } from '../wire/usage.ts'
+import { LoadWatch } from './load-watch.ts'
 
 /** A request that asks a backend for a permit. `app` tells a user's programs apart. Milliseconds, monotonic. */
 export type PermitAsk = {
@@ -23,6 +24,8 @@ export type PermitAsk = {
   load: Load
   bytes: number
   deadline: number
+  /** How long it may wait for an engine that is on its way. */
+  lastDeadline: number
   /** Its first token will be seen. Where not, the prefill is taken to be over after the time that it should take. */
   streams: boolean
 }
@@ -55,18 +58,12 @@ export type QueueRules = {
   onAlarm: (backend: string, alarm: MetricsAlarm | null) => void
 }
 
-/** vLLM's metrics are read so often while it is busy (scheduling.md 1.2), and so seldom where there are none. */
-const SAMPLE_MS = 250
-const SAMPLE_MS_WITHOUT = 5000
-const SAMPLE_TIMEOUT_MS = 1000
-/** While somebody's abort is awaited, and how long at most (reliability.md, A14). */
-const SAMPLE_MS_ABORTING = 50
-const ABORTED_WITHIN_MS = 10_000
-
+/** How often it looks at what only time changes, while somebody waits. */
+const WAKE_MS = 250
 const SHOWN_WAITERS = 100
 
-/** What runs in an engine that is gone. */
-const IDLE_ENGINE: EngineFigures = { running: 0, waiting: 0, kvUse: 0, preemptions: 0, kvTokens: null }
+const SERVING: EngineStanding = { is: 'serving' }
+const UNKNOWN_FIGURES: EngineFigures = { kvTokens: null, maxSequences: null, prefillRate: null }
 
 /** A stream's bytes per token before one has ended: vLLM's chat chunk. */
 const FIRST_BYTES_PER_TOKEN = 230
@@ -94,32 +91,24 @@ export class BackendQueue {
   readonly backend: Backend
   readonly fair: FairQueue<Ticket>
   private readonly gate: PermitGate
-  private readonly senses: boolean
+  /** Of a vLLM whose limit is to be found; null for a plain number. */
+  private readonly load: LoadWatch | null
   private readonly rate: Rate | null
   private readonly bucket: Bucket | null
-  /** Cancelled requests that the engine may still be working on. */
-  private aborting: { ticket: Ticket; since: number }[] = []
-  /** Requests that the engine runs for others. */
-  private foreign = 0
+  /** In flight without a first token that anybody will see. */
+  private readonly unseen: Ticket[] = []
   private index: PrefixIndex | null = null
   private bytesPerToken = FIRST_BYTES_PER_TOKEN
   private pumping = false
   private timer: NodeJS.Timeout | null = null
   private wakeAt = Number.POSITIVE_INFINITY
-  private sampledAt = Number.NEGATIVE_INFINITY
-  private sampling = false
-  private everSeen = false
-  private kvUse = 0
-  private alarm: MetricsAlarm | null = null
-  private readonly onAlarm: QueueRules['onAlarm']
 
   constructor(backend: Backend, { perBand, guarantees, onAlarm }: QueueRules, now: number) {
     const { maxInFlight, type, requestsPerMinute } = backend.options
     this.backend = backend
-    this.onAlarm = onAlarm
     this.fair = new FairQueue({ perBand, guarantees })
-    this.senses = maxInFlight === 'auto' && type === 'vllm'
     this.gate = new PermitGate(gateSettings(backend))
+    this.load = maxInFlight === 'auto' && type === 'vllm' ? new LoadWatch(backend, this.gate, onAlarm) : null
     this.rate = requestsPerMinute === null ? null : perMinute(requestsPerMinute)
     this.bucket = this.rate === null ? null : newBucket(this.rate, now)
   }
@@ -130,7 +119,22 @@ export class BackendQueue {
 
   /** Whether prompts and their prefixes matter to what it admits. */
   get weighsTokens(): boolean {
-    return this.senses
+    return this.load !== null
+  }
+
+  /** The engine behind its backend has changed its state. */
+  engineChanged(): void {
+    const { engine } = this.backend
+    if (engine === null) return
+    const now = performance.now()
+    const standing = engine.standing()
+    if (standing.is === 'unavailable') return this.drain(standing.problem)
+    if (standing.is === 'startable' && this.fair.size > 0) engine.want()
+    if (standing.is !== 'serving') return
+    // What was in its cache is gone, and what it can run at once may be another number.
+    this.index = null
+    this.gate.configure(gateSettings(this.backend))
+    this.pump(now)
   }
 
   /** Which beginnings its engine's prefix cache probably holds. */
@@ -146,7 +150,9 @@ export class BackendQueue {
 
   /** Gets a permit at once, by `onPermit` before this returns, or a place in the queue, or a refusal. */
   enter(ask: PermitAsk, sink: PermitSink, now: number): Entered {
-    const { load, user, app, weight, bytes, deadline } = ask
+    const standing = this.backend.engine?.standing() ?? SERVING
+    if (standing.is === 'unavailable') return { ok: false, problem: standing.problem }
+    if (standing.is === 'startable') this.backend.engine?.want()
     const ticket: Ticket = {
       ask,
       sink,
@@ -157,8 +163,8 @@ export class BackendQueue {
       prefilledAt: 0,
       over: false,
     }
-    const cost = weightedCost(load.promptTokens, load.meanAnswer)
-    const entered = this.fair.enqueue({ value: ticket, band: load.band, user, app, weight, cost, bytes, deadline }, now)
+    // Waiting for an engine is not waiting in the queue (DESIGN 3).
+    const entered = this.enqueue(ticket, standing.is === 'serving' ? ask.deadline : ask.lastDeadline, now)
     if (!entered.ok) {
       const retryAfterMs = Math.min(entered.retryAfterMs, 60_000)
       return { ok: false, problem: problem('queue_full', FULL[entered.full], { retryAfterMs }) }
@@ -166,6 +172,12 @@ export class BackendQueue {
     ticket.waiter = entered.waiter
     this.pump(now)
     return { ok: true, ticket }
+  }
+
+  private enqueue(value: Ticket, deadline: number, now: number) {
+    const { load, user, app, weight, bytes } = value.ask
+    const cost = weightedCost(load.promptTokens, load.meanAnswer)
+    return this.fair.enqueue({ value, band: load.band, user, app, weight, cost, bytes, deadline }, now)
   }
 
   /** Leaves the queue, or ends what is in flight. A second time changes nothing. `aborted`: cut off before its end. */
@@ -180,8 +192,11 @@ export class BackendQueue {
       this.bytesPerToken += 0.1 * (ticket.streamedBytes / usage.completion - this.bytesPerToken)
     }
     this.fair.settle(ticket.waiter, trueCost(ticket.ask.load, usage, ran), now)
-    if (aborted && this.senses && this.everSeen) this.awaitAbort(ticket, now)
-    else this.release(ticket, now)
+    const { permit } = ticket
+    if (permit === null) return
+    if (aborted && this.load?.awaitAbort(permit, now)) return this.arm(now)
+    this.gate.release(permit)
+    if (this.fair.size > 0) this.pump(now)
   }
 
   /** The first content came. */
@@ -221,25 +236,25 @@ export class BackendQueue {
   /** For faces. */
   view(now: number): QueueView {
     const { inFlight, limit, openLoop, alarm } = this.gate.state(now)
-    const { senses: auto, everSeen, kvUse, foreign, fair } = this
+    const { load, fair } = this
+    const [auto, kvUse, foreign] = [load !== null, load?.kvUse ?? null, load?.foreign ?? 0]
     const depth = { high: fair.depth('high'), normal: fair.depth('normal'), low: fair.depth('low') }
     const waiting = fair.order().slice(0, SHOWN_WAITERS)
     const waits = fair.waitsMs(waiting, now)
     return {
       backend: this.backend.name,
-      permits: { inFlight, limit, auto, openLoop, alarm, kvUse: everSeen ? kvUse : null, foreign },
+      permits: { inFlight, limit, auto, openLoop, alarm, kvUse, foreign },
       depth,
       waiting: waiting.map((waiter, i) => waiterView(waiter, i + 1, waits[i] ?? null, now)),
     }
   }
 
-  state(now: number): GateState & { kvUse: number; foreign: number } {
-    return { ...this.gate.state(now), kvUse: this.kvUse, foreign: this.foreign }
+  state(now: number): GateState & { kvUse: number } {
+    return { ...this.gate.state(now), kvUse: this.load?.kvUse ?? 0 }
   }
 
   close(): void {
-    for (const { ticket } of this.aborting) if (ticket.permit !== null) this.gate.release(ticket.permit)
-    this.aborting = []
+    this.load?.close()
     this.rest()
   }
 
@@ -257,8 +272,13 @@ export class BackendQueue {
   }
 
   private next(now: number): Waiter<Ticket> | null {
-    if (this.fair.size === 0 || this.isOverRate(now)) return null
+    if (this.fair.size === 0 || this.isOverRate(now) || !this.isServing()) return null
     return this.fair.next(now, ({ value }, owed) => this.gate.admits(value.ask.load, owed))
+  }
+
+  private isServing(): boolean {
+    const { engine } = this.backend
+    return engine === null || engine.standing().is === 'serving'
   }
 
   private isOverRate(now: number): boolean {
@@ -268,16 +288,13 @@ export class BackendQueue {
   private grant(ticket: Ticket, now: number): void {
     if (this.rate !== null && this.bucket !== null) take(this.bucket, this.rate, 1, now)
     ticket.permit = this.gate.dispatch(ticket.ask.load, now)
-    if (!ticket.ask.streams && this.senses) {
+    if (!ticket.ask.streams && this.load !== null) {
       const { prefillBacklog, prefillRate } = this.gate.state(now)
       ticket.prefilledAt = now + prefillBacklog / prefillRate
       this.unseen.push(ticket)
     }
     ticket.sink.onPermit(ticket, now - ticket.waiter.enqueuedAt)
   }
-
-  /** In flight without a first token that anybody will see. */
-  private readonly unseen: Ticket[] = []
 
   private assumePrefilled(now: number): void {
     for (let i = this.unseen.length - 1; i >= 0; i--) {
@@ -289,14 +306,10 @@ export class BackendQueue {
     }
   }
 
-  private release(ticket: Ticket, now: number): void {
-    if (ticket.permit !== null) this.gate.release(ticket.permit)
-    if (this.fair.size > 0) this.pump(now)
-  }
-
   private expire(now: number): void {
     if (this.fair.nextDeadline() > now) return
     for (const { value, enqueuedAt } of this.fair.expire(now)) {
+      if (!this.isServing() && value.ask.lastDeadline > now && this.goesOnWaiting(value, now)) continue
       value.over = true
       const { load, user, app, weight } = value.ask
       const retryAfterMs = Math.min(this.predictWaitMs({ band: load.band, user, app, weight }, now), 60_000)
@@ -304,6 +317,13 @@ export class BackendQueue {
       const message = `The request waited ${(waitedMs / 1000).toFixed(1)} s for backend '${this.backend.name}' without getting its turn.`
       value.sink.onRefused(problem('queue_timeout', message, { retryAfterMs }), waitedMs)
     }
+  }
+
+  /** Its engine went away while it waited in the queue: now it waits for the engine. */
+  private goesOnWaiting(ticket: Ticket, now: number): boolean {
+    const entered = this.enqueue(ticket, ticket.ask.lastDeadline, now)
+    if (entered.ok) ticket.waiter = entered.waiter
+    return entered.ok
   }
 
   /** One timer for everything that comes with time; none while nothing waits and nothing is sampled. */
@@ -317,80 +337,29 @@ export class BackendQueue {
   }
 
   private dueAt(now: number): number {
-    const busy = this.gate.inFlight > 0
-    let due = Number.POSITIVE_INFINITY
-    if (this.senses && busy && !this.sampling) due = Math.max(now, this.sampledAt + this.sampleEveryMs())
+    const due = this.load?.dueAt(now) ?? Number.POSITIVE_INFINITY
     if (this.fair.size === 0) return due
-    due = Math.min(due, this.fair.nextDeadline(), now + SAMPLE_MS)
-    if (this.rate === null || this.bucket === null) return due
-    return Math.min(due, now + Math.max(1, waitFor(this.bucket, this.rate, 1, now)))
-  }
-
-  private sampleEveryMs(): number {
-    if (this.aborting.length > 0) return SAMPLE_MS_ABORTING
-    return this.everSeen || this.sampledAt === Number.NEGATIVE_INFINITY ? SAMPLE_MS : SAMPLE_MS_WITHOUT
+    const next = Math.min(due, this.fair.nextDeadline(), now + WAKE_MS)
+    if (this.rate === null || this.bucket === null) return next
+    return Math.min(next, now + Math.max(1, waitFor(this.bucket, this.rate, 1, now)))
   }
 
   private wake(): void {
     this.timer = null
     this.wakeAt = Number.POSITIVE_INFINITY
     const now = performance.now()
-    if (this.senses && !this.sampling && this.gate.inFlight > 0 && now - this.sampledAt >= this.sampleEveryMs() - 1)
-      void this.sample(now)
+    if (this.load !== null && this.load.dueAt(now) <= now + 1) {
+      void this.load.look(now, () => this.fair.size > 0).then(() => this.pump(performance.now()))
+    }
     this.assumePrefilled(now)
     this.pump(now)
   }
 
   private rest(): void {
-    if (this.senses && this.gate.inFlight > 0) return
+    if (this.load !== null && this.gate.inFlight > 0) return
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
     this.wakeAt = Number.POSITIVE_INFINITY
-  }
-
-  private async sample(askedAt: number): Promise<void> {
-    this.sampling = true
-    this.sampledAt = askedAt
-    const answer = await this.backend.get('/metrics', SAMPLE_TIMEOUT_MS)
-    this.sampling = false
-    const told = 'error' in answer || answer.status !== 200 ? null : readEngineMetrics(answer.body.toString('utf8'))
-    if (told !== null) this.everSeen = true
-    const now = performance.now()
-    this.gate.sample(told, this.fair.size > 0, now)
-    if (told !== null) this.kvUse = told.kvUse
-    this.tellAlarm(now)
-    const isGone = 'error' in answer && answer.error !== 'TimeoutError'
-    this.settleAborted(isGone ? IDLE_ENGINE : told, askedAt, now)
-    this.pump(now)
-  }
-
-  private tellAlarm(now: number): void {
-    const { alarm } = this.gate.state(now)
-    if (alarm === this.alarm) return
-    this.alarm = alarm
-    this.onAlarm(this.backend.name, alarm)
-  }
-
-  private awaitAbort(ticket: Ticket, now: number): void {
-    this.aborting.push({ ticket, since: now })
-    this.arm(now)
-  }
-
-  /** The permits of the cancelled come free when the engine runs no more than what is left, or after ten seconds. */
-  private settleAborted(told: EngineFigures | null, askedAt: number, now: number): void {
-    const live = this.gate.inFlight - this.aborting.length
-    const running = told === null ? Number.POSITIVE_INFINITY : told.running + told.waiting
-    if (this.aborting.length === 0) {
-      this.foreign = told === null ? 0 : Math.max(0, running - live)
-      return
-    }
-    const kept: typeof this.aborting = []
-    for (const entry of this.aborting) {
-      const gone = entry.since <= askedAt && running <= live + this.foreign
-      if (!gone && now - entry.since < ABORTED_WITHIN_MS) kept.push(entry)
-      else if (entry.ticket.permit !== null) this.gate.release(entry.ticket.permit)
-    }
-    this.aborting = kept
   }
 }
 
@@ -405,10 +374,10 @@ function waiterView(
   return { id: requestId, band, flow: { user, app }, user: named, model, place, ageMs, predictedWaitMs }
 }
 
-function gateSettings({ options }: Backend): GateSettings {
+function gateSettings({ options, engine }: Backend): GateSettings {
   if (options.maxInFlight !== 'auto') return { limit: options.maxInFlight }
   if (options.type !== 'vllm') return { limit: LIMIT_OF[options.type] ?? LIMIT_ELSEWHERE }
-  return { limit: 'auto', kvTokens: null, maxSequences: null, prefillRate: null }
+  return { limit: 'auto', ...(engine?.figures() ?? UNKNOWN_FIGURES) }
 }
 
 /** Weighted tokens that it took in truth; what was predicted where nobody told, nothing where it never ran. */

@@ -21,7 +21,7 @@ import { BodyReader } from './read-body.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Settlement } from './settlement.ts'
 import { Trials } from './trials.ts'
-import { Turn, type TurnOwner } from './turn.ts'
+import { type Patience, Turn, type TurnOwner } from './turn.ts'
 import { appOf, turnFacts } from './turn-facts.ts'
 
 /** Milliseconds and bytes. */
@@ -51,6 +51,11 @@ export type ExchangeOptions = {
   onFault: (error: unknown, requestId: string) => void
   chance: () => number
 }
+
+/** How an engine's end looks from here. */
+const ENGINE_GONE = new Set<Failure['kind']>(['unreachable', 'stale', 'lost'])
+/** Its supervisor sees the same a moment later. */
+const ENGINE_NOTICED_MS = 200
 
 const DIALECTS: Partial<Record<Endpoint['kind'], Dialect>> = {
   chat: 'chunks',
@@ -179,7 +184,7 @@ export class Exchange implements AttemptSink, TurnOwner {
     const { turn } = this
     if (turn === null) return this.tryCurrent(now)
     for (;;) {
-      const told = turn.ask(this.current, this.patienceMs(now), now)
+      const told = turn.ask(this.current, this.patience(now), now)
       if (told === null) return
       this.trials.note(this.current.backend)
       const next = this.trials.elsewhere(now)
@@ -194,8 +199,9 @@ export class Exchange implements AttemptSink, TurnOwner {
   }
 
   /** How long it may wait for its turn. */
-  private patienceMs(now: number): number {
-    return Math.min(this.options.limits.queueMs - this.settlement.queueMs, this.remainingMs(now))
+  private patience(now: number): Patience {
+    const engineMs = this.remainingMs(now)
+    return { queueMs: Math.min(this.options.limits.queueMs - this.settlement.queueMs, engineMs), engineMs }
   }
 
   onTurn(waitedMs: number): void {
@@ -206,6 +212,15 @@ export class Exchange implements AttemptSink, TurnOwner {
 
   onRefused(told: Problem, waitedMs: number): void {
     this.settlement.waited(waitedMs)
+    if (told.code === 'engine_failed') {
+      const now = performance.now()
+      this.trials.note(this.current.backend)
+      const next = this.trials.elsewhere(now)
+      if (next !== undefined) {
+        this.goTo(next)
+        return this.guarded(() => this.askTurn(now))
+      }
+    }
     this.refuse(told)
   }
 
@@ -347,6 +362,8 @@ export class Exchange implements AttemptSink, TurnOwner {
   private repair(failure: Failure): void {
     const { retry, budget, chance } = this.options
     const now = performance.now()
+    this.trials.failed(failure)
+    if (this.awaitsEngine(failure, now)) return this.pauseFor(ENGINE_NOTICED_MS, now)
     const left = { remainingMs: this.remainingMs(now), repeatable: !this.request.stores }
     const decision = this.trials.decide(failure, left, now, chance())
     if (decision.do === 'give-up') return this.giveUp(failure)
@@ -358,9 +375,26 @@ export class Exchange implements AttemptSink, TurnOwner {
       return this.askTurn(now)
     }
     this.trials.repeats(decision)
-    this.waitedMs += decision.afterMs
+    this.pauseFor(decision.afterMs, now)
+  }
+
+  /**
+   * Lexora's own engine went away under it: that is no reason to fail, or to spend a retry. It asks again, and waits in
+   * the queue until the engine is back.
+   */
+  private awaitsEngine(failure: Failure, now: number): boolean {
+    const engine = this.options.registry.get(this.current.backend)!.engine
+    if (engine === null || this.turn === null || this.trials.isSuspect || this.remainingMs(now) <= 0) return false
+    if (this.request.stores && failure.kind !== 'unreachable') return false
+    const standing = engine.standing().is
+    if (standing === 'unavailable') return false
+    return standing !== 'serving' || ENGINE_GONE.has(failure.kind)
+  }
+
+  private pauseFor(ms: number, now: number): void {
+    this.waitedMs += ms
     this.settlement.leave(now)
-    this.pause = setTimeout(() => this.guarded(() => this.resume()), decision.afterMs)
+    this.pause = setTimeout(() => this.guarded(() => this.resume()), ms)
   }
 
   private resume(): void {

@@ -137,7 +137,8 @@ export class PassThrough {
       if (!res.writableFinished)
         call.settlement.settle({ outcome: 'client_closed', status: 499, error: 'client_closed' }, now)
     })
-    const told = turn.ask(candidate!, this.options.queueMs, performance.now())
+    const { queueMs, timeoutMs } = this.options
+    const told = turn.ask(candidate!, { queueMs, engineMs: timeoutMs }, performance.now())
     if (told !== null) refuse(res, told, call)
   }
 

@@ -27,6 +27,11 @@ export class Queues {
     return queue
   }
 
+  /** The engine behind a backend has changed its state. */
+  engineChanged(name: string): void {
+    this.byName.get(name)?.engineChanged()
+  }
+
   all(): BackendQueue[] {
     return [...this.byName.values()]
   }

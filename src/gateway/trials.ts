@@ -36,9 +36,18 @@ export class Trials {
     this.tried.push(backend)
   }
 
+  /** An attempt failed. Each must be told here before anything is decided. */
+  failed({ kind }: Failure): void {
+    if (kind === 'lost' || kind === 'stale') this.lost++
+  }
+
+  /** Two connections were lost with it in flight: it may be what kills the engine, and is not sent a third time. */
+  get isSuspect(): boolean {
+    return this.lost >= 2
+  }
+
   /** After a failure that the client has seen nothing of. `repeatable`: doing it twice does no harm. */
   decide(failure: Failure, left: { remainingMs: number; repeatable: boolean }, now: number, chance: number) {
-    if (failure.kind === 'lost' || failure.kind === 'stale') this.lost++
     const untried = this.untried(now)
     const { retries, lost, staleRetried } = this
     const untriedPeers = untried.filter(({ role }) => role === 'peer').length

@@ -1,3 +1,4 @@
+import type { EngineStanding } from '../backends/engine-handle.ts'
 import type { Band } from '../policy/band-shares.ts'
 import { type BackendLoad, chooseBackend } from '../policy/choose-backend.ts'
 import { BLOCK_BYTES, blockHashes, textHash } from '../policy/prefix-index.ts'
@@ -26,6 +27,9 @@ export type TurnFacts = {
   session: string | null
   streams: boolean
 }
+
+/** How long it may wait: in the queue, and for an engine that is on its way. Milliseconds. */
+export type Patience = { queueMs: number; engineMs: number }
 
 /** Told when the request may run at the backend it asked for, or that it may not. */
 export type TurnOwner = {
@@ -63,7 +67,7 @@ export class Turn implements PermitSink {
   }
 
   /** Asks for a permit, which may come before this returns. A problem: there is no room even to wait. */
-  ask({ backend }: Candidate, waitMs: number, now: number): Problem | null {
+  ask({ backend }: Candidate, patience: Patience, now: number): Problem | null {
     const { facts } = this
     const queue = this.queues.of(backend)
     const { promptTokens, meanAnswer, sdAnswer } = facts.forecast
@@ -84,7 +88,8 @@ export class Turn implements PermitSink {
           maxTokens: facts.maxTokens,
         },
         bytes: facts.body.length,
-        deadline: now + waitMs,
+        deadline: now + patience.queueMs,
+        lastDeadline: now + patience.engineMs,
         streams: facts.streams,
       },
       this,
@@ -141,7 +146,7 @@ export class Turn implements PermitSink {
       queueWaitMs: queue.predictWaitMs({ band, user, app, weight }, now),
       inFlight,
       weight: queue.backend.options.weight,
-      swapMs: 0,
+      swapMs: swapMs(queue.backend.engine?.standing()),
       kvUse,
     }
   }
@@ -165,4 +170,10 @@ export class Turn implements PermitSink {
     const blocks = text === null ? NO_HASHES : blockHashes(body, text.start, text.end, model)
     return session === null ? blocks : Uint32Array.of(textHash(`session ${session}`), ...blocks)
   }
+}
+
+/** What an engine that is not there yet adds; where nobody knows, a start takes about a minute. */
+function swapMs(standing: EngineStanding | undefined): number {
+  if (standing === undefined || standing.is === 'serving') return 0
+  return standing.is === 'unavailable' ? Number.POSITIVE_INFINITY : (standing.leftMs ?? 60_000)
 }

@@ -73,7 +73,7 @@ const SHORTEST_MEASURED_PROMPT = 256
 
 /** The three-budget gate: sequences, KV tokens, prefill backlog, counted here and corrected by metrics. */
 export class PermitGate {
-  readonly #settings: GateSettings
+  #settings: GateSettings
   readonly #sense = new EngineSense()
   readonly #permits: Permit[] = []
   readonly #prefill: Record<Band, number> = { high: 0, normal: 0, low: 0 }
@@ -87,6 +87,12 @@ export class PermitGate {
   constructor(settings: GateSettings) {
     this.#settings = settings
     this.#prefillRate = (settings.limit === 'auto' ? settings.prefillRate : null) ?? FIRST_PREFILL_RATE
+  }
+
+  /** What is known of the engine has changed: it was started again. */
+  configure(settings: GateSettings): void {
+    this.#settings = settings
+    if (settings.limit === 'auto' && settings.prefillRate !== null) this.#prefillRate = settings.prefillRate
   }
 
   get inFlight(): number {
