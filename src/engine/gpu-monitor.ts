@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { StringDecoder } from 'node:string_decoder'
 import {
   type Gpu,
@@ -7,15 +7,9 @@ import {
   gpuComplaint,
   NVIDIA_FIELDS,
   type NvidiaField,
-  readAmdHolders,
-  readAmdSmi,
-  readNvidiaHolders,
-  readNvidiaRow,
-  readRocmHolders,
-  readRocmSmi,
-  strangeNvidiaField,
 } from '../policy/gpu-reading.ts'
 import { LogLines } from '../policy/log-lines.ts'
+import { HOLDERS, nvidiaQuery, nvidiaReader, nvidiaTable, READINGS, run, shown } from './gpu-tools.ts'
 
 /** What is known of the GPUs now. `at`: when it was read, in ms since 1970. */
 export type GpuState =
@@ -46,7 +40,6 @@ const DEFAULTS = { everyMs: 2000, hangMs: 15_000, backoffMs: [1000, 2000, 5000, 
 const POLL_FACTOR = 5
 /** Rows of one reading come in one go. */
 const GATHER_MS = 20
-const BAD_LINES = 5
 
 /**
  * Watches the GPUs: one `nvidia-smi` that repeats itself, or else `amd-smi` or `rocm-smi`, asked now and then. It is
@@ -247,103 +240,4 @@ export class GpuMonitor {
       child.kill('SIGKILL')
     })
   }
-}
-
-function nvidiaQuery(fields: readonly NvidiaField[]): string[] {
-  return [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits']
-}
-
-const READINGS = {
-  'amd-smi': { args: ['metric', '--json'], read: (output: string) => readAmdSmi(output) },
-  'rocm-smi': {
-    args: [
-      '--showuse',
-      '--showmeminfo',
-      'vram',
-      '--showtemp',
-      '--showpower',
-      '--showfan',
-      '--showproductname',
-      '--showuniqueid',
-      '--json',
-    ],
-    read: readRocmSmi,
-  },
-} as const
-
-const HOLDERS: Record<GpuTool, { args: string[]; read: (output: string) => GpuHolder[] }> = {
-  'nvidia-smi': {
-    args: ['--query-compute-apps=gpu_uuid,pid,used_gpu_memory,process_name', '--format=csv,noheader,nounits'],
-    read: readNvidiaHolders,
-  },
-  'amd-smi': { args: ['process', '--json'], read: readAmdHolders },
-  'rocm-smi': { args: ['--showpids', '--json'], read: readRocmHolders },
-}
-
-/** Puts rows together: the same index again begins the next reading. */
-function nvidiaReader(fields: readonly NvidiaField[]) {
-  let rows = new Map<number, Gpu>()
-  let bad: string[] = []
-  let isDone = false
-
-  function take(line: string): void {
-    const gpu = readNvidiaRow(line, fields)
-    if (!gpu) {
-      bad.push(line)
-      return
-    }
-    if (isDone) rows = new Map()
-    isDone = false
-    bad = []
-    rows.set(gpu.index, gpu)
-  }
-
-  return {
-    take,
-    count: () => rows.size,
-    lastLine: () => shown(bad.at(-1) ?? ''),
-    isNonsense: () => bad.length >= BAD_LINES && bad.every((line) => gpuComplaint(line) === null),
-    reading: () => {
-      isDone = true
-      return [...rows.values()].sort((one, other) => one.index - other.index)
-    },
-    complaint: (): { reason: string; noGpu: boolean; strange: string | null } => {
-      const said = bad.join('\n')
-      const strange = bad.map(strangeNvidiaField).find((field) => field !== null) ?? null
-      const told = gpuComplaint(said) ?? {
-        reason: said === '' ? 'It ended.' : `It ended: ${shown(said)}`,
-        noGpu: false,
-      }
-      return { ...told, strange }
-    },
-  }
-}
-
-function nvidiaTable(output: string, fields: readonly NvidiaField[]): Gpu[] {
-  return output.split('\n').flatMap((line) => readNvidiaRow(line, fields) ?? [])
-}
-
-/** So much of what a tool printed as a person can look at. */
-function shown(text: string): string {
-  return JSON.stringify(text.trim().slice(0, 120))
-}
-
-/** One call; its output counts whatever its exit code was, since complaints come with one. */
-function run(
-  tool: GpuTool,
-  args: readonly string[],
-  { env, hangMs }: { env: NodeJS.ProcessEnv; hangMs: number },
-): Promise<{ output: string } | { missing: true } | { failed: string }> {
-  return new Promise((resolve) => {
-    execFile(
-      tool,
-      [...args],
-      { env, timeout: hangMs, killSignal: 'SIGKILL', maxBuffer: 4 << 20, windowsHide: true },
-      (error, stdout, stderr) => {
-        if (error && 'code' in error && error.code === 'ENOENT') resolve({ missing: true })
-        else if (error?.killed) resolve({ failed: 'It does not answer.' })
-        else resolve({ output: `${stdout}${stderr}` })
-      },
-    )
-  })
 }
