@@ -2,12 +2,14 @@ import { type Family, livingFamily } from './family.ts'
 import { type Answer, getJson, postJson } from './http.ts'
 import { listeningPids } from './ports.ts'
 
-export type Target = { port: number; key: string | null; model: string; family: Family }
+/** `model`: null where the configuration names none, so that the first one it lists is it. */
+export type Asked = { port: number; key: string | null; model: string | null; family: Family }
+export type Target = Asked & { model: string }
 
 export type Readiness =
   | { is: 'not-yet' }
   /** The answer came from our process, and it lists the model. */
-  | { is: 'up'; contextLength: number | null }
+  | { is: 'up'; model: string; models: string[]; contextLength: number | null }
   /** Somebody else answers on its port. */
   | { is: 'foreign' }
   | { is: 'wrong-model'; models: string[] }
@@ -15,16 +17,18 @@ export type Readiness =
 const ANSWER_WITHIN_MS = 5000
 
 /** Whether our engine answers and serves what it should. Never takes a stranger's word for it. */
-export async function probeReady({ port, key, model, family }: Target): Promise<Readiness> {
+export async function probeReady({ port, key, model, family }: Asked): Promise<Readiness> {
   const answer = await getJson(port, '/v1/models', key, ANSWER_WITHIN_MS)
   if (answer.status === 0 || answer.status === 503) return { is: 'not-yet' }
   if (!(await isOurs(port, key, answer, family))) return { is: 'foreign' }
   const entries = entriesOf(answer)
   if (entries === null) return { is: 'not-yet' }
-  const entry = entries.find(({ id }) => id === model)
-  if (entry === undefined) return { is: 'wrong-model', models: entries.map(({ id }) => String(id)) }
+  const models = entries.flatMap(({ id }) => (typeof id === 'string' ? [id] : []))
+  const entry = model === null ? entries[0] : entries.find(({ id }) => id === model)
+  if (entry === undefined || models.length === 0) return { is: 'wrong-model', models }
   const length = entry['max_model_len']
-  return { is: 'up', contextLength: typeof length === 'number' ? length : null }
+  const contextLength = typeof length === 'number' ? length : null
+  return { is: 'up', model: model ?? models[0]!, models, contextLength }
 }
 
 /** By its key, which only it knows; else by the process that listens, where the system tells. */

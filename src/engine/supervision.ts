@@ -25,8 +25,9 @@ export type Serving = {
   url: string
   key: string | null
   kind: string
-  /** The name that it goes by. */
+  /** The name that it goes by, and all that it lists. */
   model: string
+  models: string[]
   contextLength: number | null
   /** Most requests that it runs at once; null: not known. */
   maxSequences: number | null

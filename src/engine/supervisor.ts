@@ -101,9 +101,9 @@ export class Supervisor {
     return this.stateNow()
   }
 
-  /** The names under which requests may ask for it. */
+  /** The name that callers use. */
   get model(): string {
-    return servedName(this.config, this.name)
+    return this.serving?.model ?? servedName(this.config, this.name)
   }
 
   get isOnDemand(): boolean {

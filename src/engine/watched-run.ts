@@ -22,7 +22,15 @@ import type { EngineConfig } from './launch.ts'
 import { LifeWatch } from './life-watch.ts'
 import { hasListener, identifyHolder } from './ports.ts'
 import type { Fitness } from './preflight.ts'
-import { type Canary, measurePrefill, probeReady, type Target, warmUp } from './readiness.ts'
+import {
+  type Asked,
+  type Canary,
+  measurePrefill,
+  probeReady,
+  type Readiness,
+  type Target,
+  warmUp,
+} from './readiness.ts'
 import { readRecord, recordFile } from './record.ts'
 import { RunLog } from './run-log.ts'
 import { fallAsleep, wakeUp } from './sleep.ts'
@@ -62,6 +70,7 @@ export class WatchedRun {
   private leftBehind: () => EngineRun | null = () => null
   private earlier: PhaseTimings | null = null
   private canary: Canary = null
+  private listed = ''
   private life: LifeWatch | null = null
   private usedReady: number | null = null
   private cpu: { ms: number; at: number } | null = null
@@ -274,15 +283,17 @@ export class WatchedRun {
     this.options.tell({ type: 'lost', at: performance.now(), failure })
   }
 
-  private target(): Target {
+  /** The demo engine serves names of its own. */
+  private asked(): Asked {
     const { known, family } = this.run!
     const { config, name } = this.options
-    return { port: known.port, key: known.key, model: this.modelName(config, name), family }
+    const isNamed = config.kind !== 'demo' && (config.served_name ?? config.model) !== null
+    return { port: known.port, key: known.key, family, model: isNamed ? servedName(config, name) : null }
   }
 
-  /** The demo engine serves names of its own. */
-  private modelName(config: EngineConfig, name: string): string {
-    return config.kind === 'demo' ? 'demo' : servedName(config, name)
+  private target(): Target {
+    const asked = this.asked()
+    return { ...asked, model: asked.model ?? this.listed }
   }
 
   private async becomeReady(): Promise<void> {
@@ -300,17 +311,19 @@ export class WatchedRun {
   private async tryReady(): Promise<EngineFailure | null> {
     const { port } = this.run!.known
     if (!(await hasListener(port))) return this.deaf() ? this.deafFailure(port) : null
-    const target = this.target()
-    const found = await probeReady(target)
+    const asked = this.asked()
+    const found = await probeReady(asked)
     if (found.is === 'not-yet') return null
     if (found.is === 'foreign') return this.deaf() ? await this.stolen(port) : null
     if (found.is === 'wrong-model') {
       const fix = 'Set `served_name` to one of these, or `model` to what you want.'
-      return failed('wrong_model', `It serves ${found.models.join(', ') || 'no model'}, not ${target.model}.`, fix)
+      const cause = `It serves ${found.models.join(', ') || 'no model'}, not ${asked.model ?? 'any'}.`
+      return failed('wrong_model', cause, fix)
     }
+    this.listed = found.model
     const problem = await this.firstToken()
     if (problem !== null) return failed('warm_up', `It is up, but ${problem}.`, null, { canHeal: true })
-    await this.serve(found.contextLength)
+    await this.serve(found)
     return null
   }
 
@@ -338,7 +351,7 @@ export class WatchedRun {
     return null
   }
 
-  private async serve(contextLength: number | null): Promise<void> {
+  private async serve({ models, contextLength }: Extract<Readiness, { is: 'up' }>): Promise<void> {
     const { config, world } = this.options
     const target = this.target()
     const prefillRate = config.kind === 'vllm' ? await measurePrefill(target, contextLength) : null
@@ -350,6 +363,7 @@ export class WatchedRun {
       key: target.key,
       kind: config.kind,
       model: target.model,
+      models,
       contextLength,
       maxSequences: about.maxSequences,
       kvTokens: this.log.progress.facts.kvTokens ?? null,

@@ -483,7 +483,7 @@ describe('other kinds', () => {
   test('the demo engine is supervised like any other', async () => {
     const { engine } = given({ engine: { kind: 'demo', model: null, served_name: null } })
     await rig.started()
-    expect(rig.serving).toMatchObject({ model: 'demo', key: null })
+    expect(rig.serving).toMatchObject({ models: ['demo-chat', 'demo-embed'], key: null })
     const { pid } = engine.view()
     kill(pid!, 'SIGKILL')
     await rig.reaches('backoff')
