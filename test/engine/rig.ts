@@ -1,45 +1,15 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { EngineSet } from '../../src/engine/engine-set.ts'
 import { endFamily, livingFamily } from '../../src/engine/family.ts'
-import { GpuMonitor } from '../../src/engine/gpu-monitor.ts'
-import { gpuSource } from '../../src/engine/gpu-source.ts'
 import type { EngineConfig } from '../../src/engine/launch.ts'
 import { readRecords } from '../../src/engine/record.ts'
-import {
-  ENGINE_TIMING,
-  type EngineTiming,
-  type EngineWork,
-  type EngineWorld,
-  type Serving,
-} from '../../src/engine/supervision.ts'
+import type { EngineTiming, EngineWork, EngineWorld, Serving } from '../../src/engine/supervision.ts'
 import type { Supervisor } from '../../src/engine/supervisor.ts'
 import { configSchema } from '../../src/protocol/config.ts'
 import type { EngineState } from '../../src/protocol/engine.ts'
-import { Store } from '../../src/store/database.ts'
-import { EngineStarts } from '../../src/store/engine-starts.ts'
 import { createFakeHost, type FakeHost } from '../support/fake-vllm/process/host.ts'
-import { aFolder, GUARD, until } from './given.ts'
+import { aFolder, until } from './given.ts'
+import { aWorld } from './world.ts'
 
-/** As in real life, only that nothing takes minutes. */
-const QUICK: Partial<EngineTiming> = {
-  leaseMs: 5000,
-  pingMs: 200,
-  probeMs: 40,
-  lookMs: 60,
-  deafMs: 500,
-  healthMs: 1000,
-  canaryMs: 700,
-  life: { quietMs: 800, slowestPrefill: 1000, silentMs: 1500, idleMs: 600_000, canaries: 2 },
-  drainMs: 3000,
-  terminateMs: 3000,
-  terminateStartingMs: 700,
-  groupMs: 500,
-  memoryMs: 3000,
-}
-
-const DEMO = fileURLToPath(new URL('../../src/demo/main.ts', import.meta.url))
 let port = 21_000 + (process.pid % 2000) * 10
 
 export type RigOptions = {
@@ -62,29 +32,15 @@ export class Rig {
   serving: Serving | null = null
   released = 0
   engines: EngineSet
-  private readonly monitor: GpuMonitor
-  private readonly store: Store
+  private readonly closeWorld: () => Promise<void>
 
   constructor({ host, engine, timing, env }: RigOptions = {}) {
     this.host = createFakeHost(host)
     this.port = port++
     const path = this.folder.path
-    mkdirSync(join(path, 'state'))
-    const environment = { ...this.host.env, ...env }
-    this.monitor = new GpuMonitor({ env: environment })
-    this.store = new Store({ path: ':memory:', onSetAside: () => {}, onFailing: () => {}, now: () => new Date() })
-    this.world = {
-      launch: { env: environment, platform: process.platform, home: path, demo: [process.execPath, DEMO] },
-      guard: GUARD,
-      gpu: gpuSource(this.monitor),
-      starts: new EngineStarts(this.store),
-      recordDir: join(path, 'state', 'engines'),
-      logDir: join(path, 'logs'),
-      cacheDir: join(path, 'cache'),
-      stateDir: join(path, 'state'),
-      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-      timing: { ...ENGINE_TIMING, ...QUICK, ...timing },
-    }
+    const { world, close } = aWorld(path, { ...this.host.env, ...env }, timing)
+    this.world = world
+    this.closeWorld = close
     const given = { model: 'Qwen/Qwen3-8B', served_name: 'qwen3-8b', port: this.port, ...engine }
     this.config = configSchema.parse({ engines: { main: given } }).engines['main']!
     this.engines = this.another()
@@ -143,8 +99,7 @@ export class Rig {
           () => livingFamily({ marker: '', leader: record.guard, members: [] }, false).length === 0,
         )
     }
-    await this.monitor.stop()
-    this.store.close()
+    await this.closeWorld()
     this.host.dispose()
     this.folder.remove()
   }
