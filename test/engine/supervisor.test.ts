@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, describe, expect, test } from 'vitest'
+import { test as base, describe, expect } from 'vitest'
 import { getJson, postJson } from '../../src/engine/http.ts'
 import { readRecords } from '../../src/engine/record.ts'
 import { aGpu } from '../support/fake-vllm/process/host.ts'
@@ -11,24 +11,32 @@ import { Rig, type RigOptions } from './rig.ts'
 
 const GIB = 1024 ** 3
 
-let rig: Rig
-const listeners: Server[] = []
-const children: ChildProcess[] = []
-
-const given = (options: RigOptions = {}): Rig => {
-  rig = new Rig(options)
-  return rig
-}
-
-afterEach(async () => {
-  for (const server of listeners.splice(0)) server.close()
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-  await rig.dispose()
+/** Each test has a machine of its own, so those of one group run side by side: most of their time is waiting. */
+const test = base.extend<{ given: (options?: RigOptions) => Rig; ends: (end: () => void) => void }>({
+  // biome-ignore lint/correctness/noEmptyPattern: the form that vitest reads
+  given: async ({}, use) => {
+    const rigs: Rig[] = []
+    await use((options) => {
+      const rig = new Rig(options)
+      rigs.push(rig)
+      return rig
+    })
+    for (const rig of rigs) await rig.dispose()
+  },
+  // biome-ignore lint/correctness/noEmptyPattern: the form that vitest reads
+  ends: async ({}, use) => {
+    const all: (() => void)[] = []
+    await use((end) => void all.push(end))
+    for (const end of all) end()
+  },
 })
 
 describe('a start', () => {
-  test('goes through the phases that its log tells, and ends when it answers with a token', async () => {
-    const { engine, states } = given()
+  test.concurrent('goes through the phases that its log tells, and ends when it answers with a token', async ({
+    given,
+  }) => {
+    const rig = given()
+    const { engine, states } = rig
     const phases: string[] = []
     const watch = engine.until((state) => {
       if (state.is === 'starting' && phases.at(-1) !== state.phase) phases.push(state.phase)
@@ -47,8 +55,12 @@ describe('a start', () => {
     expect(engine.view()).toMatchObject({ version: '0.32.0', pid: rig.host.runs()[0]!.pid, port: rig.port })
   })
 
-  test('gives it a key of its own, no telemetry, and nothing else of Lexora’s environment', async () => {
-    given({ env: { LD_LIBRARY_PATH: '/tmp/.mount_x/usr/lib', APPIMAGE: '/x.AppImage', SECRET: 'of somebody else' } })
+  test.concurrent('gives it a key of its own, no telemetry, and nothing else of Lexora’s environment', async ({
+    given,
+  }) => {
+    const rig = given({
+      env: { LD_LIBRARY_PATH: '/tmp/.mount_x/usr/lib', APPIMAGE: '/x.AppImage', SECRET: 'of somebody else' },
+    })
     await rig.started()
     const [{ env, argv }] = rig.host.runs() as [ReturnType<typeof rig.host.runs>[0]]
     expect(argv.slice(0, 6)).toEqual(['serve', 'Qwen/Qwen3-8B', '--host', '127.0.0.1', '--port', String(rig.port)])
@@ -59,8 +71,8 @@ describe('a start', () => {
     expect((await getJson(rig.port, '/v1/models', null, 1000)).status).toBe(401)
   })
 
-  test('shows what Lexora added, and leaves out what the configuration decides', async () => {
-    given({ engine: { args: { 'max-num-seqs': 32, 'gpu-memory-utilization': null } } })
+  test.concurrent('shows what Lexora added, and leaves out what the configuration decides', async ({ given }) => {
+    const rig = given({ engine: { args: { 'max-num-seqs': 32, 'gpu-memory-utilization': null } } })
     await rig.started()
     const { derived } = rig.engine.view()
     expect(derived).toMatchObject({
@@ -73,8 +85,9 @@ describe('a start', () => {
     expect(rig.host.runs()[0]!.argv).not.toContain('--gpu-memory-utilization')
   })
 
-  test('tells how long it still takes, once there was an earlier one', async () => {
-    const { engine } = given({ host: { vllm: { timeScale: 0.02 } } })
+  test.concurrent('tells how long it still takes, once there was an earlier one', async ({ given }) => {
+    const rig = given({ host: { vllm: { timeScale: 0.02 } } })
+    const { engine } = rig
     const lefts: (number | null)[] = []
     const watch = async (): Promise<void> => {
       engine.start()
@@ -93,8 +106,11 @@ describe('a start', () => {
     expect(Math.max(...lefts.map(Number))).toBeGreaterThan(200)
   })
 
-  test('that fails says why, is not tried again where that cannot help, and not started by requests', async () => {
-    const { engine } = given({ host: { vllm: { fail: 'unknown-arch' } } })
+  test.concurrent('that fails says why, is not tried again where that cannot help, and not started by requests', async ({
+    given,
+  }) => {
+    const rig = given({ host: { vllm: { fail: 'unknown-arch' } } })
+    const { engine } = rig
     engine.start()
     const { failure } = await rig.reaches('failed')
     expect(failure).toMatchObject({ class: 'engine_old', canHeal: false })
@@ -105,8 +121,9 @@ describe('a start', () => {
     await rig.started()
   })
 
-  test('that fails once and can heal is tried again', async () => {
-    const { engine } = given({ host: { vllm: { fail: 'ulimit-v-4g', failTimes: 1 } } })
+  test.concurrent('that fails once and can heal is tried again', async ({ given }) => {
+    const rig = given({ host: { vllm: { fail: 'ulimit-v-4g', failTimes: 1 } } })
+    const { engine } = rig
     engine.start()
     await rig.reaches('backoff')
     await rig.reaches('ready')
@@ -114,18 +131,20 @@ describe('a start', () => {
     expect(rig.alive().length).toBe(rig.host.runs().at(-1)!.alive().length)
   })
 
-  test('asked for fifty times is one start', async () => {
-    const { engine } = given()
+  test.concurrent('asked for fifty times is one start', async ({ given }) => {
+    const rig = given()
+    const { engine } = rig
     for (let i = 0; i < 50; i++) i % 2 === 0 ? engine.start() : engine.demand()
     await rig.reaches('ready')
     expect(rig.host.runs()).toHaveLength(1)
   })
 
-  test('that says nothing for too long and works at nothing is given up', async () => {
-    const { engine } = given({
+  test.concurrent('that says nothing for too long and works at nothing is given up', async ({ given }) => {
+    const rig = given({
       host: { vllm: { holdAt: { text: 'Capturing CUDA graphs', ms: 60_000 } } },
       timing: { stallMs: 700 },
     })
+    const { engine } = rig
     engine.start()
     const { failure } = await rig.reaches('backoff')
     expect(failure).toMatchObject({ class: 'stalled', cause: expect.stringContaining('no progress') })
@@ -134,40 +153,44 @@ describe('a start', () => {
 })
 
 describe('a preflight', () => {
-  test('names what is not installed, and where it looked', async () => {
-    const { engine } = given({ env: { PATH: '/nowhere' } })
+  test.concurrent('names what is not installed, and where it looked', async ({ given }) => {
+    const rig = given({ env: { PATH: '/nowhere' } })
+    const { engine } = rig
     engine.start()
     const { failure } = await rig.reaches('not-installed')
     expect(failure.class).toBe('executable_missing')
     expect(failure.lines.join('\n')).toContain('PATH')
   })
 
-  test.each<[string, Record<string, unknown>, string, RegExp]>([
+  test.concurrent.for<[string, Record<string, unknown>, string, RegExp]>([
     ['an option that the version does not know', { args: { 'max-modle-len': 4096 } }, 'bad_args', /max-model-len/],
     ['an option that Lexora sets', { args: { host: '0.0.0.0' } }, 'bad_args', /Remove/],
     ['a model folder that is not there', { model: '/models/none' }, 'model_missing', /Set `model`/],
     ['no model', { model: null }, 'model_missing', /Set `model`/],
-  ])('refuses %s, and says what to do', async (_, engine, name, fix) => {
-    given({ engine }).engine.start()
+  ])('refuses %s, and says what to do', async ([_, engine, name, fix], { given }) => {
+    const rig = given({ engine })
+    rig.engine.start()
     const { failure } = await rig.reaches('failed')
     expect(failure).toMatchObject({ class: name, fix: expect.stringMatching(fix) })
     expect(rig.host.runs()).toEqual([])
   })
 
-  test('names who holds the memory, and the share that is left', async () => {
-    given({
+  test.concurrent('names who holds the memory, and the share that is left', async ({ given }) => {
+    const rig = given({
       engine: { args: { 'gpu-memory-utilization': 0.9 } },
       host: {
         smi: { gpus: [aGpu({ usedMib: 12_000 })], others: [{ pid: 4711, name: 'a game', mib: 11_000, gpu: 0 }] },
       },
-    }).engine.start()
+    })
+    rig.engine.start()
     const { failure } = await rig.reaches('failed')
     expect(failure).toMatchObject({ class: 'vram_busy', change: { 'args.gpu-memory-utilization': 0.49 } })
     expect(failure.lines).toEqual([expect.stringContaining('a game (pid 4711)')])
   })
 
-  test('finds a stranger on the port, names it and leaves it alone', async () => {
-    const { engine, port } = given()
+  test.concurrent('finds a stranger on the port, names it and leaves it alone', async ({ given, ends }) => {
+    const rig = given()
+    const { engine, port } = rig
     const stranger = spawn(
       process.execPath,
       [
@@ -176,7 +199,7 @@ describe('a preflight', () => {
       ],
       { stdio: ['ignore', 'pipe', 'ignore'] },
     )
-    children.push(stranger)
+    ends(() => void stranger.kill('SIGKILL'))
     await until('it listens', () => stranger.stdout!.readableLength > 0)
     engine.start()
     const { holder } = await rig.reaches('foreign')
@@ -189,15 +212,16 @@ describe('a preflight', () => {
 })
 
 describe('a port that somebody takes while the engine loads', () => {
-  test('is noticed although the engine itself says that it is up', async () => {
-    const { engine, port } = given({ host: { vllm: { timeScale: 0.02 } } })
+  test.concurrent('is noticed although the engine itself says that it is up', async ({ given, ends }) => {
+    const rig = given({ host: { vllm: { timeScale: 0.02 } } })
+    const { engine, port } = rig
     engine.start()
     await rig.reaches('starting')
     await until('it is bound', () => rig.lines.some((line) => line.includes('Initializing')))
     const thief = createServer((socket) =>
       socket.on('error', () => {}).end('HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"data":[]}'),
     )
-    listeners.push(thief)
+    ends(() => void thief.close())
     await new Promise<void>((resolve) => thief.listen(port, '127.0.0.1', resolve))
     const { failure } = await rig.reaches('failed')
     expect(failure).toMatchObject({ class: 'port_busy', cause: expect.stringContaining(`(pid ${process.pid})`) })
@@ -206,10 +230,11 @@ describe('a port that somebody takes while the engine loads', () => {
 })
 
 describe('a crash', () => {
-  test.each(['engineCore', 'pid'] as const)(
+  test.concurrent.for(['engineCore', 'pid'] as const)(
     'of its %s is healed, and nothing of the old one is left',
-    async (which) => {
-      const { engine, states } = given()
+    async (which, { given }) => {
+      const rig = given()
+      const { engine, states } = rig
       await rig.started()
       const [first] = rig.host.runs()
       kill(first![which]!, 'SIGKILL')
@@ -231,8 +256,9 @@ describe('a crash', () => {
     },
   )
 
-  test('that comes five times in ten minutes stops it', async () => {
-    const { engine } = given({ host: { vllm: { fail: 'ulimit-v-4g' } } })
+  test.concurrent('that comes five times in ten minutes stops it', async ({ given }) => {
+    const rig = given({ host: { vllm: { fail: 'ulimit-v-4g' } } })
+    const { engine } = rig
     engine.start()
     for (let crash = 1; crash < 5; crash++) {
       await rig.reaches('backoff')
@@ -245,8 +271,8 @@ describe('a crash', () => {
     expect(rig.host.runs()).toHaveLength(5)
   })
 
-  test('takes the gateway’s hands off at once', async () => {
-    given()
+  test.concurrent('takes the gateway’s hands off at once', async ({ given }) => {
+    const rig = given()
     await rig.started()
     kill(rig.host.runs()[0]!.pid, 'SIGKILL')
     await rig.reaches('stopping')
@@ -255,8 +281,9 @@ describe('a crash', () => {
 })
 
 describe('a hang', () => {
-  test('behind a green /health is found by its missing tokens, and healed', async () => {
-    const { states } = given()
+  test.concurrent('behind a green /health is found by its missing tokens, and healed', async ({ given }) => {
+    const rig = given()
+    const { states } = rig
     await rig.started()
     const [first] = rig.host.runs()
     kill(first!.engineCore!, 'SIGSTOP')
@@ -271,8 +298,9 @@ describe('a hang', () => {
     expect(first!.alive()).toEqual([])
   })
 
-  test('is not what a long prompt is', async () => {
-    const { states } = given()
+  test.concurrent('is not what a long prompt is', async ({ given }) => {
+    const rig = given()
+    const { states } = rig
     await rig.started()
     kill(rig.host.runs()[0]!.engineCore!, 'SIGSTOP')
     Object.assign(rig.work, { inFlight: 1, prefillTokens: 60_000 })
@@ -283,8 +311,8 @@ describe('a hang', () => {
     expect(states).not.toContain('degraded')
   })
 
-  test('of the API server is found although nothing is in flight', async () => {
-    given()
+  test.concurrent('of the API server is found although nothing is in flight', async ({ given }) => {
+    const rig = given()
     await rig.started()
     kill(rig.host.runs()[0]!.pid, 'SIGSTOP')
     await rig.reaches('backoff', 20_000)
@@ -294,8 +322,9 @@ describe('a hang', () => {
 })
 
 describe('a stop', () => {
-  test('gives everything back, and says how much', async () => {
-    const { engine } = given()
+  test.concurrent('gives everything back, and says how much', async ({ given }) => {
+    const rig = given()
+    const { engine } = rig
     await rig.started()
     engine.stop()
     await rig.reaches('stopped')
@@ -307,8 +336,9 @@ describe('a stop', () => {
     expect(rig.serving).toBeNull()
   })
 
-  test('waits for what is in flight, and shows how much that is', async () => {
-    const { engine } = given()
+  test.concurrent('waits for what is in flight, and shows how much that is', async ({ given }) => {
+    const rig = given()
+    const { engine } = rig
     await rig.started()
     rig.work.inFlight = 3
     engine.stop()
@@ -317,8 +347,9 @@ describe('a stop', () => {
     await rig.reaches('stopped')
   })
 
-  test('asked for twice does not wait', async () => {
-    const { engine } = given({ timing: { drainMs: 60_000 } })
+  test.concurrent('asked for twice does not wait', async ({ given }) => {
+    const rig = given({ timing: { drainMs: 60_000 } })
+    const { engine } = rig
     await rig.started()
     rig.work.inFlight = 3
     engine.stop()
@@ -327,11 +358,12 @@ describe('a stop', () => {
     expect(rig.alive()).toEqual([])
   })
 
-  test('ends an engine that hangs in its own end', async () => {
-    const { engine } = given({
+  test.concurrent('ends an engine that hangs in its own end', async ({ given }) => {
+    const rig = given({
       host: { vllm: { sigterm: 'hang', tokenMs: 50 } },
       timing: { drainMs: 100, terminateMs: 500 },
     })
+    const { engine } = rig
     await rig.started()
     const body = { model: 'qwen3-8b', prompt: 'a', max_tokens: 2000 }
     void postJson(rig.port, '/v1/completions', rig.serving!.key, 20_000, body)
@@ -341,19 +373,24 @@ describe('a stop', () => {
     expect(rig.alive()).toEqual([])
   })
 
-  test.each([0, 50, 150, 400, 700])('%s ms into a start leaves nothing, and a start afterwards works', async (ms) => {
-    const { engine } = given()
-    engine.start()
-    await pause(ms)
-    engine.stop()
-    await rig.reaches('stopped')
-    expect(rig.alive()).toEqual([])
-    await rig.started()
-    expect(rig.alive().length).toBe(rig.host.runs().at(-1)!.alive().length)
-  })
+  test.concurrent.for([0, 50, 150, 400, 700])(
+    '%s ms into a start leaves nothing, and a start afterwards works',
+    async (ms, { given }) => {
+      const rig = given()
+      const { engine } = rig
+      engine.start()
+      await pause(ms)
+      engine.stop()
+      await rig.reaches('stopped')
+      expect(rig.alive()).toEqual([])
+      await rig.started()
+      expect(rig.alive().length).toBe(rig.host.runs().at(-1)!.alive().length)
+    },
+  )
 
-  test.each([0, 50, 200])('and a start %s ms after it is remembered', async (ms) => {
-    const { engine } = given()
+  test.concurrent.for([0, 50, 200])('and a start %s ms after it is remembered', async (ms, { given }) => {
+    const rig = given()
+    const { engine } = rig
     await rig.started()
     engine.stop()
     await pause(ms)
@@ -362,8 +399,9 @@ describe('a stop', () => {
     expect(rig.alive().length).toBe(rig.host.runs().at(-1)!.alive().length)
   })
 
-  test('leaves no folder and no socket behind', async () => {
-    const { engine } = given()
+  test.concurrent('leaves no folder and no socket behind', async ({ given }) => {
+    const rig = given()
+    const { engine } = rig
     await rig.started()
     const { runDir } = readRecords(rig.world.recordDir)[0]!.record
     engine.stop()
@@ -380,8 +418,9 @@ describe('a stop', () => {
 })
 
 describe('on demand', () => {
-  test('a request starts it, and rest unloads it', async () => {
-    const { engine, states } = given({ engine: { idle_unload_minutes: 0.01 } })
+  test.concurrent('a request starts it, and rest unloads it', async ({ given }) => {
+    const rig = given({ engine: { idle_unload_minutes: 0.01 } })
+    const { engine, states } = rig
     engine.demand()
     await rig.reaches('ready')
     await rig.reaches('stopped')
@@ -390,8 +429,8 @@ describe('on demand', () => {
     await rig.reaches('ready')
   })
 
-  test('work keeps it loaded, also such as comes and goes between two looks', async () => {
-    given({ engine: { idle_unload_minutes: 0.01 } })
+  test.concurrent('work keeps it loaded, also such as comes and goes between two looks', async ({ given }) => {
+    const rig = given({ engine: { idle_unload_minutes: 0.01 } })
     await rig.started()
     for (let i = 0; i < 20; i++) {
       rig.work.sent++
@@ -400,8 +439,9 @@ describe('on demand', () => {
     expect(rig.engine.state.is).toBe('ready')
   })
 
-  test('a freed GPU stays free until somebody starts it', async () => {
-    const { engine, engines } = given()
+  test.concurrent('a freed GPU stays free until somebody starts it', async ({ given }) => {
+    const rig = given()
+    const { engine, engines } = rig
     await rig.started()
     const [freed] = await engines.freeGpu()
     expect(freed).toMatchObject({ engine: 'main', receipt: { portFree: true } })
@@ -410,14 +450,16 @@ describe('on demand', () => {
     await rig.started()
   })
 
-  test('off means off', () => {
-    const { engine } = given({ engine: { on_demand: false } })
+  test.concurrent('off means off', ({ given }) => {
+    const rig = given({ engine: { on_demand: false } })
+    const { engine } = rig
     engine.demand()
     expect(engine.state.is).toBe('stopped')
   })
 
-  test('sleep gives the GPU back and keeps the process; a request wakes it', async () => {
-    const { engine } = given({ engine: { idle_unload_minutes: 0.01, sleep: 1 } })
+  test.concurrent('sleep gives the GPU back and keeps the process; a request wakes it', async ({ given }) => {
+    const rig = given({ engine: { idle_unload_minutes: 0.01, sleep: 1 } })
+    const { engine } = rig
     await rig.started()
     await engine.until((state) => state.is === 'sleeping' && state.step === 'asleep')
     expect(rig.serving).toBeNull()
@@ -428,8 +470,9 @@ describe('on demand', () => {
 })
 
 describe('another Lexora', () => {
-  test('adopts what the first one left, without a reload', async () => {
-    const { engine } = given()
+  test.concurrent('adopts what the first one left, without a reload', async ({ given }) => {
+    const rig = given()
+    const { engine } = rig
     await rig.started()
     const { pid, derived } = engine.view()
     const { key } = rig.serving!
@@ -445,8 +488,8 @@ describe('another Lexora', () => {
     expect(rig.host.runs()).toHaveLength(1)
   })
 
-  test('ends what it no longer wants as it is', async () => {
-    given()
+  test.concurrent('ends what it no longer wants as it is', async ({ given }) => {
+    const rig = given()
     await rig.started()
     rig.engines.leave()
     rig.engines = rig.another({ ...rig.config, args: { 'max-num-seqs': 8 } })
@@ -455,8 +498,8 @@ describe('another Lexora', () => {
     expect(rig.alive()).toEqual([])
   })
 
-  test('ends what is configured no longer', async () => {
-    given()
+  test.concurrent('ends what is configured no longer', async ({ given }) => {
+    const rig = given()
     await rig.started()
     rig.engines.leave()
     const none = rig.another()
@@ -467,8 +510,8 @@ describe('another Lexora', () => {
     rig.engines = none
   })
 
-  test('restarts it where its command changed, and only there', async () => {
-    given()
+  test.concurrent('restarts it where its command changed, and only there', async ({ given }) => {
+    const rig = given()
     await rig.started()
     await rig.engines.reconfigure({ main: { ...rig.config, idle_unload_minutes: 30 } })
     expect(rig.engine.state.is).toBe('ready')
@@ -480,8 +523,9 @@ describe('another Lexora', () => {
 })
 
 describe('other kinds', () => {
-  test('the demo engine is supervised like any other', async () => {
-    const { engine } = given({ engine: { kind: 'demo', model: null, served_name: null } })
+  test.concurrent('the demo engine is supervised like any other', async ({ given }) => {
+    const rig = given({ engine: { kind: 'demo', model: null, served_name: null } })
+    const { engine } = rig
     await rig.started()
     expect(rig.serving).toMatchObject({ models: ['demo-chat', 'demo-embed'], key: null })
     const { pid } = engine.view()
@@ -493,7 +537,9 @@ describe('other kinds', () => {
     expect(engine.view().receipt).toMatchObject({ portFree: true, left: [] })
   })
 
-  test('a command is any server that speaks the API; it is ours by the process that listens', async () => {
+  test.concurrent('a command is any server that speaks the API; it is ours by the process that listens', async ({
+    given,
+  }) => {
     const program = `
       const { createServer } = require('node:http')
       const answer = (response, value) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
@@ -502,7 +548,7 @@ describe('other kinds', () => {
         answer(response, { choices: [{ text: 'a' }] })
       }).listen(Number(process.env.PORT), process.env.HOST)
     `
-    given({
+    const rig = given({
       engine: { kind: 'command', executable: process.execPath, model: 'mine', served_name: null, args: { e: program } },
     })
     await rig.started()
