@@ -12,7 +12,7 @@ export default defineConfig({
     minify: false,
     sourcemap: true,
     rolldownOptions: {
-      input: { bin: 'src/bin.ts', demo: 'src/demo/main.ts' },
+      input: { bin: 'src/bin.ts', demo: 'src/demo/main.ts', guard: 'src/engine/guard/main.ts' },
       output: {
         format: 'es',
         entryFileNames: '[name].js',

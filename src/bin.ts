@@ -14,7 +14,10 @@ if (major < 22 || (major === 22 && minor < 19)) {
   } else {
     const { main } = await import('./headless.ts')
     const { default: manifest } = await import('../package.json', { with: { type: 'json' } })
-    const demo = import.meta.url.endsWith('.ts') ? './demo/main.ts' : './demo.js'
-    await main(argv, { version: manifest.version, demoEntry: new URL(demo, import.meta.url) })
+    const [demo, guard] = import.meta.url.endsWith('.ts')
+      ? ['./demo/main.ts', './engine/guard/main.ts']
+      : ['./demo.js', './guard.js']
+    const at = (file: string): URL => new URL(file, import.meta.url)
+    await main(argv, { version: manifest.version, demoEntry: at(demo), guardEntry: at(guard) })
   }
 }

@@ -7,7 +7,7 @@ import { run, type World } from './app/run.ts'
 /** Plain-Node entry: arguments → what they ask for. Sets the exit code; never starts Chromium. */
 export async function main(
   argv: readonly string[],
-  { version, demoEntry }: { version: string; demoEntry: URL },
+  { version, demoEntry, guardEntry }: { version: string; demoEntry: URL; guardEntry: URL },
 ): Promise<void> {
   const asked = parseArguments(argv)
   const out = (text: string): void => void process.stdout.write(text)
@@ -33,6 +33,7 @@ export async function main(
           ...signals(),
           isTerminal: process.stdout.isTTY,
           demoEntry: fileURLToPath(demoEntry),
+          guardEntry: fileURLToPath(guardEntry),
           version,
         }),
       )

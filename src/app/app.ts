@@ -4,6 +4,8 @@ import type { BackendOptions } from '../backends/backend.ts'
 import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
 import { DemoProcess } from '../engine/demo-process.ts'
+import type { GpuMonitor, GpuState } from '../engine/gpu-monitor.ts'
+import type { EngineWorld } from '../engine/supervision.ts'
 import { AdmissionController, type LimitRules } from '../gateway/admission-controller.ts'
 import { Queues } from '../gateway/queues.ts'
 import { readHealth } from '../gateway/routes/health.ts'
@@ -22,6 +24,7 @@ import { StatsCollector } from '../telemetry/stats.ts'
 import { UserMinutes } from '../telemetry/user-minutes.ts'
 import { clientUrl } from './address.ts'
 import { adminCommands } from './admin-commands.ts'
+import { Engines, engineBackend } from './engines.ts'
 import {
   authOptions,
   CLIENT_PATIENCE,
@@ -54,6 +57,12 @@ export type AppOptions = {
   log: Logger
   chance?: () => number
   patience?: ClientPatience
+  /** Engines that Lexora starts itself, and what their supervisors work with. */
+  engines?: { configs: Config['engines']; world: EngineWorld } | undefined
+  /** Told by the faces; null: not watched. */
+  gpu?: GpuMonitor
+  /** Fires when a stop must not wait any more. */
+  hurry?: AbortSignal
   /** Hears every finished request, after metrics, statistics and the request log. */
   onOutcome?: (outcome: Outcome) => void
 }
@@ -79,6 +88,8 @@ export class App {
   private readonly gateway: Gateway
   private readonly admission: AdmissionController
   private readonly queues: Queues
+  /** Null where none is configured. */
+  readonly engines: Engines | null
   private readonly stats = new StatsCollector()
   private readonly minutes = new UserMinutes()
   private readonly metrics: Metrics | null
@@ -103,7 +114,10 @@ export class App {
   constructor(options: AppOptions) {
     this.options = options
     const { config, log, patience = CLIENT_PATIENCE } = options
-    this.registry = new BackendRegistry(options.backends.map(withCertificate))
+    const engineBackends = Object.entries(options.engines?.configs ?? {}).map(([name, engine]) =>
+      engineBackend(name, engine),
+    )
+    this.registry = new BackendRegistry([...options.backends.map(withCertificate), ...engineBackends])
     this.routes = routeTable(config, options.defaultBackend)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
     this.requestLog = this.openRequestLog()
@@ -116,6 +130,7 @@ export class App {
         else log.warn('the metrics of a backend cannot be believed; its limit is kept without them', { backend, alarm })
       },
     })
+    this.engines = this.joinEngines()
     this.gateway = new Gateway({
       registry: this.registry,
       routes: this.routes,
@@ -124,6 +139,7 @@ export class App {
       chance: options.chance ?? Math.random,
       admission: this.admission,
       queues: this.queues,
+      priorities: config.queue.priorities,
       auth: authOptions(config),
       keyHeader: config.auth.header?.toLowerCase() ?? null,
       rules: guardRules(config),
@@ -175,7 +191,9 @@ export class App {
     try {
       await this.listen()
       await this.options.onListening?.(this.addresses[0]!)
-      await Promise.all(this.registry.all().map(async ({ name }) => await this.watch(name)))
+      const servers = this.registry.all().filter(({ engine }) => engine === null)
+      await Promise.all(servers.map(async ({ name }) => await this.watch(name)))
+      await this.engines?.open()
       if (this.options.demoEntry !== null) await this.startDemo(this.options.demoEntry)
       this.started = true
     } catch (error) {
@@ -189,6 +207,7 @@ export class App {
     this.stopping = true
     clearTimeout(this.demoRestart)
     await this.gateway.drain(graceMs)
+    await this.engines?.close(this.options.hurry)
     for (const probe of this.probes.values()) probe.stop()
     this.queues.close()
     await this.registry.close()
@@ -216,6 +235,21 @@ export class App {
       if (host === '::1' && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')) return
       throw error
     }
+  }
+
+  private joinEngines(): Engines | null {
+    const { engines } = this.options
+    if (engines === undefined) return null
+    return new Engines({
+      engines: engines.configs,
+      world: engines.world,
+      registry: this.registry,
+      queues: this.queues,
+      onServing: (name, serving) => {
+        if (serving && !this.stopping) void this.watch(name)
+        else this.probes.get(name)?.stop()
+      },
+    })
   }
 
   private async startDemo(entry: string): Promise<void> {
@@ -288,7 +322,7 @@ export class App {
       models: listModels(this.registry, this.routes, Math.floor(this.startDate.getTime() / 1000)),
       queues,
       users: this.userViews(now),
-      engines: [],
+      engines: this.engines?.views() ?? [],
       stats: this.stats.read(now),
     }
   }
@@ -307,7 +341,8 @@ export class App {
   private health() {
     return readHealth({
       registry: this.registry,
-      engines: [],
+      engines: this.engines?.views() ?? [],
+      memory: gpuMemory(this.options.gpu?.state),
       queue: queueTotals(this.queues.depth()),
       requestLog: this.requestLog?.state ?? null,
       uptimeSeconds: (performance.now() - this.startedAt) / 1000,
@@ -356,6 +391,18 @@ export class App {
       },
     })
   }
+}
+
+/** Of all GPUs together; null where nothing tells. */
+function gpuMemory(state: GpuState | undefined): { usedBytes: number; totalBytes: number } | null {
+  if (state?.is !== 'read') return null
+  let [usedBytes, totalBytes] = [0, 0]
+  for (const gpu of state.gpus) {
+    if (gpu.usedBytes === null || gpu.totalBytes === null) return null
+    usedBytes += gpu.usedBytes
+    totalBytes += gpu.totalBytes
+  }
+  return { usedBytes, totalBytes }
 }
 
 function withCertificate(backend: ResolvedBackend): BackendOptions {

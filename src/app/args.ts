@@ -6,7 +6,7 @@ export type RunOptions = {
   configPath: string | undefined
   /** Settings by dotted key, as `loadConfig` takes them. */
   flags: Record<string, unknown>
-  /** `none`: serve without the demo engine even if nothing else is configured. */
+  /** `none`: serve without any engine; else one of the configuration's to start at once, or the demo engine. */
   engine: string | null
 }
 
@@ -28,7 +28,7 @@ const OPTIONS = {
   version: { type: 'boolean', short: 'v' },
 } as const
 
-export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo]
+export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo|NAME]
               [--log-format console|json]
        lexora config validate|explain KEY|path|get [KEY]  [--config FILE] [--json]
        lexora COMMAND  [--json] [--host HOST[:PORT]] [--key KEY]
@@ -75,9 +75,6 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const port = given.port === undefined ? undefined : Number(given.port)
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     return { do: 'usage-error', message: `--port must be a number from 0 to 65535, not '${given.port}'.` }
-  }
-  if (given.engine !== undefined && given.engine !== 'none' && given.engine !== 'demo') {
-    return { do: 'usage-error', message: `--engine must be none or demo, not '${given.engine}'.` }
   }
   const flags = { 'server.host': given.host, 'server.port': port, 'logging.format': given['log-format'] }
   return { do: 'run', options: { configPath: given.config, flags, engine: given.engine ?? null } }

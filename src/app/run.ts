@@ -3,12 +3,14 @@ import { formatIssue, type Issue } from '../config/issues.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { lexoraPaths } from '../config/paths.ts'
 import { startRefusal } from '../config/warnings.ts'
-import type { ResolvedBackend } from '../protocol/config.ts'
+import { GpuMonitor } from '../engine/gpu-monitor.ts'
+import type { Config, ResolvedBackend } from '../protocol/config.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
 import { clientUrl, localUrl } from './address.ts'
 import { App, PortTakenError } from './app.ts'
 import type { RunOptions } from './args.ts'
+import { engineWorld, openStore } from './engine-world.ts'
 import { findPortHolder } from './port-holder.ts'
 import { RunFile } from './run-file.ts'
 
@@ -25,11 +27,13 @@ export type World = {
   stopped: Promise<void>
   hurry: AbortSignal
   demoEntry: string
+  /** The program that stands between Lexora and its engines. */
+  guardEntry: string
   version: string
 }
 
 /** Exit codes of DESIGN 2. */
-const EXIT = { ok: 0, failure: 1, portInUse: 6, badConfig: 78 } as const
+const EXIT = { ok: 0, failure: 1, usage: 2, portInUse: 6, badConfig: 78 } as const
 
 /** Loads the configuration, serves until asked to stop, drains. Returns the exit code. */
 export async function run(options: RunOptions, world: World): Promise<number> {
@@ -49,11 +53,27 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const log = openLog(loaded, resolved.backends, runFile.token, world)
   for (const note of [...loaded.notes, ...resolved.notes]) log.warn(note)
   const demo = options.engine === 'demo' || (!resolved.configured && options.engine !== 'none')
+  const configs = engineConfigs(config.engines, options.engine)
+  if (configs === null) {
+    const names = ['none', 'demo', ...Object.keys(config.engines)].join(', ')
+    world.err(`Lexora did not start: --engine must be one of ${names}, not '${options.engine}'.\n`)
+    return EXIT.usage
+  }
+  const monitor = new GpuMonitor({ env: { ...env } })
+  const store = openStore(paths.stateDir, log)
+  const { demoEntry, guardEntry } = world
+  const engines =
+    Object.keys(configs).length === 0
+      ? undefined
+      : { configs, world: engineWorld({ env, platform, home, demoEntry, guardEntry, paths, monitor, store, log }) }
   const app = new App({
     config,
     backends: resolved.backends,
     defaultBackend: resolved.defaultBackend,
     demoEntry: demo ? world.demoEntry : null,
+    engines,
+    gpu: monitor,
+    hurry: world.hurry,
     logDir: paths.logDir,
     version: world.version,
     configPath: loaded.path,
@@ -65,7 +85,17 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     return await serve(app, loaded, { demo, log, world })
   } finally {
     runFile.release()
+    store.close()
+    await monitor.stop()
   }
+}
+
+/** `--engine NAME` starts that one, `none` and `demo` none of them. Null: there is no such engine. */
+function engineConfigs(engines: Config['engines'], asked: string | null): Config['engines'] | null {
+  if (asked === null) return engines
+  if (asked === 'none' || asked === 'demo') return {}
+  const named = engines[asked]
+  return named === undefined ? null : { ...engines, [asked]: { ...named, autostart: true } }
 }
 
 /** Without a run file Lexora serves all the same; only the CLI does not find it by itself. */

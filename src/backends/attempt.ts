@@ -58,6 +58,8 @@ export type AttemptOwner = {
   /** The first good content came. */
   onSuccess(): void
   onFailed(failure: Failure): void
+  /** Something came of its answer. */
+  onProgress(now: number): void
   /** Once, when the upstream side is over: finished, failed or aborted. */
   onClosed(attempt: Attempt): void
 }
@@ -216,7 +218,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const send = this.withEarly(judged, judge)
     if (judge.hasStarted) {
       // A comment is a sign of life of the server, not of the engine.
-      if (events[0] !== COLON || events.includes(DATA)) this.lastProgress = performance.now()
+      if (events[0] !== COLON || events.includes(DATA)) {
+        this.lastProgress = performance.now()
+        this.owner.onProgress(this.lastProgress)
+      }
       if (!hadStarted) this.owner.onSuccess()
     }
     if (send !== null && !this.sink.onEvents(send) && !judge.isDone) this.pause()

@@ -56,6 +56,12 @@ export class Backend implements AttemptOwner {
   private tokensOfDay = 0
   /** Lexora's own engine behind it; null for a server of somebody else. Set by whoever joins the two. */
   engine: EngineHandle | null = null
+  /** The engine takes a band's own `priority`. */
+  schedulesByPriority = false
+  /** Requests that were ever sent there. */
+  sent = 0
+  /** When any of them last brought something, or ended. */
+  lastTokenAt = Number.NEGATIVE_INFINITY
   reported: readonly ReportedModel[] = []
   health: Health = { is: 'unknown', latencyMs: null, reason: null }
 
@@ -105,12 +111,17 @@ export class Backend implements AttemptOwner {
   /** Its engine was started, perhaps elsewhere: the past of the one before does not count. */
   moveTo({ url, apiKey }: Pick<BackendOptions, 'url' | 'apiKey'>): void {
     Object.assign(this.options, { url, apiKey })
-    void this.connections?.close()
-    this.connections = new Connections(new URL(url).origin, this.options)
+    this.release()
     this.baseHeaders = baseHeaders(this.options)
     this.breaker = CLOSED
     this.restUntil = 0
     this.health = { is: 'up', latencyMs: null, reason: null }
+  }
+
+  /** Ends every connection to it; those that are asked for later are new. */
+  release(): void {
+    void this.connections?.close()
+    this.connections = new Connections(new URL(this.options.url).origin, this.options)
   }
 
   /** Adds tokens that went there to those of this day (UTC), and says how many that makes. */
@@ -147,6 +158,7 @@ export class Backend implements AttemptOwner {
   /** Prepares one attempt, which its caller starts. Breaker, health and in-flight count follow from how it goes. */
   attempt(request: AttemptRequest, sink: AttemptSink): Attempt {
     this.view.inFlight++
+    this.sent++
     const dispatch = this.connections?.take() ?? this.dummy!
     const attempt = new Attempt(request, sink, this, { clock: this.clock, dispatch })
     if (this.breaker !== CLOSED && this.probe === null && this.breakerAt(performance.now()) === 'half-open') {
@@ -162,6 +174,10 @@ export class Backend implements AttemptOwner {
     if (this.health.is !== 'up') this.health = { is: 'up', latencyMs: this.health.latencyMs, reason: null }
   }
 
+  onProgress(now: number): void {
+    this.lastTokenAt = now
+  }
+
   onFailed(failure: Failure): void {
     const now = performance.now()
     if (failure.kind === 'status' && failure.retryAfterMs !== null) {
@@ -172,6 +188,7 @@ export class Backend implements AttemptOwner {
 
   onClosed(attempt: Attempt): void {
     this.view.inFlight--
+    this.lastTokenAt = performance.now()
     if (attempt.isComplete) this.connections?.giveBack(attempt.dispatch as Client)
     else this.connections?.discard(attempt.dispatch as Client)
     if (this.probe !== attempt) return

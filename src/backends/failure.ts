@@ -70,6 +70,10 @@ export function statusFailure(
     const refused = problem('backend_auth', `Backend '${backend}' refused Lexora's credentials (${status}).`)
     return { ...failure('auth', refused, 'auth'), ...base, answer: null }
   }
+  if (isEngineDeath(told.answer)) {
+    const died = problem('backend_unreachable', `The engine of backend '${backend}' died.`)
+    return { ...failure('lost', died, 'engine_died'), ...base }
+  }
   const retryAfterMs = told.retryAfterMs ?? undefined
   // Without a JSON body of its own a failed answer is ours to word: 503 stays 503, anything else is a broken backend.
   const code = status === 503 ? 'overloaded' : 'backend_invalid_response'
@@ -97,6 +101,13 @@ function failure(kind: Failure['kind'], told: Failure['problem'], reason: string
 const OVERFLOW =
   /context_length_exceeded|exceed_context_size|(maximum|exceeds?|longer than)[^"]{0,80}context (length|size|window)/i
 const OVERFLOW_STATUSES = new Set([400, 413, 422])
+
+/** A vLLM whose engine is gone says so once to each request that it had, and ends (reference/vllm.md 6). */
+const ENGINE_DEATH = 'EngineCore encountered an issue'
+
+function isEngineDeath(answer: Failure['answer']): boolean {
+  return answer?.status === 500 && answer.body.includes(ENGINE_DEATH)
+}
 
 /** Whether the backend says that the prompt does not fit its context. */
 function isOverflow(answer: Failure['answer']): boolean {

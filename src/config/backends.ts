@@ -36,6 +36,10 @@ export function resolveBackends(settings: Settings, env: Environment): ResolvedB
     : usesVllm
       ? [singleVllm(config, env, report)]
       : []
+  for (const name of Object.keys(config.engines)) {
+    if (backends.some((backend) => backend.name === name))
+      report.refuse({ path: ['engines', name], message: 'is the name of a backend too; choose another' })
+  }
   return {
     backends,
     defaultBackend: usesVllm ? 'vllm' : routedDefault(config, report),

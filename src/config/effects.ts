@@ -7,7 +7,6 @@ const UNBUILT: readonly string[] = [
   'server.tls',
   'routing.backends.*.proxy',
   'routing.auto',
-  'engines',
   'cache',
   'ui',
   'telemetry',

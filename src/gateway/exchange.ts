@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Attempt, AttemptLimits, AttemptSink, WholeAnswer } from '../backends/attempt.ts'
 import type { Backend } from '../backends/backend.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
+import type { Band } from '../policy/band-shares.ts'
 import type { Failure, RetryPolicy } from '../policy/retry.ts'
 import { countRequest, type RetryBudget, takeRetry } from '../policy/retry-budget.ts'
 import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
@@ -46,6 +47,8 @@ export type ExchangeOptions = {
   limits: ExchangeLimits
   admission: AdmissionController
   queues: Queues
+  /** What an engine that schedules by priority is told, by band. */
+  priorities: Readonly<Record<Band, number>>
   bodies: BodyBudget
   /** A fault of ours, for the log. */
   onFault: (error: unknown, requestId: string) => void
@@ -53,9 +56,12 @@ export type ExchangeOptions = {
 }
 
 /** How an engine's end looks from here. */
-const ENGINE_GONE = new Set<Failure['kind']>(['unreachable', 'stale', 'lost'])
-/** Its supervisor sees the same a moment later. */
-const ENGINE_NOTICED_MS = 200
+const ENGINE_GONE = new Set<Failure['kind']>(['unreachable', 'lost'])
+/** Its supervisor sees the same a moment later: so often it is asked, and so long at most. */
+const ENGINE_LOOK_MS = 100
+const ENGINE_NOTICED_MS = 5000
+/** It will not come: who may go elsewhere does. */
+const ENGINE_ABSENT = new Set(['engine_failed', 'no_backend'])
 
 const DIALECTS: Partial<Record<Endpoint['kind'], Dialect>> = {
   chat: 'chunks',
@@ -86,6 +92,7 @@ export class Exchange implements AttemptSink, TurnOwner {
   private turn: Turn | null = null
   /** Said in a header where the caller may not have the band it asked for. */
   private clampedTo: string | null = null
+  private band: Band = 'normal'
   private request!: InferenceRequest
   private current!: Candidate
   private attempts = 0
@@ -99,6 +106,8 @@ export class Exchange implements AttemptSink, TurnOwner {
   private pause: NodeJS.Timeout | null = null
   private readonly trials: Trials
   private waitedMs = 0
+  /** Until then its engine is thought to be gone, though it says that it serves. */
+  private doubtUntil = 0
 
   constructor(
     options: ExchangeOptions,
@@ -175,6 +184,7 @@ export class Exchange implements AttemptSink, TurnOwner {
     const facts = turnFacts({ principal, requestId, head, request, rules, admitted, named: settlement.user })
     if (facts.band !== request.band) this.clampedTo = facts.band
     settlement.band = facts.band
+    this.band = facts.band
     return new Turn(this.options.queues, facts, this)
   }
 
@@ -212,7 +222,7 @@ export class Exchange implements AttemptSink, TurnOwner {
 
   onRefused(told: Problem, waitedMs: number): void {
     this.settlement.waited(waitedMs)
-    if (told.code === 'engine_failed') {
+    if (ENGINE_ABSENT.has(told.code)) {
       const now = performance.now()
       this.trials.note(this.current.backend)
       const next = this.trials.elsewhere(now)
@@ -363,7 +373,10 @@ export class Exchange implements AttemptSink, TurnOwner {
     const { retry, budget, chance } = this.options
     const now = performance.now()
     this.trials.failed(failure)
-    if (this.awaitsEngine(failure, now)) return this.pauseFor(ENGINE_NOTICED_MS, now)
+    if (this.awaitsEngine(failure, now)) {
+      this.doubtUntil = now + ENGINE_NOTICED_MS
+      return this.pauseFor(ENGINE_LOOK_MS, now)
+    }
     const left = { remainingMs: this.remainingMs(now), repeatable: !this.request.stores }
     const decision = this.trials.decide(failure, left, now, chance())
     if (decision.do === 'give-up') return this.giveUp(failure)
@@ -399,8 +412,11 @@ export class Exchange implements AttemptSink, TurnOwner {
 
   private resume(): void {
     this.pause = null
+    if (this.isOver()) return
     const now = performance.now()
     this.settlement.comeBack(now)
+    const engine = this.options.registry.get(this.current.backend)!.engine
+    if (now < this.doubtUntil && engine?.standing().is === 'serving') return this.pauseFor(ENGINE_LOOK_MS, now)
     this.askTurn(now)
   }
 
@@ -428,6 +444,7 @@ export class Exchange implements AttemptSink, TurnOwner {
       model: this.current.model,
       includeUsage: hideUsage,
       dropEngineFields: backend.options.type === 'vllm',
+      priority: backend.schedulesByPriority ? options.priorities[this.band] : null,
     })
     return backend.attempt(
       {

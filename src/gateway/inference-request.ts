@@ -22,6 +22,8 @@ export type BodyChanges = {
   includeUsage: boolean
   /** Remove vLLM's own `priority` and `kv_transfer_params`: clients must not reorder the engine. */
   dropEngineFields: boolean
+  /** The band's own `priority`, for an engine that schedules by it; null: none. */
+  priority: number | null
 }
 
 const LOOKING = wanted(
@@ -100,6 +102,7 @@ export class InferenceRequest {
     const added: string[] = []
     if (changes.model !== null && changes.model !== this.model) this.setModel(changes.model, splices, added)
     if (changes.includeUsage && !this.wantsUsage) this.askForUsage(splices, added)
+    if (changes.priority !== null) added.push(`"priority":${changes.priority}`)
     if (added.length > 0) {
       const { open, count } = this.scan
       splices.push({ start: open, end: open, text: added.join(',') + (count > gone.length ? ',' : '') })

@@ -195,7 +195,7 @@ describe('C: admission, queue and limits', () => {
   test('C9 a hundred at once at a limit of ten: exactly ten pass', async () => {
     const setting = await setUp({
       slots: 100,
-      fake: { ttftMs: 100 },
+      fake: { ttftMs: 1500 },
       config: { rate_limit: { users: { ann: { rate: 1000, burst: 1000, max_concurrent: 10 } } } },
     })
     const answers = await Promise.all(

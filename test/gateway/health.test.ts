@@ -34,6 +34,7 @@ const health = (registry: BackendRegistry, over: Partial<Parameters<typeof readH
   readHealth({
     registry,
     engines: [],
+    memory: null,
     queue: EMPTY,
     requestLog: null,
     uptimeSeconds: 97_925.7,

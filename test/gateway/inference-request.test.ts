@@ -28,7 +28,7 @@ function refused(body: string | Buffer, given: Given = {}): string {
 /** The body for a backend, as text; by default nothing must change. */
 function sent(body: string, changes: Partial<BodyChanges> = {}, given: Given = {}): string {
   return parsed(body, given)
-    .bodyFor({ model: null, includeUsage: false, dropEngineFields: false, ...changes })
+    .bodyFor({ model: null, includeUsage: false, dropEngineFields: false, priority: null, ...changes })
     .toString()
 }
 
@@ -184,7 +184,7 @@ describe('the body for a backend', () => {
   test('is the very same buffer where nothing must change', () => {
     const bytes = Buffer.from(' {"model" : "m", "seed":12345678901234567890,"x":"\\u00e9"}\n')
     const request = parsed(bytes)
-    const changes = { model: 'm', includeUsage: false, dropEngineFields: true }
+    const changes = { model: 'm', includeUsage: false, dropEngineFields: true, priority: null }
     expect(request.bodyFor(changes)).toBe(request.body)
     expect(request.body.equals(bytes)).toBe(true)
   })

@@ -34,7 +34,7 @@ export async function startApp(
   backends: readonly (Partial<ResolvedBackend> & { name: string })[],
   options: { config?: Patch; defaultBackend?: string | null; chance?: () => number; demoEntry?: string } & Pick<
     AppOptions,
-    'session' | 'onListening'
+    'session' | 'onListening' | 'engines' | 'gpu'
   > = {},
 ): Promise<TestApp> {
   const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
@@ -57,6 +57,8 @@ export async function startApp(
       now: () => new Date(),
     }),
     session: options.session,
+    engines: options.engines,
+    ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     onListening: options.onListening,
     chance: options.chance ?? (() => 0.5),
     onOutcome: (outcome) => {

@@ -1,3 +1,4 @@
+import type { Backend } from '../../backends/backend.ts'
 import type { BackendRegistry } from '../../backends/registry.ts'
 import type { EngineView } from '../../protocol/engine.ts'
 import type { BackendHealth, EngineHealth, HealthReport, QueueTotals } from '../../protocol/snapshot.ts'
@@ -6,6 +7,8 @@ import type { RequestLogState } from '../../telemetry/request-log.ts'
 export function readHealth(facts: {
   registry: BackendRegistry
   engines: readonly EngineView[]
+  /** Of all GPUs together; null where nothing tells. */
+  memory: { usedBytes: number; totalBytes: number } | null
   queue: QueueTotals
   requestLog: RequestLogState | null
   uptimeSeconds: number
@@ -16,8 +19,14 @@ export function readHealth(facts: {
   const reasons: string[] = []
   let [usable, vllm, connected] = [0, 0, 0]
   for (const backend of facts.registry.all()) {
-    const { is, latencyMs, reason } = backend.health
-    const up = is !== 'down' && backend.breakerAt(now) === 'closed'
+    const { is, reason } = backend.health
+    const standing = backend.engine?.standing()
+    if (standing?.is === 'unavailable') {
+      reasons.push(standing.problem.message)
+      backends[backend.name] = { ...healthOf(backend, now), status: 'down', reason: standing.problem.message }
+      continue
+    }
+    const up = standing !== undefined || (is !== 'down' && backend.breakerAt(now) === 'closed')
     if (up) usable++
     else
       reasons.push(
@@ -27,23 +36,16 @@ export function readHealth(facts: {
       vllm++
       if (is === 'up') connected++
     }
-    const told = reason === null ? {} : { reason }
-    backends[backend.name] = {
-      status: is,
-      latency_ms: latencyMs,
-      models: [...backend.models],
-      breaker: backend.breakerAt(now),
-      ...told,
-    }
+    backends[backend.name] = healthOf(backend, now)
   }
   if (facts.requestLog?.failing != null) reasons.push(`request log cannot be written (${facts.requestLog.failing})`)
   return {
     status: usable === 0 ? 'unhealthy' : reasons.length > 0 ? 'degraded' : 'healthy',
     model: firstModel(facts.registry),
-    gpu_memory_used: null,
-    gpu_memory_total: null,
-    gpu_memory_used_bytes: null,
-    gpu_memory_total_bytes: null,
+    gpu_memory_used: printMemory(facts.memory?.usedBytes),
+    gpu_memory_total: printMemory(facts.memory?.totalBytes),
+    gpu_memory_used_bytes: facts.memory?.usedBytes ?? null,
+    gpu_memory_total_bytes: facts.memory?.totalBytes ?? null,
     uptime: printDuration(facts.uptimeSeconds),
     uptime_seconds: Math.floor(facts.uptimeSeconds),
     vllm_status: vllm === 0 ? 'not_configured' : connected > 0 ? 'connected' : 'disconnected',
@@ -55,6 +57,17 @@ export function readHealth(facts: {
   }
 }
 
+function healthOf(backend: Backend, now: number): BackendHealth {
+  const { is, latencyMs, reason } = backend.health
+  return {
+    status: is,
+    latency_ms: latencyMs,
+    models: [...backend.models],
+    breaker: backend.breakerAt(now),
+    ...(reason === null ? {} : { reason }),
+  }
+}
+
 function engineHealth({ state }: EngineView): EngineHealth {
   return state.is === 'starting' ? { state: state.is, phase: state.phase, percent: state.percent } : { state: state.is }
 }
@@ -62,6 +75,11 @@ function engineHealth({ state }: EngineView): EngineHealth {
 function firstModel(registry: BackendRegistry): string | null {
   for (const backend of registry.all()) for (const model of backend.models) return model
   return null
+}
+
+/** As the seeds print it: `24GB`, of 2^30 bytes, as drivers count. */
+function printMemory(bytes: number | undefined): string | null {
+  return bytes === undefined ? null : `${Math.round(bytes / 2 ** 30)}GB`
 }
 
 /** As the seeds print it: `3d 4h 12m`, and seconds below a minute. */

@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import type { LexoraPaths } from '../config/paths.ts'
+import type { GpuMonitor } from '../engine/gpu-monitor.ts'
+import { gpuSource } from '../engine/gpu-source.ts'
+import { ENGINE_TIMING, type EngineWorld } from '../engine/supervision.ts'
+import { NewerStoreError, Store } from '../store/database.ts'
+import { EngineStarts } from '../store/engine-starts.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/** What engines need of the world outside. */
+export type EngineSurroundings = {
+  env: Readonly<Record<string, string | undefined>>
+  platform: NodeJS.Platform
+  home: string
+  demoEntry: string
+  guardEntry: string
+  paths: LexoraPaths
+  monitor: GpuMonitor
+  store: Store
+  log: Logger
+}
+
+/** What a guard is given of the environment: enough to run Node, and nothing secret. */
+const GUARD_VARIABLES = ['PATH', 'Path', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'ELECTRON_RUN_AS_NODE']
+
+export function engineWorld(given: EngineSurroundings): EngineWorld {
+  const { env, platform, home, paths, monitor, store, log } = given
+  const guardEnv = Object.fromEntries(
+    GUARD_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
+  )
+  return {
+    launch: { env, platform, home, demo: [process.execPath, given.demoEntry] },
+    guard: { command: process.execPath, entry: given.guardEntry, env: { ...guardEnv, NODE_NO_WARNINGS: '1' } },
+    gpu: gpuSource(monitor),
+    starts: new EngineStarts(store),
+    recordDir: join(paths.stateDir, 'engines'),
+    logDir: paths.logDir,
+    cacheDir: paths.cacheDir,
+    stateDir: paths.stateDir,
+    log,
+    timing: ENGINE_TIMING,
+  }
+}
+
+/** The store in its file; one that cannot be used costs its memory, not the start. */
+export function openStore(stateDir: string, log: Logger): Store {
+  const shared = {
+    onSetAside: (keptAs: string, reason: string) =>
+      log.error('the store was unreadable; it was kept aside, and a new one is begun', { kept_as: keptAs, reason }),
+    onFailing: (reason: string | null) => {
+      if (reason === null) log.info('the store is written again')
+      else log.error('the store cannot be written; serving goes on', { reason })
+    },
+    now: () => new Date(),
+  }
+  try {
+    return new Store({ path: join(stateDir, 'lexora.db'), ...shared })
+  } catch (error) {
+    const why = error instanceof NewerStoreError ? error.message : String(error)
+    log.error('the store cannot be opened; what would be in it is not kept', { reason: why })
+    return new Store({ path: ':memory:', ...shared })
+  }
+}

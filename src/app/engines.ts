@@ -1,0 +1,185 @@
+import type { Backend } from '../backends/backend.ts'
+import type { EngineFigures, EngineStanding } from '../backends/engine-handle.ts'
+import type { BackendRegistry } from '../backends/registry.ts'
+import { servedName } from '../engine/command-line.ts'
+import { EngineSet } from '../engine/engine-set.ts'
+import type { EngineConfig } from '../engine/launch.ts'
+import type { EngineHost, EngineWorld, Serving } from '../engine/supervision.ts'
+import type { Supervisor } from '../engine/supervisor.ts'
+import type { Queues } from '../gateway/queues.ts'
+import { type BackendType, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
+import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../protocol/engine.ts'
+import { type Problem, problem } from '../protocol/errors.ts'
+
+/** What speaks at the other end. */
+const TYPES: Record<EngineConfig['kind'], BackendType> = {
+  vllm: 'vllm',
+  demo: 'vllm',
+  'llama-server': 'llamacpp',
+  embedded: 'openai_compatible',
+  command: 'openai_compatible',
+}
+
+const UNKNOWN: EngineFigures = { kvTokens: null, maxSequences: null, prefillRate: null }
+
+/** The backend that stands for an engine in routing, from the start on: requests for its model wait for it. */
+export function engineBackend(name: string, config: EngineConfig): ResolvedBackend {
+  const backend = plainBackend(name, `http://127.0.0.1:${config.port}`)
+  return { ...backend, type: TYPES[config.kind], models: [servedName(config, name)] }
+}
+
+/** Where supervisors and gateway meet: an engine's state becomes its backend's, a backend's work its engine's life. */
+export class Engines {
+  private readonly set: EngineSet
+  private readonly registry: BackendRegistry
+  private readonly queues: Queues
+  private readonly serving = new Map<string, Serving>()
+  /** Freed by somebody: no request starts them again. */
+  private readonly held = new Set<string>()
+  private readonly onServing: (name: string, serving: boolean) => void
+
+  constructor(options: {
+    engines: Readonly<Record<string, EngineConfig>>
+    world: EngineWorld
+    registry: BackendRegistry
+    queues: Queues
+    /** It serves from now on, or does so no more. */
+    onServing: (name: string, serving: boolean) => void
+  }) {
+    const { engines, world, registry, queues } = options
+    this.registry = registry
+    this.queues = queues
+    this.onServing = options.onServing
+    this.set = new EngineSet({ engines, world, host: (name) => this.hostOf(name) })
+    for (const supervisor of this.set.all()) this.join(supervisor)
+  }
+
+  get(name: string): Supervisor | undefined {
+    return this.set.get(name)
+  }
+
+  all(): Supervisor[] {
+    return this.set.all()
+  }
+
+  views(): EngineView[] {
+    return this.set.views()
+  }
+
+  /** Adopts or ends what an earlier Lexora left, then starts what is to start with this one. */
+  async open(): Promise<void> {
+    await this.set.open()
+  }
+
+  start(supervisor: Supervisor): void {
+    this.held.delete(supervisor.name)
+    supervisor.start()
+  }
+
+  restart(supervisor: Supervisor): void {
+    this.held.delete(supervisor.name)
+    supervisor.restart()
+  }
+
+  async freeGpu(): Promise<{ engine: string; receipt: StopReceipt | null }[]> {
+    for (const { name } of this.set.all()) {
+      this.held.add(name)
+      this.queues.engineChanged(name)
+    }
+    return await this.set.freeGpu()
+  }
+
+  async close(hurry?: AbortSignal): Promise<void> {
+    await this.set.close(hurry)
+  }
+
+  private join(supervisor: Supervisor): void {
+    const { name } = supervisor
+    const backend = this.registry.get(name)!
+    backend.engine = {
+      standing: () => this.standingOf(supervisor),
+      want: () => supervisor.demand(),
+      figures: () => figuresOf(this.serving.get(name)),
+    }
+  }
+
+  private hostOf(name: string): EngineHost {
+    const backend = (): Backend => this.registry.get(name)!
+    let last = ''
+    return {
+      work: () => {
+        const { inFlight, sent, lastTokenAt } = backend()
+        const { prefillBacklog, limit } = this.queues.of(name).state(performance.now())
+        return { inFlight, sent, lastTokenAt, prefillTokens: prefillBacklog, limit }
+      },
+      onServing: (serving) => {
+        if (serving === null) this.serving.delete(name)
+        else {
+          this.serving.set(name, serving)
+          backend().moveTo({ url: serving.url, apiKey: serving.key })
+          backend().schedulesByPriority = serving.schedulesByPriority
+          backend().setReported([
+            { id: serving.model, ownedBy: name, contextLength: serving.contextLength, created: null },
+          ])
+        }
+        this.onServing(name, serving !== null)
+      },
+      release: () => backend().release(),
+      onChange: () => {
+        // The queue is told of what changes for it: an engine's view changes with every line that it prints.
+        const supervisor = this.set?.get(name)
+        const standing = supervisor === undefined ? '' : this.standingOf(supervisor).is
+        if (standing === last) return
+        last = standing
+        this.queues.engineChanged(name)
+      },
+    }
+  }
+
+  private standingOf({ name, state, isOnDemand }: Supervisor): EngineStanding {
+    if (this.serving.has(name)) return { is: 'serving' }
+    switch (state.is) {
+      case 'starting':
+        return { is: 'coming', leftMs: state.leftMs }
+      case 'sleeping':
+        return state.step === 'waking' ? { is: 'coming', leftMs: null } : { is: 'startable', leftMs: null }
+      case 'stopping':
+        if (state.why === 'restart' || state.why === 'crashed' || state.why === 'unfit')
+          return { is: 'coming', leftMs: null }
+        return this.whenStopped(name, isOnDemand)
+      case 'draining':
+      case 'stopped':
+        return this.whenStopped(name, isOnDemand)
+      case 'failed':
+      case 'not-installed':
+        return { is: 'unavailable', problem: failedProblem(name, state.failure) }
+      case 'foreign':
+        return { is: 'unavailable', problem: foreignProblem(name, state) }
+      default:
+        return { is: 'coming', leftMs: null }
+    }
+  }
+
+  private whenStopped(name: string, isOnDemand: boolean): EngineStanding {
+    if (isOnDemand && !this.held.has(name)) return { is: 'startable', leftMs: null }
+    const message = `The engine '${name}' is stopped. Start it: lexora start ${name}`
+    return { is: 'unavailable', problem: problem('no_backend', message, { retryAfterMs: 5000 }) }
+  }
+}
+
+function figuresOf(serving: Serving | undefined): EngineFigures {
+  if (serving === undefined) return UNKNOWN
+  const { kvTokens, maxSequences, prefillRate } = serving
+  return { kvTokens, maxSequences, prefillRate: prefillRate === null ? null : prefillRate / 1000 }
+}
+
+function failedProblem(name: string, { cause, fix }: EngineFailure): Problem {
+  const message = `The engine '${name}' does not run: ${cause}${fix === null ? '' : ` ${fix}`}`
+  return problem('engine_failed', message, { retryAfterMs: 30_000 })
+}
+
+function foreignProblem(name: string, { holder }: Extract<EngineState, { is: 'foreign' }>): Problem {
+  const who = holder.program === null ? 'another program' : `${holder.program} (pid ${holder.pid})`
+  const message = `The engine '${name}' cannot start: its port ${holder.port} is held by ${who}.`
+  return problem('engine_failed', message, { retryAfterMs: 30_000 })
+}
