@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { endFamily, type Family, signalProcess } from './family.ts'
 import type { EngineRecord, Exit, GuardSpec, LogText } from './guard/protocol.ts'
 import { GuardLink, type GuardListener, type GuardProgram } from './guard-link.ts'
@@ -16,6 +17,8 @@ type Left = { pid: number; program: string }[]
 type Known = Pick<EngineRecord, 'marker' | 'port' | 'key' | 'runDir' | 'halt' | 'about'> & { recordFile: string }
 
 const HALT_WITHIN_MS = 40_000
+const OWNER_LEAVES_WITHIN_MS = 3000
+const RETRY_MS = 100
 
 /** One run of an engine, from its spawn or adoption until nothing of it is left. */
 export class EngineRun {
@@ -41,13 +44,24 @@ export class EngineRun {
     return run
   }
 
-  /** Joins the guard that an earlier Lexora left; null where there is none to join. */
-  static async adopt(recordFile: string, record: EngineRecord, listener: RunListener): Promise<EngineRun | null> {
-    const run = new EngineRun({ ...record, recordFile })
+  /**
+   * Joins the guard that an earlier Lexora left; null where there is none to join. One that has just lost its owner may
+   * not know it yet; one that still has it after a while is not ours: `owned`.
+   */
+  static async adopt(path: string, record: EngineRecord, listener: RunListener): Promise<EngineRun | 'owned' | null> {
+    const run = new EngineRun({ ...record, recordFile: path })
     run.leader = record.leader
     run.members = record.members
-    run.link = await GuardLink.join(record, record.guard, run.listen(listener))
-    return run.link === null ? null : run
+    const until = performance.now() + OWNER_LEAVES_WITHIN_MS
+    for (;;) {
+      const link = await GuardLink.join(record, record.guard, run.listen(listener))
+      if (link === null || (link === 'owned' && performance.now() > until)) return link
+      if (link !== 'owned') {
+        run.link = link
+        return run
+      }
+      await pause(RETRY_MS)
+    }
   }
 
   /** What a record tells of, without a guard that can be spoken to: to be ended, nothing else. */

@@ -104,7 +104,7 @@ export class EngineSet {
       log.warn('an engine that is no longer configured is ended', { engine: record.engine, pid: record.leader?.pid })
       const ignore = { pingMs: this.options.world.timing.pingMs, onLines: () => {}, onExited: () => {} }
       const run = (await EngineRun.adopt(path, record, ignore)) ?? EngineRun.unguarded(path, record)
-      await run.end(ORPHAN_GRACE_MS)
+      if (run !== 'owned') await run.end(ORPHAN_GRACE_MS)
     }
   }
 }

@@ -73,17 +73,17 @@ export class GuardLink {
     for (const until = performance.now() + JOIN_WITHIN_MS; performance.now() < until; await pause(RETRY_MS)) {
       if (ended !== null) throw new Error(`the guard of engine '${spec.engine}' did not start: ${ended}`)
       const link = await GuardLink.join(spec, guard, listener)
-      if (link !== null) return link
+      if (link instanceof GuardLink) return link
     }
     throw new Error(`the guard of engine '${spec.engine}' did not answer within ${JOIN_WITHIN_MS / 1000} s`)
   }
 
-  /** Joins a guard that lives; null where there is none, or where it is owned. */
+  /** Joins a guard that lives; null where there is none, `owned` where another Lexora has it. */
   static async join(
     { socket: path, token }: Pick<GuardSpec, 'socket' | 'token'>,
     guard: ProcessId | null,
     listener: GuardListener,
-  ): Promise<GuardLink | null> {
+  ): Promise<GuardLink | 'owned' | null> {
     const socket = await connected(path)
     if (socket === null) return null
     return await new Promise((resolve) => {
@@ -99,7 +99,8 @@ export class GuardLink {
             link = new GuardLink(socket, guard, listener)
             listener.onWelcome(message)
             resolve(link)
-          } else link?.take(message)
+          } else if (message.is === 'refused') resolve(message.reason === 'owned' ? 'owned' : null)
+          else link?.take(message)
         }
       })
       socket.on('close', () => {

@@ -15,6 +15,7 @@ const HEALTH_EVERY = 3
 const METRICS_WITHIN_MS = 5000
 /** Full for a moment and free again is not news. */
 const FREE_FOR_MS = 5000
+const SLEPT_MS = 10_000
 
 /** Looks at an engine that serves: does it bring tokens, is it full, has it nothing to do? */
 export class LifeWatch {
@@ -25,6 +26,8 @@ export class LifeWatch {
     idleMs: number | null
     timing: EngineTiming
     work: () => EngineWork
+    /** The time of day: it goes on while the machine sleeps, which the other clock does not. */
+    wallClock: () => number
     listener: LifeListener
   }
   private timer: NodeJS.Timeout | null = null
@@ -35,12 +38,14 @@ export class LifeWatch {
   private workedAt = performance.now()
   private sent: number
   private busy = false
+  private clocks: { wall: number; own: number }
   private fullAt = Number.NEGATIVE_INFINITY
 
   constructor(options: LifeWatch['options']) {
     this.options = options
     this.life = newLife(performance.now())
     this.sent = options.work().sent
+    this.clocks = this.readClocks()
     this.schedule()
   }
 
@@ -60,6 +65,7 @@ export class LifeWatch {
     const health = this.looks++ % HEALTH_EVERY === 0 ? await this.health() : null
     const counted = before.inFlight > 0 && kind !== 'command' ? await this.counted() : null
     if (this.stopped) return
+    if (this.hasSlept()) void this.ask()
     const now = performance.now()
     const seen = work()
     const { inFlight, lastTokenAt, prefillTokens } = seen
@@ -72,6 +78,17 @@ export class LifeWatch {
     this.life = life
     this.act(verdict)
     this.watchIdle(seen, now)
+  }
+
+  /** After a sleep of the machine a GPU may be gone (reference/vllm.md 10.26). */
+  private hasSlept(): boolean {
+    const before = this.clocks
+    this.clocks = this.readClocks()
+    return this.clocks.wall - before.wall - (this.clocks.own - before.own) > SLEPT_MS
+  }
+
+  private readClocks(): { wall: number; own: number } {
+    return { wall: this.options.wallClock(), own: performance.now() }
   }
 
   private act(verdict: LifeVerdict): void {

@@ -58,13 +58,12 @@ export async function stopRun(options: StopOptions): Promise<StopReceipt> {
 async function endProcesses(run: EngineRun, { hurry, timing, wasServing }: StopOptions): Promise<StopReceipt['left']> {
   const asks = wasServing ? 1 : ASKS_WHILE_STARTING
   const waitMs = wasServing ? timing.terminateMs : timing.terminateStartingMs
-  let hasExited = false
-  void run.exited.then(() => {
-    hasExited = true
-  })
-  for (let ask = 0; ask < asks && !hasExited && !hurry.aborted; ask++) {
+  const exited = new AbortController()
+  void run.exited.then(() => exited.abort())
+  const enough = AbortSignal.any([hurry, exited.signal])
+  for (let ask = 0; ask < asks && !enough.aborted; ask++) {
     run.terminate()
-    await Promise.race([run.exited, pauseUnless(hurry, waitMs)])
+    await pauseUnless(enough, waitMs)
   }
   const kill = (): void => void run.end(0)
   hurry.addEventListener('abort', kill)

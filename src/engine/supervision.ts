@@ -50,6 +50,8 @@ export type EngineWorld = {
   cacheDir: string
   stateDir: string
   log: Logger
+  /** The time of day, in ms. */
+  wallClock: () => number
   timing: EngineTiming
 }
 

@@ -156,10 +156,9 @@ export class WatchedRun {
 
   /** Joins what an earlier Lexora started. */
   join(path: string, record: EngineRecord): void {
-    this.leftBehind = () => EngineRun.unguarded(path, record)
     this.begin(
-      EngineRun.adopt(path, record, this.listener()).then((run) => {
-        if (run === null) throw new Error('its guard is gone')
+      this.adopted(path, record).then((run) => {
+        if (run === null) throw new Error('its guard is gone, or belongs to another Lexora')
         return run
       }),
     )
@@ -167,8 +166,14 @@ export class WatchedRun {
 
   /** Takes what a record names, with its guard or without, only to end it. */
   claim(path: string, record: EngineRecord): void {
-    this.leftBehind = () => EngineRun.unguarded(path, record)
-    this.begun = EngineRun.adopt(path, record, this.listener())
+    this.begun = this.adopted(path, record)
+  }
+
+  /** Without a guard it can only be ended; what another Lexora has is not even that. */
+  private async adopted(path: string, record: EngineRecord): Promise<EngineRun | null> {
+    const run = await EngineRun.adopt(path, record, this.listener())
+    if (run === null) this.leftBehind = () => EngineRun.unguarded(path, record)
+    return run === 'owned' ? null : run
   }
 
   /** Stops looking at its life; it goes on. */
@@ -410,6 +415,7 @@ export class WatchedRun {
       idleMs: config.idle_unload_minutes > 0 ? config.idle_unload_minutes * 60_000 : null,
       timing: world.timing,
       work: host.work,
+      wallClock: world.wallClock,
       listener: {
         onLoad: (busy) => tell({ type: 'load', busy }),
         onSuspect: (reason) => tell({ type: 'suspect', reason }),

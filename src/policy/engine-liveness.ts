@@ -40,7 +40,8 @@ export type Life = {
   quietSince: number
   counted: number | null
   healthAt: number
-  isSuspect: boolean
+  /** Since when it is suspected; null: it is not. */
+  suspectAt: number | null
   /** Canaries in a row that brought nothing. */
   failedCanaries: number
 }
@@ -57,7 +58,7 @@ export const newLife = (now: number): Life => ({
   quietSince: now,
   counted: null,
   healthAt: now,
-  isSuspect: false,
+  suspectAt: null,
   failedCanaries: 0,
 })
 
@@ -70,11 +71,14 @@ export function watchLife(life: Life, signs: LifeSigns, rules: LifeRules): [Life
   const doubt = doubtOf(seen, signs, rules)
   if (doubt !== null)
     return [
-      { ...seen, isSuspect: true },
+      { ...seen, suspectAt: seen.suspectAt ?? signs.now },
       { is: 'ask', reason: doubt },
     ]
-  if (seen.failedCanaries > 0) return [seen, { is: 'ask', reason: UNANSWERED }]
-  if (seen.isSuspect) return [{ ...seen, isSuspect: false, failedCanaries: 0 }, { is: 'recovered' }]
+  if (seen.suspectAt !== null) {
+    if (seen.provenAt > seen.suspectAt) return [{ ...seen, suspectAt: null, failedCanaries: 0 }, { is: 'recovered' }]
+    // That nobody waits any more proves nothing.
+    return [seen, { is: 'ask', reason: null }]
+  }
   if (signs.inFlight === 0 && signs.now - seen.provenAt >= rules.idleMs) return [seen, { is: 'ask', reason: null }]
   return [seen, { is: 'fine' }]
 }
@@ -90,17 +94,15 @@ export function judgeCanary(
 ): [Life, LifeVerdict] {
   if (!answered && life.provenAt > askedAt) return [life, { is: 'fine' }]
   if (answered) {
-    const healed = { ...life, provenAt: now, quietSince: now, healthAt: now, isSuspect: false, failedCanaries: 0 }
-    return [healed, life.isSuspect ? { is: 'recovered' } : { is: 'fine' }]
+    const healed = { ...life, provenAt: now, quietSince: now, healthAt: now, suspectAt: null, failedCanaries: 0 }
+    return [healed, life.suspectAt === null ? { is: 'fine' } : { is: 'recovered' }]
   }
   const failedCanaries = life.failedCanaries + 1
-  const suspect = { ...life, isSuspect: true, failedCanaries }
+  const suspect = { ...life, suspectAt: life.suspectAt ?? now, failedCanaries }
   const reason = `${failedCanaries} requests for a single token were not answered`
   if (failedCanaries >= rules.canaries) return [suspect, { is: 'hung', reason }]
-  return [suspect, { is: 'ask', reason: UNANSWERED }]
+  return [suspect, { is: 'ask', reason: 'a request for a single token was not answered' }]
 }
-
-const UNANSWERED = 'a request for a single token was not answered'
 
 function look(life: Life, { now, inFlight, lastTokenAt, counted, health }: LifeSigns): Life {
   const moved = counted !== null && life.counted !== null && counted !== life.counted

@@ -57,6 +57,18 @@ export function aSpec(folder: string, program: string, more: Partial<GuardSpec> 
   }
 }
 
+/** A small server of the API, to be run by `node -e`, that is up after so long and serves this model. */
+export const aServer = ({ readyMs = 0, model = 'mine', first = '' } = {}): string => `
+  ${first}
+  const { createServer } = require('node:http')
+  const answer = (response, value) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
+  const server = createServer((request, response) => {
+    if (request.url === '/v1/models') return answer(response, { data: [{ id: '${model}' }] })
+    answer(response, { choices: [{ text: 'a' }] })
+  })
+  setTimeout(() => server.listen(Number(process.env.PORT), process.env.HOST), ${readyMs})
+`
+
 /** Waits for a fact, not for a time; names it when it does not come. */
 export async function until<Value>(
   what: string,

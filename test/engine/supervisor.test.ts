@@ -6,7 +6,7 @@ import { test as base, describe, expect } from 'vitest'
 import { getJson, postJson } from '../../src/engine/http.ts'
 import { readRecords } from '../../src/engine/record.ts'
 import { aGpu } from '../support/fake-vllm/process/host.ts'
-import { kill, until } from './given.ts'
+import { aServer, kill, until } from './given.ts'
 import { Rig, type RigOptions } from './rig.ts'
 
 const GIB = 1024 ** 3
@@ -478,13 +478,22 @@ describe('another Lexora', () => {
     const { key } = rig.serving!
     rig.engines.leave()
     rig.engines = rig.another()
-    await until('the guard is free', async () => {
-      await rig.engines.open()
-      return rig.engine.state.is !== 'stopped'
-    })
+    await rig.engines.open()
     await rig.reaches('ready')
     expect(rig.engine.view()).toMatchObject({ pid, derived, version: '0.32.0' })
     expect(rig.serving).toMatchObject({ key, maxSequences: 256 })
+    expect(rig.host.runs()).toHaveLength(1)
+  })
+
+  test.concurrent('leaves alone what the first one still has', async ({ given }) => {
+    const rig = given()
+    await rig.started()
+    const second = rig.another()
+    await second.open()
+    const engine = second.get('main')!
+    await engine.until(({ is }) => is === 'foreign')
+    expect(engine.state).toMatchObject({ holder: { port: rig.port, pid: rig.engine.view().pid } })
+    expect(rig.engine.state.is).toBe('ready')
     expect(rig.host.runs()).toHaveLength(1)
   })
 
@@ -540,16 +549,14 @@ describe('other kinds', () => {
   test.concurrent('a command is any server that speaks the API; it is ours by the process that listens', async ({
     given,
   }) => {
-    const program = `
-      const { createServer } = require('node:http')
-      const answer = (response, value) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
-      createServer((request, response) => {
-        if (request.url === '/v1/models') return answer(response, { data: [{ id: 'mine' }] })
-        answer(response, { choices: [{ text: 'a' }] })
-      }).listen(Number(process.env.PORT), process.env.HOST)
-    `
     const rig = given({
-      engine: { kind: 'command', executable: process.execPath, model: 'mine', served_name: null, args: { e: program } },
+      engine: {
+        kind: 'command',
+        executable: process.execPath,
+        model: 'mine',
+        served_name: null,
+        args: { e: aServer() },
+      },
     })
     await rig.started()
     expect(rig.serving).toMatchObject({ model: 'mine', key: null, schedulesByPriority: false })

@@ -43,6 +43,7 @@ export function aWorld(folder: string, env: NodeJS.ProcessEnv, timing: Partial<E
     cacheDir: join(folder, 'cache'),
     stateDir: join(folder, 'state'),
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    wallClock: Date.now,
     timing: { ...QUICK, ...timing },
   }
   const close = async (): Promise<void> => {
