@@ -1,11 +1,13 @@
-/** Holds the fault catalogue complete: every id of reliability.md 2.A to 2.D is the first word of a test's name. */
+/** Holds the fault catalogue complete: every id of reliability.md 2.A to 2.D and 2.G is the first word of a test's name. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
-const SECTIONS = { A: 14, B: 43, C: 12, D: 26 }
+const SECTIONS = { A: 14, B: 43, C: 12, D: 26, G: 28 }
 
 /** Rows that cannot be shown yet, and what they wait for. */
-const LATER: Record<string, string> = {}
+const LATER: Record<string, string> = {
+  G11: 'what streams and waiting requests meet when an engine dies: comes with the gateway’s wiring of engines',
+}
 
 const all = Object.entries(SECTIONS).flatMap(([section, rows]) =>
   Array.from({ length: rows }, (_, i) => `${section}${i + 1}`),

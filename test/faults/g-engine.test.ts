@@ -327,31 +327,29 @@ describe('Lexora', () => {
     expect(rig.host.runs()).toHaveLength(1)
   })
 
-  test.concurrent('G14 G27 leaves alone who has a recorded number now, after another boot and in the same', async ({
-    given,
-    ends,
-  }) => {
+  test.concurrent.for([
+    ['G14', 'in the same boot', null, '1'],
+    ['G27', 'after another boot', 'another boot', null],
+  ] as const)('%s leaves alone who has a recorded number now, %s', async ([, , boot, began], { given, ends }) => {
     const rig = given()
     const innocent = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { detached: true, stdio: 'ignore' })
     ends(() => void innocent.kill('SIGKILL'))
     const pid = innocent.pid!
     const { startTime } = await until('it runs', () => readProcess(pid))
-    const path = recordFile(rig.world.recordDir, 'main')
-    for (const [bootId, began] of [
-      ['another boot', startTime],
-      [readBootId(), '1'],
-    ] as const) {
-      const numbers = {
-        leader: { pid, startTime: began },
-        members: [{ pid, startTime: began }],
-        guard: { pid, startTime: began },
-      }
-      writeRecord(path, { ...aSpec(rig.folder.path, ''), ...numbers, bootId, startedAt: 0 })
-      await rig.engines.open()
-      await rig.reaches('stopped')
-      await until('the record is gone', () => readRecords(rig.world.recordDir).length === 0)
-      expect(readProcess(pid)).toMatchObject({ isZombie: false, startTime })
+    const id = { pid, startTime: began ?? startTime }
+    const record = {
+      ...aSpec(rig.folder.path, ''),
+      leader: id,
+      members: [id],
+      guard: id,
+      bootId: boot ?? readBootId(),
+      startedAt: 0,
     }
+    writeRecord(recordFile(rig.world.recordDir, 'main'), record)
+    await rig.engines.open()
+    await rig.reaches('stopped')
+    await until('the record is gone', () => readRecords(rig.world.recordDir).length === 0)
+    expect(readProcess(pid)).toMatchObject({ isZombie: false, startTime })
     await rig.started()
   })
 
