@@ -38,6 +38,7 @@ export function engineWorld(given: EngineSurroundings): EngineWorld {
     cacheDir: paths.cacheDir,
     stateDir: paths.stateDir,
     log,
+    wallClock: Date.now,
     timing: ENGINE_TIMING,
   }
 }
