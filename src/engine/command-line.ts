@@ -112,7 +112,7 @@ export function optionsInHelp(help: string): Set<string> {
   const found = new Set<string>()
   for (const line of help.split('\n')) {
     // An option stands at the left edge; its description, which may name others, does not.
-    const head = /^ {0,4}(-.*?)(?: {2,}(?!-)|$)/.exec(line)?.[1]
+    const head = /^ {0,4}(-.*?)(?: {2,}(?![ -])|$)/.exec(line)?.[1]
     for (const [, name] of head?.matchAll(/(?:^|[\s,|])--([A-Za-z][\w.-]*)/g) ?? []) found.add(dashed(name!))
   }
   return found
