@@ -129,7 +129,8 @@ export class GpuMonitor {
       stdio: ['ignore', 'pipe', 'pipe'],
       windowsHide: true,
     })
-    this.#child = child
+    // One that was never there has no number: Node would send its signal to 0, which is our whole process group.
+    this.#child = child.pid === undefined ? null : child
     const reader = nvidiaReader(this.#fields)
     let gather: NodeJS.Timeout | undefined
     const hang = setTimeout(() => end('It does not answer.'), hangMs).unref()
