@@ -19,12 +19,13 @@ export async function knownOptions(
   kind: 'vllm' | 'llama-server',
   cacheDir: string,
   env: Env,
+  signal: AbortSignal,
 ): Promise<ReadonlySet<string> | null> {
   if (launch.via !== 'path' && launch.via !== 'venv') return null
   const path = join(cacheDir, `options-${keyOf(launch)}.json`)
   const known = readKept(path)
   if (known !== null) return known
-  const help = await helpOf(launch.argv, kind === 'vllm' ? ['serve', '--help=all'] : ['--help'], env)
+  const help = await helpOf(launch.argv, kind === 'vllm' ? ['serve', '--help=all'] : ['--help'], env, signal)
   const options = optionsInHelp(help)
   // A program that prints something else knows nothing of this.
   if (!options.has('port')) return null
@@ -40,10 +41,16 @@ function keyOf(launch: Launch): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-async function helpOf([program, ...first]: readonly string[], args: string[], env: Env): Promise<string> {
+async function helpOf(
+  [program, ...first]: readonly string[],
+  args: string[],
+  env: Env,
+  signal: AbortSignal,
+): Promise<string> {
   return await new Promise((resolve) => {
     const options = {
       env: { ...cleanEnvironment(env), NO_COLOR: '1', COLUMNS: '200', VLLM_NO_USAGE_STATS: '1', DO_NOT_TRACK: '1' },
+      signal,
       timeout: HELP_WITHIN_MS,
       killSignal: 'SIGKILL' as const,
       maxBuffer: 16 * 1024 * 1024,

@@ -54,18 +54,24 @@ function addDescendants(found: Set<number>, living: readonly ProcessInfo[]): voi
 
 /**
  * Ends every process of a family: SIGTERM, `graceMs`, SIGKILL, until nothing of it is left. Resolves with whoever
- * could not be ended. Shared memory that only they had mapped is removed.
+ * could not be ended. `hurry` cuts the grace short.
  */
-export async function endFamily(family: Family, graceMs: number): Promise<ProcessInfo[]> {
+export async function endFamily(family: Family, graceMs: number, hurry?: AbortSignal): Promise<ProcessInfo[]> {
   if (process.platform === 'win32') return await endTree(family)
   if (graceMs > 0) {
     signalAll(livingFamily(family, true), 'SIGTERM')
-    if ((await goneWithin(family, graceMs)).length === 0) return []
+    if ((await goneWithin(family, graceMs, { hurry })).length === 0) return []
   }
   const shared = livingFamily(family, true).flatMap(({ pid }) => sharedMemoryOf(pid))
-  const left = await goneWithin(family, KILLED_WITHIN_MS, 'SIGKILL')
-  if (left.length === 0) for (const path of new Set(shared)) rmSync(path, { force: true })
+  const left = await goneWithin(family, KILLED_WITHIN_MS, { press: 'SIGKILL' })
+  if (shared.length > 0) removeUnused(shared)
   return left
+}
+
+/** Killed with its tracker, vLLM leaves shared memory behind. Such as somebody else has mapped too stays. */
+function removeUnused(paths: readonly string[]): void {
+  const used = new Set(listProcesses().flatMap(({ pid }) => sharedMemoryOf(pid)))
+  for (const path of new Set(paths)) if (!used.has(path)) rmSync(path, { force: true })
 }
 
 /** One by one, since each has just been looked at: nobody else can be in between. */
@@ -84,10 +90,14 @@ export function signalProcess(id: ProcessId, signal: NodeJS.Signals): boolean {
 }
 
 /** Who is left when all are gone, or when the time is up. `press` is sent again to those who were born meanwhile. */
-async function goneWithin(family: Family, ms: number, press?: NodeJS.Signals): Promise<ProcessInfo[]> {
+async function goneWithin(
+  family: Family,
+  ms: number,
+  { press, hurry }: { press?: NodeJS.Signals; hurry?: AbortSignal | undefined },
+): Promise<ProcessInfo[]> {
   const until = performance.now() + ms
   let left = livingFamily(family, true)
-  while (left.length > 0 && performance.now() < until) {
+  while (left.length > 0 && performance.now() < until && !hurry?.aborted) {
     if (press !== undefined) signalAll(left, press)
     await pause(POLL_MS)
     left = left.filter(isAlive)

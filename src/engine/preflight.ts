@@ -115,9 +115,9 @@ function flagProblem(config: EngineConfig, flags: ReadonlySet<string>): EngineFa
   return failed('bad_args', cause, fix, { change: { [`args.${name}`]: null } })
 }
 
-async function flagsOf({ config, cacheDir, world }: PreflightOptions, launch: Launch) {
+async function flagsOf({ config, cacheDir, world, signal }: PreflightOptions, launch: Launch) {
   if (config.kind !== 'vllm' && config.kind !== 'llama-server') return null
-  return await knownOptions(launch, config.kind, cacheDir, world.env)
+  return await knownOptions(launch, config.kind, cacheDir, world.env, signal)
 }
 
 function diskProblem({ stateDir }: PreflightOptions): EngineFailure | null {

@@ -112,7 +112,7 @@ export function hasVariable(pid: number, assignment: string): boolean {
   }
 }
 
-/** Names below /dev/shm that a process has mapped. Killed with its tracker, vLLM leaves them there. */
+/** Files below /dev/shm that a process has mapped. */
 export function sharedMemoryOf(pid: number): string[] {
   if (process.platform !== 'linux') return []
   try {

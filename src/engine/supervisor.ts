@@ -210,11 +210,10 @@ export class Supervisor {
     if (before.is === 'draining') clearInterval(this.draining)
     if (before.is === 'preflight') this.checking.abort()
     if ('failure' in after) this.lastFailure = after.failure
-    this.world.log.info('engine', {
-      engine: this.name,
-      state: after.is,
-      ...('failure' in after ? { cause: after.failure.cause } : {}),
-    })
+    const { log } = this.world
+    const { name: engine } = this
+    if ('failure' in after) log.warn('engine', { engine, state: after.is, cause: after.failure.cause })
+    else log.info('engine', { engine, state: after.is })
   }
 
   private note(event: EngineEvent, before: EngineMachine): void {
@@ -275,6 +274,7 @@ export class Supervisor {
   }
 
   private async check(run: number): Promise<void> {
+    this.checking.abort()
     this.checking = new AbortController()
     const { world, config } = this
     const { gpu, cacheDir, stateDir } = world
@@ -286,6 +286,7 @@ export class Supervisor {
     const { signal } = this.checking
     try {
       const found = await preflight({ config, world: world.launch, gpu, cacheDir, stateDir, onLaunch, signal })
+      if (signal.aborted) return
       if ('unfit' in found)
         return this.post({ run, type: 'preflight-failed', at: performance.now(), found: found.unfit })
       this.fitness = found.value

@@ -86,7 +86,7 @@ export type EngineEffect =
 export type EngineStep = [next: EngineMachine, effects: EngineEffect[]]
 
 export const RESTART_DELAYS_MS = [1000, 2000, 5000, 15_000, 60_000] as const
-export const CRASHES_THAT_STOP_IT = 5
+const CRASHES_THAT_STOP_IT = 5
 export const CRASH_WINDOW_MS = 600_000
 /** Served so long, it starts with a clean sheet. */
 export const STABLE_AFTER_MS = 600_000

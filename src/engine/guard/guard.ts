@@ -49,6 +49,7 @@ export class Guard {
   private changedAt = performance.now()
   private exit: Exit | null = null
   private asked = false
+  private readonly hurry = new AbortController()
   private ending: Promise<void> | null = null
   /** Who had it started has not come yet, and will ask what became of it. */
   private isAwaited = true
@@ -173,16 +174,11 @@ export class Guard {
     await this.end(this.asked ? ASKED_GRACE_MS : CRASH_GRACE_MS, false)
   }
 
-  /** Once only. With `gently` the engine's own process is asked first. */
+  /** Once only, but 0 is heard also later. With `gently` the engine's own process is asked first. */
   private end(graceMs: number, gently: boolean): Promise<void> {
-    if (graceMs === 0) this.hurry()
+    if (graceMs === 0) this.hurry.abort()
     this.ending ??= this.endAll(graceMs, gently)
     return this.ending
-  }
-
-  /** A second, impatient request does not wait for the first one's grace. */
-  private hurry(): void {
-    for (const one of livingFamily(familyOf(this.record), true)) signalProcess(one, 'SIGKILL')
   }
 
   private async endAll(graceMs: number, gently: boolean): Promise<void> {
@@ -190,8 +186,10 @@ export class Guard {
     if (gently && this.exit === null) {
       this.terminate()
       await Promise.race([this.output.ended, pause(graceMs)])
-    } else if (this.exit === null && this.spec.halt !== null) await this.run(this.spec.halt.now)
-    const left = await endFamily(familyOf(this.record), gently ? 0 : graceMs)
+    }
+    // What its own process started elsewhere does not end with it.
+    if (this.spec.halt !== null) await this.run(this.spec.halt.now)
+    const left = await endFamily(familyOf(this.record), gently ? 0 : graceMs, this.hurry.signal)
     await this.finish(left.map(({ pid, program }) => ({ pid, program })))
   }
 
