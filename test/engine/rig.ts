@@ -10,7 +10,8 @@ import { createFakeHost, type FakeHost } from '../support/fake-vllm/process/host
 import { aFolder, until } from './given.ts'
 import { aWorld } from './world.ts'
 
-let port = 21_000 + (process.pid % 2000) * 10
+/** A block of ports for each test file, below those that the system gives to whoever connects. */
+let port = 10_000 + ((process.pid * 131) % 220) * 100
 
 export type RigOptions = {
   host?: Parameters<typeof createFakeHost>[0]
