@@ -66,7 +66,7 @@ async function call(target: AdminTarget, row: CommandRow, args: Record<string, u
     path = path.replace(`{${name}}`, encodeURIComponent(String(args[name])))
     delete rest[name]
   }
-  const signal = AbortSignal.timeout(ANSWER_MS)
+  const signal = AbortSignal.timeout(row.answersWithinMs ?? ANSWER_MS)
   if (row.method === 'POST') return await (await send(target, 'POST', path, rest, signal)).body.json()
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(rest)) query.set(name, String(value))

@@ -1,6 +1,12 @@
+import type { Supervisor } from '../engine/supervisor.ts'
 import { type AppCommands, CommandError } from '../protocol/commands.ts'
-import { problem } from '../protocol/errors.ts'
+import type { DoctorReport } from '../protocol/doctor.ts'
+import { type ErrorCode, problem } from '../protocol/errors.ts'
+import { nearestNames } from '../protocol/nearest-name.ts'
 import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.ts'
+import { readEngineLog } from './engine-log.ts'
+import type { Engines } from './engines.ts'
+import type { GpuDesk } from './gpu-desk.ts'
 
 /** What the commands act on. */
 export type CommandParts = {
@@ -14,16 +20,26 @@ export type CommandParts = {
     pause(): void
     resume(): void
   }
+  /** Null where none is configured. Asked when a command comes, too. */
+  engines: () => Pick<Engines, 'get' | 'all' | 'views' | 'start' | 'stop' | 'restart' | 'freeGpu'> | null
+  gpu: GpuDesk
+  /** Where engines write their logs. */
+  logDir: string
+  doctor: () => Promise<DoctorReport>
 }
 
+const LOG_LINES = 200
+
 /** The commands as this process does them. */
-export function adminCommands({ snapshot, state, gateway }: CommandParts): AppCommands {
+export function adminCommands(parts: CommandParts): AppCommands {
+  const { snapshot, state, gateway, gpu } = parts
+  const engineCalled = (name: string | undefined): Supervisor => findEngine(parts.engines()?.all() ?? [], name)
   return {
     snapshot: async () => snapshot(),
     listRequests: async () => ({ requests: gateway().requests() }),
     cancelRequest: async ({ id }) => {
       if (gateway().cancel(id)) return { cancelled: id }
-      throw new CommandError(problem('not_found', 'No request of this id is in flight.', { param: 'id' }))
+      throw refusal('not_found', 'No request of this id is in flight.', 'id')
     },
     pause: async () => {
       gateway().pause()
@@ -33,5 +49,57 @@ export function adminCommands({ snapshot, state, gateway }: CommandParts): AppCo
       gateway().resume()
       return { state: state() }
     },
+    listEngines: async () => ({ engines: parts.engines()?.views() ?? [] }),
+    startEngine: async ({ engine } = {}) => {
+      const found = engineCalled(engine)
+      parts.engines()!.start(found)
+      return found.view()
+    },
+    stopEngine: async ({ engine } = {}) => {
+      const found = engineCalled(engine)
+      parts.engines()!.stop(found)
+      return found.view()
+    },
+    restartEngine: async ({ engine } = {}) => {
+      const found = engineCalled(engine)
+      parts.engines()!.restart(found)
+      return found.view()
+    },
+    freeGpu: async () => ({ freed: (await parts.engines()?.freeGpu()) ?? [] }),
+    gpu: async ({ who } = {}) => {
+      const report = await gpu.read()
+      const views = parts.engines()?.views() ?? []
+      return { gpu: report, holders: who === true ? await gpu.who(views) : null }
+    },
+    engineLog: async ({ engine, lines, after } = {}) => {
+      const { name } = engineCalled(engine)
+      return await readEngineLog(parts.logDir, name, { lines: Number(lines ?? LOG_LINES), after: after ?? null })
+    },
+    doctor: async () => await parts.doctor(),
   }
+}
+
+/** By its name, or the only one there is. */
+function findEngine(engines: readonly Supervisor[], name: string | undefined): Supervisor {
+  const names = engines.map((engine) => engine.name)
+  if (engines.length === 0) {
+    throw refusal(
+      'not_found',
+      'No engine is configured. Name one below `engines:` in the configuration file.',
+      'engine',
+    )
+  }
+  if (name === undefined) {
+    if (engines.length === 1) return engines[0]!
+    throw refusal('invalid_request', `There are several engines: ${names.join(', ')}. Say which one.`, 'engine')
+  }
+  const found = engines.find((engine) => engine.name === name) ?? engines.find((engine) => engine.model === name)
+  if (found !== undefined) return found
+  const near = nearestNames(name, names)
+  const told = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `There is ${names.join(', ')}.`
+  throw refusal('not_found', `There is no engine '${name}'. ${told}`, 'engine')
+}
+
+function refusal(code: ErrorCode, message: string, param: string): CommandError {
+  return new CommandError(problem(code, message, { param }))
 }

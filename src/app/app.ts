@@ -4,7 +4,7 @@ import type { BackendOptions } from '../backends/backend.ts'
 import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
 import { DemoProcess } from '../engine/demo-process.ts'
-import type { GpuMonitor, GpuState } from '../engine/gpu-monitor.ts'
+import type { GpuMonitor } from '../engine/gpu-monitor.ts'
 import type { EngineWorld } from '../engine/supervision.ts'
 import { AdmissionController, type LimitRules } from '../gateway/admission-controller.ts'
 import { Queues } from '../gateway/queues.ts'
@@ -14,8 +14,9 @@ import { Gateway, shownLimits } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
 import type { AppCommands } from '../protocol/commands.ts'
 import { type Config, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
+import type { DoctorReport } from '../protocol/doctor.ts'
 import { problem } from '../protocol/errors.ts'
-import type { AppSnapshot, ServerView, UserView } from '../protocol/snapshot.ts'
+import type { AppSnapshot, GpuReport, ServerView, UserView } from '../protocol/snapshot.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
@@ -38,6 +39,7 @@ import {
   routeTable,
   servedModels,
 } from './gateway-options.ts'
+import { type GpuDesk, gpuDesk } from './gpu-desk.ts'
 import { backendReport, queueTotals, SnapshotSource, statsReport, userViews } from './snapshot.ts'
 
 export type AppOptions = {
@@ -61,6 +63,8 @@ export type AppOptions = {
   engines?: { configs: Config['engines']; world: EngineWorld } | undefined
   /** Told by the faces; null: not watched. */
   gpu?: GpuMonitor
+  /** Looks at the machine and the configuration for a face. */
+  doctor?: (app: App) => Promise<DoctorReport>
   /** Fires when a stop must not wait any more. */
   hurry?: AbortSignal
   /** Hears every finished request, after metrics, statistics and the request log. */
@@ -99,12 +103,9 @@ export class App {
   private readonly startDate = new Date()
   private readonly limits: LimitRules
   private readonly source = new SnapshotSource((revision) => this.snapshot(revision))
+  private readonly gpu: GpuDesk
   /** All that a face may ask for. */
-  readonly commands: AppCommands = adminCommands({
-    snapshot: () => this.source.read(),
-    state: () => this.state,
-    gateway: () => this.gateway,
-  })
+  readonly commands: AppCommands
   private started = false
   private demo: DemoProcess | null = null
   private demoRestart: NodeJS.Timeout | undefined
@@ -114,6 +115,16 @@ export class App {
   constructor(options: AppOptions) {
     this.options = options
     const { config, log, patience = CLIENT_PATIENCE } = options
+    this.gpu = gpuDesk(options.gpu ?? null)
+    this.commands = adminCommands({
+      snapshot: () => this.source.read(),
+      state: () => this.state,
+      gateway: () => this.gateway,
+      engines: () => this.engines,
+      gpu: this.gpu,
+      logDir: options.engines?.world.logDir ?? options.logDir,
+      doctor: async () => (await options.doctor?.(this)) ?? { running: true, checks: [] },
+    })
     const engineBackends = Object.entries(options.engines?.configs ?? {}).map(([name, engine]) =>
       engineBackend(name, engine),
     )
@@ -323,6 +334,7 @@ export class App {
       queues,
       users: this.userViews(now),
       engines: this.engines?.views() ?? [],
+      gpu: this.gpu.state(),
       stats: this.stats.read(now),
     }
   }
@@ -342,7 +354,7 @@ export class App {
     return readHealth({
       registry: this.registry,
       engines: this.engines?.views() ?? [],
-      memory: gpuMemory(this.options.gpu?.state),
+      memory: gpuMemory(this.gpu.state()),
       queue: queueTotals(this.queues.depth()),
       requestLog: this.requestLog?.state ?? null,
       uptimeSeconds: (performance.now() - this.startedAt) / 1000,
@@ -375,7 +387,9 @@ export class App {
       breaker: states[backend.breakerAt(now)],
       permits: queues.find((queue) => queue.backend === backend)?.state(now) ?? null,
     }))
-    return { backends, depth: this.queues.depth() }
+    const engines = this.engines?.views() ?? []
+    const gpu = this.gpu.state()
+    return { backends, depth: this.queues.depth(), engines, gpus: gpu.is === 'read' ? gpu.gpus : [] }
   }
 
   private openRequestLog(): RequestLog | null {
@@ -394,10 +408,10 @@ export class App {
 }
 
 /** Of all GPUs together; null where nothing tells. */
-function gpuMemory(state: GpuState | undefined): { usedBytes: number; totalBytes: number } | null {
-  if (state?.is !== 'read') return null
+function gpuMemory(report: GpuReport): { usedBytes: number; totalBytes: number } | null {
+  if (report.is !== 'read') return null
   let [usedBytes, totalBytes] = [0, 0]
-  for (const gpu of state.gpus) {
+  for (const gpu of report.gpus) {
     if (gpu.usedBytes === null || gpu.totalBytes === null) return null
     usedBytes += gpu.usedBytes
     totalBytes += gpu.totalBytes

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { COMMANDS, type CommandRow, optionNames, pathArguments } from '../protocol/commands.ts'
+import { COMMANDS, type CommandRow, optionNames, pathArguments, type TerminalOption } from '../protocol/commands.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 
 export type RunOptions = {
@@ -28,6 +28,15 @@ const OPTIONS = {
   version: { type: 'boolean', short: 'v' },
 } as const
 
+/** How the options that the CLI adds are written. */
+const TERMINAL_OPTIONS: Record<TerminalOption, string> = {
+  watch: '[--watch]',
+  wait: '[--wait]',
+  timeout: '[--timeout SECONDS]',
+  follow: '[-f]',
+  config: '[--config FILE]',
+}
+
 export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo|NAME]
               [--log-format console|json]
        lexora config validate|explain KEY|path|get [KEY]  [--config FILE] [--json]
@@ -43,9 +52,12 @@ ${commandLines().join('\n')}`
 function commandLines(): string[] {
   const rows = Object.values(COMMANDS).map((row: CommandRow): [string, string] => {
     const places = pathArguments(row).map((name) => name.toUpperCase())
-    const options = optionNames(row).map((name) => `[--${name} ${name.toUpperCase()}]`)
-    const watch = row.watch ? ['[--watch]'] : []
-    return [[...row.cli, ...places, ...options, ...watch].join(' '), row.about]
+    const maybe = (row.places ?? []).map((name) => `[${name.toUpperCase()}]`)
+    const options = optionNames(row).map((name) =>
+      row.switches?.includes(name) ? `[--${name}]` : `[--${name} ${name.toUpperCase()}]`,
+    )
+    const added = (row.terminal ?? []).map((name) => TERMINAL_OPTIONS[name])
+    return [[...row.cli, ...places, ...maybe, ...options, ...added].join(' '), row.about]
   })
   const width = Math.max(...rows.map(([words]) => words.length))
   return rows.map(([words, about]) => `  ${words.padEnd(width)}  ${about}`)

@@ -76,6 +76,11 @@ export class Engines {
     supervisor.start()
   }
 
+  /** A second one does not wait for what is in flight. */
+  stop(supervisor: Supervisor): void {
+    supervisor.stop()
+  }
+
   restart(supervisor: Supervisor): void {
     this.held.delete(supervisor.name)
     supervisor.restart()

@@ -10,7 +10,10 @@ import { Redactor } from '../telemetry/redact.ts'
 import { clientUrl, localUrl } from './address.ts'
 import { App, PortTakenError } from './app.ts'
 import type { RunOptions } from './args.ts'
+import { diagnose } from './doctor.ts'
 import { engineWorld, openStore } from './engine-world.ts'
+import { EXIT } from './exit-codes.ts'
+import { gpuDesk } from './gpu-desk.ts'
 import { findPortHolder } from './port-holder.ts'
 import { RunFile } from './run-file.ts'
 
@@ -31,9 +34,6 @@ export type World = {
   guardEntry: string
   version: string
 }
-
-/** Exit codes of DESIGN 2. */
-const EXIT = { ok: 0, failure: 1, usage: 2, portInUse: 6, badConfig: 78 } as const
 
 /** Loads the configuration, serves until asked to stop, drains. Returns the exit code. */
 export async function run(options: RunOptions, world: World): Promise<number> {
@@ -73,6 +73,22 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     demoEntry: demo ? world.demoEntry : null,
     engines,
     gpu: monitor,
+    doctor: async ({ addresses, engines, commands }) => {
+      const { health } = await commands.snapshot()
+      return await diagnose({
+        machine: { env, platform, home, cwd },
+        flags: options.flags,
+        configPath: options.configPath,
+        node: process.versions.node,
+        gpu: gpuDesk(monitor),
+        running: {
+          pid: process.pid,
+          address: clientUrl(addresses[0]!),
+          engines: engines?.views() ?? [],
+          reasons: health.reasons,
+        },
+      })
+    },
     hurry: world.hurry,
     logDir: paths.logDir,
     version: world.version,

@@ -6,6 +6,8 @@ import {
   optionNames,
   parseCommandArgs,
   pathArguments,
+  placeNames,
+  type TerminalOption,
 } from '../protocol/commands.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 
@@ -15,6 +17,11 @@ export type Asked = {
   args: Record<string, unknown>
   json: boolean
   watch: boolean
+  /** Until the end state, at most so long. */
+  wait: { timeoutMs: number | null } | null
+  follow: boolean
+  /** The configuration file, where no Lexora runs that has one. */
+  config: string | undefined
   host: string | null
   key: string | null
 }
@@ -25,11 +32,20 @@ const ROWS = Object.entries(COMMANDS) as [CommandName, CommandRow][]
 
 const COMMON = {
   json: { type: 'boolean' },
-  watch: { type: 'boolean' },
   host: { type: 'string' },
   key: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
+
+const TERMINAL = {
+  watch: { type: 'boolean' },
+  wait: { type: 'boolean' },
+  timeout: { type: 'string' },
+  follow: { type: 'boolean', short: 'f' },
+  config: { type: 'string' },
+} as const satisfies Record<TerminalOption, object>
+
+const OPTIONS = { ...COMMON, ...TERMINAL }
 
 /** Whether a command line that begins so is for a Lexora that runs, and not one to start. */
 export function isCommand(word: string | undefined): boolean {
@@ -38,11 +54,13 @@ export function isCommand(word: string | undefined): boolean {
 
 /** argv, without node and script. The words choose the row of the table, the longest match wins. */
 export function parseCommandLine(argv: readonly string[]): Parsed {
-  const own = new Set(ROWS.flatMap(([, row]) => optionNames(row)))
-  const options = Object.fromEntries([...own].map((name) => [name, { type: 'string' }] as const))
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof COMMON; allowPositionals: true }>>
+  const own = ROWS.flatMap(([, row]) =>
+    optionNames(row).map((name) => [name, { type: row.switches?.includes(name) ? 'boolean' : 'string' }] as const),
+  )
+  let parsed: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
   try {
-    parsed = parseArgs({ args: [...argv], options: { ...options, ...COMMON }, allowPositionals: true, strict: true })
+    const options = { ...Object.fromEntries(own), ...OPTIONS }
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
   } catch (error) {
     return usageError((error as Error).message)
   }
@@ -51,11 +69,25 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const found = findRow(positionals)
   if (found === null) return usageError(unknownCommand(positionals))
   const [name, row] = found
-  if (values.watch && !row.watch) return usageError(`${row.cli.join(' ')} has no --watch.`)
+  const strange = (Object.keys(TERMINAL) as TerminalOption[]).find(
+    (option) => values[option] !== undefined && !row.terminal?.includes(option),
+  )
+  if (strange !== undefined) return usageError(`${row.cli.join(' ')} has no --${strange}.`)
   const args = argsOf(row, positionals.slice(row.cli.length), values)
   if (typeof args === 'string') return usageError(args)
-  const { json = false, watch = false, host = null, key = null } = values
-  return { do: 'command', asked: { name, args, json, watch, host, key } }
+  const { json = false, watch = false, follow = false, config, host = null, key = null } = values
+  const wait = waitOf(values)
+  if (typeof wait === 'string') return usageError(wait)
+  return { do: 'command', asked: { name, args, json, watch, wait, follow, config, host, key } }
+}
+
+function waitOf({ wait, timeout }: { wait?: boolean; timeout?: string }): Asked['wait'] | string {
+  if (timeout === undefined) return wait ? { timeoutMs: null } : null
+  if (!wait) return '--timeout is for --wait.'
+  const seconds = Number(timeout)
+  return seconds > 0 && seconds <= 86_400
+    ? { timeoutMs: seconds * 1000 }
+    : `--timeout must be a number of seconds, not '${timeout}'.`
 }
 
 function findRow(words: readonly string[]): [CommandName, CommandRow] | null {
@@ -68,15 +100,15 @@ function argsOf(
   places: readonly string[],
   values: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> | string {
-  const names = pathArguments(row)
+  const names = placeNames(row)
   const called = row.cli.join(' ')
   if (places.length > names.length) return `${called} takes no '${places[names.length]}'.`
-  const missing = names[places.length]
+  const missing = pathArguments(row)[places.length]
   if (missing !== undefined) return `${called} needs ${missing.toUpperCase()}.`
-  const strange = Object.keys(values).find((name) => !Object.hasOwn(COMMON, name) && !optionNames(row).includes(name))
+  const strange = Object.keys(values).find((name) => !Object.hasOwn(OPTIONS, name) && !optionNames(row).includes(name))
   if (strange !== undefined) return `${called} has no --${strange}.`
   const given = Object.fromEntries([
-    ...names.map((name, i) => [name, places[i]] as const),
+    ...places.map((place, i) => [names[i]!, place] as const),
     ...optionNames(row).flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]] as const])),
   ])
   const parsed = parseCommandArgs(row, given)

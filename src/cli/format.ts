@@ -21,6 +21,12 @@ export function millis(ms: number | null): string {
   return ms === null ? '-' : `${count(ms)} ms`
 }
 
+/** `512 MiB`, `15.9 GiB`; of 2^30 bytes, as drivers count. */
+export function bytes(value: number | null): string {
+  if (value === null) return '-'
+  return value < 2 ** 30 ? `${count(value / 2 ** 20)} MiB` : `${(value / 2 ** 30).toFixed(1)} GiB`
+}
+
 export type Column = { title: string; align?: 'right' }
 
 /** Rows below their titles, two spaces between columns, cut at `width` cells. */

@@ -1,13 +1,21 @@
 import { homedir } from 'node:os'
 import { type AdminTarget, adminClient, UnreachableError } from '../app/admin-client.ts'
 import { USAGE } from '../app/args.ts'
+import { diagnose } from '../app/doctor.ts'
+import { EXIT, exitOfFailure } from '../app/exit-codes.ts'
+import { gpuDesk } from '../app/gpu-desk.ts'
 import type { Machine } from '../config/paths.ts'
+import { GpuMonitor } from '../engine/gpu-monitor.ts'
 import { CommandError, type CommandName } from '../protocol/commands.ts'
-import { isComing } from '../protocol/engine.ts'
+import type { DoctorReport } from '../protocol/doctor.ts'
+import { type EngineView, isComing } from '../protocol/engine.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { type Asked, parseCommandLine } from './arguments.ts'
-import { findServer } from './find-server.ts'
-import { PRINTERS } from './printers.ts'
+import { exitOfWait, WAITED_FOR, waitForEngine } from './engine-wait.ts'
+import { type FoundServer, findServer } from './find-server.ts'
+import { followLog } from './follow-log.ts'
+import { engineLine, PRINTERS, stoppedLines } from './printers.ts'
+import { reporter } from './progress.ts'
 import { asJson, painter, printed, redrawn, type Terminal } from './screen.ts'
 import type { Look } from './status-view.ts'
 import { type Screen, watch } from './watch.ts'
@@ -18,12 +26,12 @@ export type CliWorld = Machine & {
   err: (text: string) => void
   terminal: () => Terminal | null
   colour: boolean
+  /** Columns of the terminal that `err` goes to; null: it is none. */
+  errColumns: () => number | null
   /** Aborts on Ctrl-C, from this call on: what does not watch ends by it as every program does. */
   untilStopped: () => AbortSignal
 }
 
-/** Exit codes of DESIGN 2. */
-const EXIT = { ok: 0, failure: 1, usage: 2, notRunning: 3, starting: 4, engineFailed: 5, auth: 9 } as const
 const NO_ACCESS = new Set(['invalid_api_key', 'permission_denied', 'host_not_allowed', 'origin_not_allowed'])
 
 const PIPE_COLUMNS = 120
@@ -40,6 +48,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     err: (text) => void stderr.write(text),
     terminal: () => (stdout.isTTY ? { columns: stdout.columns, rows: stdout.rows } : null),
     colour: stdout.isTTY && env['NO_COLOR'] === undefined,
+    errColumns: () => (stderr.isTTY ? stderr.columns : null),
     untilStopped: () => {
       const stopped = new AbortController()
       const stop = (): void => stopped.abort()
@@ -62,28 +71,96 @@ export async function runCommand(argv: readonly string[], world: CliWorld): Prom
   if (parsed.do === 'usage-error') return fail(parsed.message, EXIT.usage, world)
   const { asked } = parsed
   const found = await findServer(asked, world)
-  if (!found.ok) {
-    const codes = { 'not-running': EXIT.notRunning, refused: EXIT.auth, usage: EXIT.usage }
-    return fail(found.message, codes[found.why], world)
-  }
   try {
-    return asked.watch ? await runWatch(asked, found.target, world) : await runOnce(asked, found.target, world)
+    if (asked.name === 'doctor' && isOwnMatter(asked, found)) return await runDoctor(asked, found, world)
+    if (!found.ok) return notFound(asked, found, world)
+    return await runFor(asked, found.target, world)
   } catch (error) {
     if (error instanceof UnreachableError) return fail(error.message, EXIT.notRunning, world)
     if (!(error instanceof CommandError)) throw error
-    const refused = NO_ACCESS.has(error.problem.code)
+    const { code } = error.problem
+    const refused = NO_ACCESS.has(code)
     const hint = refused && asked.key === null ? ' Give the admin key as --key or LEXORA_AUTH__ADMIN_KEY.' : ''
-    return fail(`${error.message}${hint}`, refused ? EXIT.auth : EXIT.failure, world)
+    const exit = refused ? EXIT.auth : code === 'invalid_request' ? EXIT.usage : EXIT.failure
+    return fail(`${error.message}${hint}`, exit, world)
   }
+}
+
+function notFound({ name }: Asked, { why, message }: FoundServer & { ok: false }, world: CliWorld): number {
+  const codes = { 'not-running': EXIT.notRunning, refused: EXIT.auth, usage: EXIT.usage }
+  const wantsOne = why === 'not-running' && (name === 'startEngine' || name === 'restartEngine')
+  return fail(wantsOne ? `${message} Start it first: lexora` : message, codes[why], world)
+}
+
+async function runFor(asked: Asked, target: AdminTarget, world: CliWorld): Promise<number> {
+  if (asked.watch) return await runWatch(asked, target, world)
+  if (asked.follow) {
+    await followLog(adminClient(target), asked, world.out, world.untilStopped())
+    return EXIT.ok
+  }
+  return asked.wait === null ? await runOnce(asked, target, world) : await runWait(asked, target, world)
 }
 
 async function runOnce({ name, args, json }: Asked, target: AdminTarget, world: CliWorld): Promise<number> {
   const run = adminClient(target)[name] as (given: unknown) => Promise<unknown>
   const result = await run(args)
-  const print = PRINTERS[name] as (result: unknown, look: Look) => string[]
-  const look = { width: world.terminal()?.columns ?? PIPE_COLUMNS, paint: painter(world.colour) }
-  world.out(`${json ? JSON.stringify(result, null, 2) : print(result, look).join('\n')}\n`)
+  show(name, result, json, world)
   return exitOf(name, result)
+}
+
+function show(name: CommandName, result: unknown, json: boolean, world: CliWorld): void {
+  const print = PRINTERS[name] as (result: unknown, look: Look) => string[]
+  const text = json ? JSON.stringify(result, null, 2) : print(result, lookOf(world)).join('\n')
+  if (text !== '') world.out(`${text}\n`)
+}
+
+function lookOf({ terminal, colour }: CliWorld): Look {
+  return { width: terminal()?.columns ?? PIPE_COLUMNS, paint: painter(colour) }
+}
+
+/** Start, stop or restart until its end, with the way there on the error output. */
+async function runWait({ name, args, json, wait }: Asked, target: AdminTarget, world: CliWorld): Promise<number> {
+  const goal = WAITED_FOR[name]!
+  const first = await (adminClient(target)[name] as (given: unknown) => Promise<EngineView>)(args)
+  const report = json ? null : reporter(world.err, world.errColumns, () => performance.now())
+  const end = await waitForEngine(target, { goal, first, timeoutMs: wait!.timeoutMs }, (view) => report?.show(view))
+  report?.end()
+  if (end.is === 'gone') return fail('Lexora went away meanwhile.', EXIT.notRunning, world)
+  const { view } = end
+  const look = lookOf(world)
+  const stopped = goal === 'stop' && view.state.is === 'stopped'
+  const lines = stopped ? stoppedLines(view, end.ran, look) : engineLine(view, look)
+  world.out(`${json ? JSON.stringify(view, null, 2) : lines.join('\n')}\n`)
+  if (end.is === 'late') world.err('lexora: It still goes on; this was only how long to wait for it.\n')
+  return exitOfWait(goal, end)
+}
+
+/** Where none runs the machine is looked at from here; so it is for a file that the one that runs does not use. */
+function isOwnMatter({ host, config }: Asked, found: FoundServer): boolean {
+  return host === null && (config !== undefined || (!found.ok && found.why === 'not-running'))
+}
+
+async function runDoctor({ json, config }: Asked, found: FoundServer, world: CliWorld): Promise<number> {
+  const monitor = new GpuMonitor({ env: { ...world.env } })
+  try {
+    const seen = found.ok ? await adminClient(found.target).snapshot() : null
+    const { env, cwd, home, platform } = world
+    const report = await diagnose({
+      machine: { env, cwd, home, platform },
+      flags: {},
+      configPath: config,
+      node: process.versions.node,
+      gpu: gpuDesk(monitor),
+      running:
+        seen === null
+          ? null
+          : { pid: seen.server.pid, address: seen.server.address, engines: seen.engines, reasons: seen.health.reasons },
+    })
+    show('doctor', report, json, world)
+    return exitOf('doctor', report)
+  } finally {
+    await monitor.stop()
+  }
 }
 
 async function runWatch(asked: Asked, target: AdminTarget, world: CliWorld): Promise<number> {
@@ -101,14 +178,18 @@ function screenFor({ json }: Asked, { out, err, terminal, colour }: CliWorld): S
   return first === null ? printed(out, err, () => performance.now()) : redrawn(out, () => terminal() ?? first, colour)
 }
 
-/** `status` tells by its exit code too: up, on its way, or of no use to anybody. */
+/** `status` tells by its exit code too: up, on its way, or of no use to anybody. `doctor`: whether anything fails. */
 function exitOf(name: CommandName, result: unknown): number {
+  if (name === 'doctor') {
+    return (result as DoctorReport).checks.some(({ level }) => level === 'fail') ? EXIT.failure : EXIT.ok
+  }
   if (name !== 'snapshot') return EXIT.ok
   const { server, health, engines } = result as AppSnapshot
   if (server.state === 'starting') return EXIT.starting
   if (health.status !== 'unhealthy') return EXIT.ok
   if (engines.some(({ state }) => isComing(state))) return EXIT.starting
-  return engines.some(({ state }) => state.is === 'failed') ? EXIT.engineFailed : EXIT.failure
+  const failed = engines.find(({ state }) => state.is === 'failed' || state.is === 'not-installed')?.state
+  return failed !== undefined && 'failure' in failed ? exitOfFailure(failed.failure.class) : EXIT.failure
 }
 
 function fail(message: string, code: number, { err }: CliWorld): number {

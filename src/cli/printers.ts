@@ -1,7 +1,10 @@
 import type { AppCommands, CommandName } from '../protocol/commands.ts'
-import type { RequestView } from '../protocol/snapshot.ts'
-import { type Column, duration, plain, table } from './format.ts'
-import { type Look, statusLines } from './status-view.ts'
+import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
+import { type EngineView, isServing, type StopReceipt } from '../protocol/engine.ts'
+import type { GpuHolderView, GpuReport, RequestView } from '../protocol/snapshot.ts'
+import { engineWords, failureOf, receiptWords } from './engine-words.ts'
+import { bytes, type Column, duration, plain, table } from './format.ts'
+import { failureLines, gpuLines, type Look, line, statusLines, type Tone } from './status-view.ts'
 
 type ResultOf<Name extends CommandName> = Awaited<ReturnType<AppCommands[Name]>>
 
@@ -12,6 +15,132 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   cancelRequest: ({ cancelled }) => [`Cancelled ${plain(cancelled)}.`],
   pause: () => ['Paused: new requests are answered 503; what waits and runs goes on.'],
   resume: () => ['Serving again.'],
+  listEngines: ({ engines }, look) => engineTable(engines, look),
+  startEngine: (view, look) => [...engineLine(view, look), ...(isServing(view.state) ? [] : [WATCH_HINT])],
+  stopEngine: (view, look) => stopLines(view, look),
+  restartEngine: (view, look) => [...engineLine(view, look), WATCH_HINT],
+  freeGpu: ({ freed }, look) => freedLines(freed, look),
+  gpu: ({ gpu, holders }, look) => [...gpuReportLines(gpu, look), ...holderLines(holders, look)],
+  engineLog: ({ lines }) => lines.map(plain),
+  doctor: doctorLines,
+}
+
+const WATCH_HINT = 'See how it goes on: lexora status --watch'
+
+/** One engine as it is now, and what went wrong with it. */
+export function engineLine({ name, state }: EngineView, look: Look): string[] {
+  return [line(look, `${plain(name)}: ${engineWords(state)}`), ...failureLines(failureOf(state), look)]
+}
+
+function stopLines(view: EngineView, look: Look): string[] {
+  const hint = view.state.is === 'draining' ? ['A second stop ends what still runs.'] : []
+  return [...engineLine(view, look), ...hint]
+}
+
+/** The end of a stop that was waited for: what came back. */
+export function stoppedLines({ name, model, receipt, onDemand }: EngineView, ran: boolean, look: Look): string[] {
+  const words = ran && receipt !== null ? receiptWords(receipt) : ['nothing ran']
+  return [
+    line(look, `${plain(name)}: stopped; ${words[0]}`),
+    ...words.slice(1).map((text) => line(look, ['warn', `  ${text}`])),
+    ...(onDemand
+      ? [line(look, ['dim', `  A request for ${plain(model ?? name)} starts it; to keep it off: lexora free-gpu`])]
+      : []),
+  ]
+}
+
+function engineTable(engines: readonly EngineView[], look: Look): string[] {
+  if (engines.length === 0) return ['No engine is configured. Name one below `engines:` in the configuration file.']
+  const columns: Column[] = [
+    { title: 'ENGINE' },
+    { title: 'MODEL' },
+    { title: 'STATE' },
+    { title: 'PID', align: 'right' },
+    { title: 'PORT', align: 'right' },
+    { title: 'UP', align: 'right' },
+    { title: 'RESTARTS', align: 'right' },
+    { title: 'LAUNCH' },
+  ]
+  const rows = engines.map(({ name, model, state, pid, port, uptimeMs, restarts, launch, version }) => [
+    plain(name),
+    plain(model ?? '-'),
+    engineWords(state),
+    pid === null ? '-' : String(pid),
+    port === null ? '-' : String(port),
+    duration(uptimeMs),
+    String(restarts),
+    plain(launch === null ? '-' : version === null ? launch : `${launch} (${version})`),
+  ])
+  const [head = '', ...body] = table(columns, rows, look.width)
+  return [look.paint('dim', head), ...body, ...engines.flatMap((view) => troubleLines(view, look))]
+}
+
+/** Of one that failed why; of one that runs again what had happened; and what is odd. */
+function troubleLines({ name, state, lastFailure, warnings }: EngineView, look: Look): string[] {
+  const now = failureOf(state)
+  const title = (text: string, tone: Tone): string => line(look, [tone, `${plain(name)}: ${text}`])
+  const odd = warnings.map((text) => title(plain(text), 'warn'))
+  if (now !== null) return ['', title('why', 'bold'), ...failureLines(now, look), ...odd]
+  if (lastFailure === null) return odd
+  return ['', title('the last time it failed', 'bold'), ...failureLines(lastFailure, look), ...odd]
+}
+
+function freedLines(freed: readonly { engine: string; receipt: StopReceipt | null }[], look: Look): string[] {
+  if (freed.length === 0) return ['No engine ran; nothing of ours holds memory.']
+  return [
+    ...freed.flatMap(({ engine, receipt }) => {
+      const words = receipt === null ? ['it held nothing'] : receiptWords(receipt)
+      return [
+        line(look, `${plain(engine)}: stopped; ${words[0]}`),
+        ...words.slice(1).map((text) => line(look, ['warn', `  ${text}`])),
+      ]
+    }),
+    'Requests do not start them again until you do: lexora start',
+  ]
+}
+
+function gpuReportLines(gpu: GpuReport, look: Look): string[] {
+  if (gpu.is === 'read') return gpuLines(gpu.gpus, look)
+  return [gpu.is === 'unread' ? 'The GPUs have not answered yet.' : plain(gpu.reason)]
+}
+
+function holderLines(holders: readonly GpuHolderView[] | null, { width, paint }: Look): string[] {
+  if (holders === null) return []
+  if (holders.length === 0) return ['', 'Nobody is told to hold memory of it.']
+  const columns: Column[] = [
+    { title: 'HOLDS', align: 'right' },
+    { title: 'PID', align: 'right' },
+    { title: 'PROGRAM' },
+    { title: 'ENGINE' },
+  ]
+  const rows = holders.map(({ pid, program, bytes: held, engine }) => [
+    bytes(held),
+    String(pid),
+    plain(program),
+    plain(engine ?? '-'),
+  ])
+  const [head = '', ...body] = table(columns, rows, width)
+  return ['', paint('dim', head), ...body]
+}
+
+const LEVELS: Record<DoctorCheck['level'], [Tone, string]> = {
+  ok: ['good', 'ok  '],
+  warn: ['warn', 'warn'],
+  fail: ['bad', 'FAIL'],
+}
+
+/** Nothing is cut here: a cause that ends in dots helps nobody. */
+function doctorLines({ checks }: DoctorReport, { paint }: Look): string[] {
+  const width = Math.max(...checks.map(({ about }) => about.length))
+  const lines = checks.flatMap(({ about, level, says, fix }) => {
+    const [tone, word] = LEVELS[level]
+    const first = `${paint(tone, word)}  ${plain(about).padEnd(width)}  ${plain(says)}`
+    return fix === null ? [first] : [first, `${' '.repeat(width + 8)}${plain(fix)}`]
+  })
+  const counted = (level: DoctorCheck['level']): number => checks.filter((check) => check.level === level).length
+  const [fails, warns] = [counted('fail'), counted('warn')]
+  if (fails > 0) return [...lines, '', paint('bad', `${fails} of ${checks.length} checks failed.`)]
+  return [...lines, '', warns > 0 ? `Nothing failed; ${warns} to know of.` : 'All is well.']
 }
 
 function requestLines(requests: readonly RequestView[], { width, paint }: Look): string[] {

@@ -1,5 +1,7 @@
-import type { AppSnapshot, BackendReport, QueueView, UserView } from '../protocol/snapshot.ts'
-import { type Column, cells, count, cut, duration, millis, plain, table } from './format.ts'
+import type { EngineFailure } from '../protocol/engine.ts'
+import type { AppSnapshot, BackendReport, GpuReport, GpuView, QueueView, UserView } from '../protocol/snapshot.ts'
+import { engineWords, failureOf } from './engine-words.ts'
+import { bytes, type Column, cells, count, cut, duration, millis, plain, table } from './format.ts'
 
 export type Tone = 'good' | 'warn' | 'bad' | 'dim' | 'bold'
 export type Look = { width: number; paint: (tone: Tone, text: string) => string }
@@ -13,6 +15,7 @@ export function statusLines(snapshot: AppSnapshot, look: Look): string[] {
   return [
     ...headLines(snapshot, look),
     ...engineLines(snapshot, look),
+    ...gpuSection(snapshot.gpu, look),
     ...backendLines(snapshot, look),
     ...snapshot.queues.flatMap((queue) => queueLines(queue, look)),
     ...userLines(snapshot, look),
@@ -57,12 +60,50 @@ function headLines({ server, health, stats, users }: AppSnapshot, look: Look): s
 
 function engineLines({ engines }: AppSnapshot, look: Look): string[] {
   if (engines.length === 0) return []
-  const columns = [{ title: 'ENGINE' }, { title: 'STATE' }, { title: 'MODEL' }]
-  const rows = engines.map(({ name, model, state }) => {
-    const phase = state.is === 'starting' ? ` ${state.phase} ${Math.round(state.percent)} %` : ''
-    return [plain(name), `${state.is}${phase}`, plain(model ?? '-')]
-  })
-  return section(columns, rows, look)
+  const columns: Column[] = [{ title: 'ENGINE' }, { title: 'MODEL' }, { title: 'STATE' }]
+  const rows = engines.map(({ name, model, state }) => [plain(name), plain(model ?? '-'), engineWords(state)])
+  const failures = engines.flatMap(({ state }) => failureLines(failureOf(state), look))
+  return [...section(columns, rows, look), ...failures]
+}
+
+/** Cause and fix; nothing where nothing is wrong. */
+export function failureLines(failure: EngineFailure | null, look: Look): string[] {
+  if (failure === null) return []
+  return [
+    line(look, ['bad', `  ${plain(failure.cause)}`]),
+    ...(failure.fix === null ? [] : [line(look, `  ${plain(failure.fix)}`)]),
+  ]
+}
+
+/** A machine without a GPU has no line for it: engines that need one say so themselves. */
+function gpuSection(gpu: GpuReport, look: Look): string[] {
+  if (gpu.is === 'failed') return ['', line(look, ['warn', `GPU: ${plain(gpu.reason)}`])]
+  return gpu.is === 'read' ? ['', ...gpuLines(gpu.gpus, look)] : []
+}
+
+export function gpuLines(gpus: readonly GpuView[], { width, paint }: Look): string[] {
+  const columns: Column[] = [
+    { title: 'GPU', align: 'right' },
+    { title: 'NAME' },
+    { title: 'MEMORY', align: 'right' },
+    { title: 'FREE', align: 'right' },
+    { title: 'LOAD', align: 'right' },
+    { title: 'TEMP', align: 'right' },
+    { title: 'POWER', align: 'right' },
+  ]
+  const rows = gpus.map((gpu) => [
+    String(gpu.index),
+    plain(gpu.name),
+    `${bytes(gpu.usedBytes)} of ${bytes(gpu.totalBytes)}`,
+    bytes(gpu.freeBytes),
+    gpu.utilization === null ? '-' : `${Math.round(gpu.utilization * 100)} %`,
+    gpu.temperatureC === null ? '-' : `${Math.round(gpu.temperatureC)} °C`,
+    gpu.powerW === null
+      ? '-'
+      : `${Math.round(gpu.powerW)}${gpu.powerLimitW === null ? '' : ` of ${Math.round(gpu.powerLimitW)}`} W`,
+  ])
+  const [head = '', ...body] = table(columns, rows, width)
+  return [paint('dim', head), ...body]
 }
 
 function backendLines({ backends, queues }: AppSnapshot, look: Look): string[] {
@@ -191,7 +232,7 @@ function section(columns: readonly Column[], rows: readonly string[][], { width,
 }
 
 /** Pieces of one line, cut together at the width: a line that wraps would spoil what is redrawn in place. */
-function line({ width, paint }: Look, ...pieces: (string | [Tone, string])[]): string {
+export function line({ width, paint }: Look, ...pieces: (string | [Tone, string])[]): string {
   let left = width
   let drawn = ''
   for (const piece of pieces) {

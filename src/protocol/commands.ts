@@ -1,6 +1,14 @@
 import { z } from 'zod'
+import type { DoctorReport } from './doctor.ts'
+import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
-import type { AppSnapshot, RequestView, ServerView } from './snapshot.ts'
+import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } from './snapshot.ts'
+
+/** One by name; it may be left out where there is only one. */
+const engine = z.string().min(1, 'is empty').max(128, 'is too long').optional()
+
+/** As JSON has it, or as text in a query. */
+const flag = z.union([z.boolean(), z.stringbool()], 'is neither true nor false').optional()
 
 /**
  * Everything a face may ask for, one row each. HTTP routes, the CLI's words and AppCommands are made of this table, so
@@ -13,8 +21,8 @@ export const COMMANDS = {
     cli: ['status'],
     scope: 'admin:read',
     args: z.strictObject({}),
-    about: 'address, health, backends, who waits and who runs',
-    watch: true,
+    about: 'address, health, engines, backends, who waits and who runs',
+    terminal: ['watch'],
   }),
   listRequests: row<{ requests: RequestView[] }>()({
     method: 'GET',
@@ -48,6 +56,89 @@ export const COMMANDS = {
     args: z.strictObject({}),
     about: 'take requests again',
   }),
+  listEngines: row<{ engines: EngineView[] }>()({
+    method: 'GET',
+    path: '/admin/engines',
+    cli: ['engines'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'the engines that Lexora starts itself, and how each of them is',
+  }),
+  startEngine: row<EngineView>()({
+    method: 'POST',
+    path: '/admin/engines/start',
+    cli: ['start'],
+    places: ['engine'],
+    scope: 'admin:write',
+    args: z.strictObject({ engine }),
+    about: 'start an engine; with --wait until it serves',
+    terminal: ['wait', 'timeout'],
+  }),
+  stopEngine: row<EngineView>()({
+    method: 'POST',
+    path: '/admin/engines/stop',
+    cli: ['stop'],
+    places: ['engine'],
+    scope: 'admin:write',
+    args: z.strictObject({ engine }),
+    about: 'let it finish what runs, and stop it; a second stop does not let it finish',
+    terminal: ['wait', 'timeout'],
+  }),
+  restartEngine: row<EngineView>()({
+    method: 'POST',
+    path: '/admin/engines/restart',
+    cli: ['restart'],
+    places: ['engine'],
+    scope: 'admin:write',
+    args: z.strictObject({ engine }),
+    about: 'let it finish what runs, and start it anew',
+    terminal: ['wait', 'timeout'],
+  }),
+  freeGpu: row<{ freed: { engine: string; receipt: StopReceipt | null }[] }>()({
+    method: 'POST',
+    path: '/admin/free-gpu',
+    cli: ['free-gpu'],
+    scope: 'admin:write',
+    args: z.strictObject({}),
+    about: 'stop all engines; requests do not start them again until you do',
+    answersWithinMs: 180_000,
+  }),
+  gpu: row<{ gpu: GpuReport; holders: GpuHolderView[] | null }>()({
+    method: 'GET',
+    path: '/admin/gpu',
+    cli: ['gpu'],
+    scope: 'admin:read',
+    args: z.strictObject({ who: flag }),
+    switches: ['who'],
+    about: 'memory, load and temperature of the GPUs; with --who, who holds the memory',
+  }),
+  engineLog: row<EngineLog>()({
+    method: 'GET',
+    path: '/admin/logs/engine',
+    cli: ['logs', 'engine'],
+    places: ['engine'],
+    scope: 'admin:read',
+    args: z.strictObject({
+      engine,
+      lines: z.coerce.number('is not a number').int('is not whole').min(1, 'is less than 1').max(2000).optional(),
+      after: z
+        .string()
+        .regex(/^\d{1,20}-\d{1,20}$/, 'is no place in a log')
+        .optional(),
+    }),
+    about: 'the last lines that an engine printed, also when it is gone; -f follows',
+    terminal: ['follow'],
+  }),
+  doctor: row<DoctorReport>()({
+    method: 'GET',
+    path: '/admin/doctor',
+    cli: ['doctor'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'check this machine and the configuration; works without a running Lexora, too',
+    terminal: ['config'],
+    answersWithinMs: 240_000,
+  }),
 } as const
 
 /** Where snapshots stream from, as server-sent events. */
@@ -67,8 +158,26 @@ export type CommandRow = {
   /** On GET they come from the query, so their schemas must accept text. */
   args: Argument
   about: string
-  /** What it answers can also be watched, at EVENTS_PATH. */
-  watch?: boolean
+  /** Arguments beside those of the path that the CLI takes by position; they may be left out. */
+  places?: readonly string[]
+  /** Arguments that are true or false: options without a value. */
+  switches?: readonly string[]
+  /** What the CLI adds by itself. `watch`: the same at EVENTS_PATH, as it changes. `wait`: until the end state. */
+  terminal?: readonly TerminalOption[]
+  /** Where an answer may take longer than most. */
+  answersWithinMs?: number
+}
+
+export type TerminalOption = 'watch' | 'wait' | 'timeout' | 'follow' | 'config'
+
+/** Whole lines of an engine's log, oldest first. */
+export type EngineLog = {
+  engine: string
+  lines: string[]
+  /** Where they end: asked for `after` this, the next ones come. Null: nothing was printed yet. */
+  cursor: string | null
+  /** Lines between the last answer and this one are not in it: there were too many. */
+  skipped: boolean
 }
 
 /** The type of what a command answers; no such value exists. */
@@ -117,8 +226,13 @@ export function pathArguments({ path }: CommandRow): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
 }
 
+/** What the CLI takes by position: first what must be there, then what may. */
+export function placeNames(row: CommandRow): string[] {
+  return [...pathArguments(row), ...(row.places ?? [])]
+}
+
 /** The names of the other arguments. */
 export function optionNames(row: CommandRow): string[] {
-  const inPath = pathArguments(row)
-  return Object.keys(row.args.shape).filter((name) => !inPath.includes(name))
+  const places = placeNames(row)
+  return Object.keys(row.args.shape).filter((name) => !places.includes(name))
 }

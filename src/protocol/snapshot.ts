@@ -18,7 +18,39 @@ export type AppSnapshot = {
   /** Who has something running or waiting, or was heard of in the last minute; busiest first, at most 200. */
   users: UserView[]
   engines: EngineView[]
+  gpu: GpuReport
   stats: Stats
+}
+
+/** The GPUs of this machine. None, or a tool that is of no use, is a value with its reason. */
+export type GpuReport =
+  | { is: 'unread' }
+  | { is: 'none'; reason: string }
+  | { is: 'failed'; tool: string; reason: string }
+  | { is: 'read'; tool: string; gpus: GpuView[] }
+
+/** Shares are 0 to 1. What a card or its driver does not tell is null. */
+export type GpuView = {
+  index: number
+  name: string
+  driver: string | null
+  totalBytes: number | null
+  usedBytes: number | null
+  freeBytes: number | null
+  utilization: number | null
+  temperatureC: number | null
+  powerW: number | null
+  powerLimitW: number | null
+}
+
+/** Somebody who holds memory of a GPU. */
+export type GpuHolderView = {
+  pid: number
+  program: string
+  /** Null: the system does not tell how much. */
+  bytes: number | null
+  /** The engine of ours that it belongs to; null: it is somebody else's. */
+  engine: string | null
 }
 
 export type ServerView = {

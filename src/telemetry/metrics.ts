@@ -1,4 +1,6 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { ENGINE_STATES, type EngineView } from '../protocol/engine.ts'
+import type { GpuView } from '../protocol/snapshot.ts'
 import type { Outcome } from './outcome.ts'
 import { CounterTally, type HistogramCell, HistogramTally } from './tally.ts'
 
@@ -12,7 +14,13 @@ export type BackendGauges = {
   permits: { limit: number; openLoop: boolean } | null
 }
 
-export type Gauges = { backends: BackendGauges[]; depth: Record<string, number> }
+export type Gauges = {
+  backends: BackendGauges[]
+  depth: Record<string, number>
+  engines: Pick<EngineView, 'name' | 'state' | 'restarts'>[]
+  /** Empty where nothing is known of them. */
+  gpus: GpuView[]
+}
 
 const DURATION_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const TTFT_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120]
@@ -74,6 +82,8 @@ export class Metrics {
     this.fallbacks = counter('lexora_fallbacks_total', 'Requests that went on to another backend.')
     this.rateLimited = counter('lexora_rate_limited_total', "Requests refused by their caller's own limits.")
     this.addGauges(read)
+    this.addEngines(read)
+    this.addGpus(read)
     collectDefaultMetrics({ register: this.registry })
   }
 
@@ -160,6 +170,55 @@ export class Metrics {
         for (const [band, count] of Object.entries(read().depth)) this.set({ band }, count)
       },
     })
+  }
+
+  private addEngines(read: () => Gauges): void {
+    new Gauge({
+      name: 'lexora_engine_state',
+      help: '1 for the state that the engine is in, 0 for every other.',
+      labelNames: ['engine', 'state'],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const { name, state } of read().engines) {
+          for (const one of ENGINE_STATES) this.set({ engine: name, state: one }, one === state.is ? 1 : 0)
+        }
+      },
+    })
+    new Counter({
+      name: 'lexora_engine_restarts_total',
+      help: 'Starts of the engine that nobody asked for.',
+      labelNames: ['engine'],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const { name, restarts } of read().engines) this.inc({ engine: name }, restarts)
+      },
+    })
+  }
+
+  /** What a card does not tell has no series, rather than a zero that would be believed. */
+  private addGpus(read: () => Gauges): void {
+    const gauge = (name: string, help: string, figure: (gpu: GpuView) => number | null): void => {
+      new Gauge({
+        name: `lexora_gpu_${name}`,
+        help,
+        labelNames: ['gpu'],
+        registers: [this.registry],
+        collect() {
+          this.reset()
+          for (const gpu of read().gpus) {
+            const value = figure(gpu)
+            if (value !== null) this.set({ gpu: gpu.index }, value)
+          }
+        },
+      })
+    }
+    gauge('utilization_ratio', 'Share of the time in which anything ran on the GPU.', (gpu) => gpu.utilization)
+    gauge('memory_used_bytes', 'Memory of the GPU in use, by whomever.', (gpu) => gpu.usedBytes)
+    gauge('memory_total_bytes', 'Memory of the GPU.', (gpu) => gpu.totalBytes)
+    gauge('temperature_celsius', 'Temperature of the GPU.', (gpu) => gpu.temperatureC)
+    gauge('power_watts', 'Power that the GPU draws.', (gpu) => gpu.powerW)
   }
 }
 

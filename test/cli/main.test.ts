@@ -57,6 +57,7 @@ function start(
     err: (text) => (err += text),
     terminal: () => given.terminal ?? null,
     colour: false,
+    errColumns: () => null,
     untilStopped: () => stopped.signal,
   })
   return { code, out: () => out, err: () => err, stop: () => stopped.abort() }

@@ -155,8 +155,8 @@ polite         0        1    ~0.4 s       0.04 s  0.4 s       60         900    
     })
     expect(view(snapshot).split('\n').slice(3)).toEqual([
       '',
-      'ENGINE  STATE                          MODEL',
-      'qwen    starting loading weights 42 %  Qwen/Qwen3-8B',
+      'ENGINE  MODEL          STATE',
+      'qwen    Qwen/Qwen3-8B  starting: loading weights 42 %',
       '',
       'main: its metrics stand still',
     ])

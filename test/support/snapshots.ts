@@ -52,6 +52,7 @@ export function aSnapshot({ server, ...changes }: Changes = {}): AppSnapshot {
     queues: [],
     users: [],
     engines: [],
+    gpu: { is: 'none', reason: 'There is no GPU.' },
     stats: {
       total_requests: 0,
       total_tokens: 0,

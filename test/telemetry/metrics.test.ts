@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { ENGINE_STATES } from '../../src/protocol/engine.ts'
 import { type BackendGauges, Metrics } from '../../src/telemetry/metrics.ts'
 import type { Outcome } from '../../src/telemetry/outcome.ts'
 import { readExposition, type Sample } from './exposition.ts'
 import { anOutcome } from './given.ts'
 
 async function exposed(outcomes: readonly Partial<Outcome>[], backends: BackendGauges[] = []): Promise<Sample[]> {
-  const metrics = new Metrics(() => ({ backends, depth: { high: 2, normal: 0, low: 1 } }))
+  const metrics = new Metrics(() => ({ backends, depth: { high: 2, normal: 0, low: 1 }, engines: [], gpus: [] }))
   for (const changes of outcomes) metrics.record(anOutcome(changes))
   return readExposition(await metrics.expose())
 }
@@ -96,7 +97,7 @@ describe('times are in seconds', () => {
 
 test('gauges show the backends as they are at the moment of the scrape', async () => {
   const backends: BackendGauges[] = [{ name: 'a', inFlight: 1, up: false, breaker: 2, permits: null }]
-  const metrics = new Metrics(() => ({ backends, depth: {} }))
+  const metrics = new Metrics(() => ({ backends, depth: {}, engines: [], gpus: [] }))
   await metrics.expose()
   backends[0] = { name: 'a', inFlight: 3, up: true, breaker: 0, permits: { limit: 8, openLoop: true } }
   const samples = readExposition(await metrics.expose())
@@ -111,7 +112,7 @@ test('the process tells of itself', async () => {
 })
 
 test('D23: a hundred thousand users, keys, tasks and ids add no series', async () => {
-  const metrics = new Metrics(() => ({ backends: [], depth: {} }))
+  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines: [], gpus: [] }))
   const series = async () =>
     readExposition(await metrics.expose()).filter(({ name }) => name.startsWith('lexora_')).length
   metrics.record(anOutcome())
@@ -127,4 +128,43 @@ test('names that backends report, however odd, leave the exposition readable', a
   const samples = await exposed([{ model, ttftMs: 1, usage: { prompt: 1, completion: 1, cached: 0 } }])
   const models = new Set(samples.flatMap(({ labels }) => labels['model'] ?? []))
   expect([...models]).toEqual([model])
+})
+
+test('an engine has one series for each state, of which one is 1, and counts its restarts', async () => {
+  const engines = [{ name: 'qwen', state: { is: 'stopped' as const }, restarts: 3 }]
+  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines, gpus: [] }))
+  const samples = readExposition(await metrics.expose())
+  const states = samples.filter(({ name }) => name === 'lexora_engine_state')
+  expect(states.map(({ labels }) => labels['state'])).toEqual([...ENGINE_STATES])
+  expect(states.filter(({ value }) => value === 1).map(({ labels }) => labels)).toEqual([
+    { engine: 'qwen', state: 'stopped' },
+  ])
+  for (const _ of [1, 2]) {
+    const again = readExposition(await metrics.expose())
+    expect(of(again, 'lexora_engine_restarts_total')).toEqual(['engine=qwen 3'])
+  }
+})
+
+test('a GPU shows what it tells, and nothing in place of what it does not', async () => {
+  const gpu = {
+    index: 1,
+    name: 'A card',
+    driver: null,
+    totalBytes: 24e9,
+    usedBytes: 6e9,
+    freeBytes: 18e9,
+    utilization: 0.5,
+    temperatureC: 61,
+    powerW: null,
+    powerLimitW: null,
+  }
+  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines: [], gpus: [gpu] }))
+  const samples = readExposition(await metrics.expose())
+  const told = samples.filter(({ name }) => name.startsWith('lexora_gpu_'))
+  expect(told.map(({ name, labels, value }) => [name, labels['gpu'], value])).toEqual([
+    ['lexora_gpu_utilization_ratio', '1', 0.5],
+    ['lexora_gpu_memory_used_bytes', '1', 6e9],
+    ['lexora_gpu_memory_total_bytes', '1', 24e9],
+    ['lexora_gpu_temperature_celsius', '1', 61],
+  ])
 })

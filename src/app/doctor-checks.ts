@@ -1,0 +1,38 @@
+import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DoctorCheck } from '../protocol/doctor.ts'
+
+const GIB = 1024 ** 3
+const LITTLE_DISK_BYTES = 5 * GIB
+const NO_DISK_BYTES = GIB
+
+/** Room on the disk of a folder, which may not be there yet. */
+export function checkDisk(about: string, folder: string): DoctorCheck {
+  const free = freeBytes(folder)
+  if (free === null) return warn(about, `How much room the disk of ${folder} has cannot be told.`, null)
+  const says = `${(free / GIB).toFixed(1)} GiB are free on the disk of ${folder}.`
+  if (free < NO_DISK_BYTES) return fail(about, says, 'Make room there: engines do not start.')
+  return free < LITTLE_DISK_BYTES ? warn(about, says, 'Make room there.') : ok(about, says)
+}
+
+function freeBytes(folder: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    return bavail * bsize
+  } catch {
+    const above = dirname(folder)
+    return above === folder ? null : freeBytes(above)
+  }
+}
+
+export function ok(about: string, says: string): DoctorCheck {
+  return { about, level: 'ok', says, fix: null }
+}
+
+export function warn(about: string, says: string, fix: string | null): DoctorCheck {
+  return { about, level: 'warn', says, fix }
+}
+
+export function fail(about: string, says: string, fix: string | null): DoctorCheck {
+  return { about, level: 'fail', says, fix }
+}

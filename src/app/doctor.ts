@@ -1,0 +1,89 @@
+import { resolveBackends } from '../config/backends.ts'
+import { displayName } from '../config/find-file.ts'
+import { formatIssue } from '../config/issues.ts'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import { lexoraPaths, type Machine } from '../config/paths.ts'
+import { startRefusal, warnings } from '../config/warnings.ts'
+import { hasListener } from '../engine/ports.ts'
+import type { Config } from '../protocol/config.ts'
+import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
+import type { EngineView } from '../protocol/engine.ts'
+import { checkDisk, fail, ok, warn } from './doctor-checks.ts'
+import { checkEngines, checkOrphans } from './doctor-engines.ts'
+import { checkGpus } from './doctor-gpus.ts'
+import type { GpuDesk } from './gpu-desk.ts'
+import { findPortHolder } from './port-holder.ts'
+
+export type Patient = {
+  machine: Machine
+  flags: Readonly<Record<string, unknown>>
+  configPath: string | undefined
+  /** Of Node, as `24.1.0`. */
+  node: string
+  gpu: GpuDesk
+  /** The Lexora that answers for itself; null: none runs. */
+  running: { pid: number; address: string; engines: EngineView[]; reasons: string[] } | null
+}
+
+/** Looks at everything that a start needs and changes nothing. What is wrong comes with what to do. */
+export async function diagnose(patient: Patient): Promise<DoctorReport> {
+  const { machine, flags, configPath, running, gpu } = patient
+  const loaded = loadConfig({ ...machine, flags, configPath })
+  const paths = lexoraPaths(machine)
+  const checks = [checkNode(patient.node), checkServer(patient), ...checkConfig(loaded, machine)]
+  if (loaded.ok) {
+    const { config } = loaded
+    checks.push(...checkKeys(config))
+    if (running === null) checks.push(await checkPort(config.server.port))
+    checks.push(...(await checkGpus({ gpu, config, engines: running?.engines ?? [] })))
+    checks.push(...(await checkEngines({ ...patient, config, paths })))
+    checks.push(...checkOrphans({ config, paths, isRunning: running !== null }))
+  }
+  checks.push(checkDisk('disk', paths.stateDir))
+  for (const reason of running?.reasons ?? []) checks.push({ about: 'serving', level: 'warn', says: reason, fix: null })
+  return { running: running !== null, checks }
+}
+
+function checkNode(version: string): DoctorCheck {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > 22 || (major === 22 && minor >= 19)) return ok('node', `Node ${version}.`)
+  return fail('node', `Node ${version} is too old.`, 'Install Node 24.')
+}
+
+function checkServer({ running }: Patient): DoctorCheck {
+  if (running !== null) return ok('lexora', `It runs at ${running.address} (pid ${running.pid}).`)
+  return warn('lexora', 'It does not run.', 'Start it: lexora')
+}
+
+function checkConfig(loaded: ReturnType<typeof loadConfig>, machine: Machine): DoctorCheck[] {
+  if (!loaded.ok) return loaded.issues.map((issue) => fail('config', formatIssue(issue), 'Correct it; nothing starts.'))
+  const { issues, notes } = resolveBackends(loaded, machine.env)
+  if (issues.length > 0) return issues.map((issue) => fail('config', formatIssue(issue), 'Correct it; nothing starts.'))
+  const said = [...loaded.notes, ...notes].map((note) => warn('config', note, null))
+  return [ok('config', `${nameOf(loaded, machine)} is valid.`), ...said]
+}
+
+function nameOf({ path }: LoadedConfig, { cwd }: Machine): string {
+  return path === null ? 'The default configuration (there is no file)' : displayName(path, cwd)
+}
+
+/** Who may call, where more than this machine can. */
+function checkKeys(config: Config): DoctorCheck[] {
+  const refusal = startRefusal(config)
+  if (refusal !== null) return [fail('keys', refusal, null)]
+  const said = warnings(config)
+  if (said.length > 0) return said.map((text) => warn('keys', text, null))
+  const keys = config.auth.api_keys.length
+  const who = [config.server.host].flat().join(', ')
+  return [
+    ok('keys', keys > 0 ? `Callers of ${who} need one of ${keys} keys.` : `No key is needed, and only ${who} serves.`),
+  ]
+}
+
+async function checkPort(port: number): Promise<DoctorCheck> {
+  if (port === 0) return ok('port', 'Any free port is taken.')
+  if (!(await hasListener(port))) return ok('port', `Port ${port} is free.`)
+  const holder = await findPortHolder(port)
+  const who = holder === null ? 'another program' : `${holder.name} (pid ${holder.pid})`
+  return fail('port', `Port ${port} is held by ${who}.`, `End that, or set another: --port ${port + 1}`)
+}
