@@ -1,8 +1,14 @@
 /** A conversation is known by its text in blocks of this many bytes (scheduling.md 3.2). */
 export const BLOCK_BYTES = 256
 
-/** Entries looked at per slot: the one used longest ago gives way. */
-const WAYS = 4
+/** A claim of fewer blocks teaches nothing: routing does not go by it either. */
+const CLAIM_BLOCKS = 4
+
+/** A claim that was wrong makes the room smaller, one that was right makes it larger; found in test/sim, P3.1. */
+const SHRINK = 0.95
+const GROW = 1.005
+const LEAST_ROOM = 1 / 16
+
 const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
@@ -29,58 +35,87 @@ export function textHash(text: string): number {
 }
 
 /**
- * Which beginnings one backend's prefix cache probably still holds: those that went there while it has not been sent
- * twice as much new text since as its cache has room for. A guess, never wrong in what is answered, only in where.
+ * Which beginnings one backend's prefix cache probably holds: a shadow of it. What a request needs is held while it runs
+ * and idle from then on; when idle blocks have no room, what was used longest ago goes, a text's end before its
+ * beginning. How much room running requests leave is learned from what answers tell of cached tokens. A guess, never
+ * wrong in what is answered, only in where. (2026-11-21: an index by age alone and with four entries per hash lost
+ * beginnings that were there and kept claiming what was gone.)
  */
 export class PrefixIndex {
-  readonly #capacity: number
-  readonly #sets: number
-  readonly #keys: Uint32Array
-  /** How many new blocks had gone there when the entry was last used. */
-  readonly #stamps: Float64Array
-  #written = 0
+  readonly #most: number
+  #room: number
+  /** The one used longest ago first. */
+  readonly #idle = new Set<number>()
+  /** In flight, and in how many requests. */
+  readonly #held = new Map<number, number>()
 
-  /** `blocks`: how many the backend's cache holds, in blocks of this index. */
+  /** `blocks`: how many the backend's cache can hold, in blocks of this index. */
   constructor(blocks: number) {
-    this.#capacity = 2 * blocks
-    this.#sets = 2 ** Math.ceil(Math.log2(Math.max(WAYS, this.#capacity) / WAYS))
-    this.#keys = new Uint32Array(this.#sets * WAYS)
-    this.#stamps = new Float64Array(this.#sets * WAYS)
+    this.#most = blocks
+    this.#room = blocks
+  }
+
+  /** Idle blocks for which there is room, as far as is known. */
+  get room(): number {
+    return this.#room
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#idle.size + this.#held.size
   }
 
   /** How many of the first blocks are known, without a gap. */
   known(hashes: Uint32Array): number {
     let count = 0
-    while (count < hashes.length && this.#find(hashes[count]!) !== -1) count++
+    while (count < hashes.length && (this.#idle.has(hashes[count]!) || this.#held.has(hashes[count]!))) count++
     return count
   }
 
-  /** All of these have gone there now. */
-  record(hashes: Uint32Array): void {
+  /** A request with these goes there now. To be followed by one `free`. */
+  hold(hashes: Uint32Array): void {
     for (const hash of hashes) {
-      const found = this.#find(hash)
-      const slot = found === -1 ? this.#oldest(hash) : found
-      if (found === -1) this.#written++
-      this.#keys[slot] = hash
-      this.#stamps[slot] = this.#written
+      this.#idle.delete(hash)
+      this.#held.set(hash, (this.#held.get(hash) ?? 0) + 1)
     }
   }
 
-  #find(hash: number): number {
-    const first = (hash & (this.#sets - 1)) * WAYS
-    for (let slot = first; slot < first + WAYS; slot++) {
-      if (this.#keys[slot] === hash && this.#written - this.#stamps[slot]! <= this.#capacity) return slot
+  /** It is over. What is not held, since the engine was restarted meanwhile, is not known either. */
+  free(hashes: Uint32Array): void {
+    for (let i = hashes.length - 1; i >= 0; i--) {
+      const hash = hashes[i]!
+      const holders = this.#held.get(hash)
+      if (holders === undefined) continue
+      if (holders > 1) this.#held.set(hash, holders - 1)
+      else {
+        this.#held.delete(hash)
+        this.#idle.add(hash)
+      }
     }
-    return -1
+    this.#makeRoom()
   }
 
-  #oldest(hash: number): number {
-    const first = (hash & (this.#sets - 1)) * WAYS
-    let oldest = first
-    for (let slot = first; slot < first + WAYS; slot++) {
-      if (this.#keys[slot] === 0) return slot
-      if (this.#stamps[slot]! < this.#stamps[oldest]!) oldest = slot
+  /** All of these have gone there, and nobody will tell when that is over. */
+  record(hashes: Uint32Array): void {
+    this.hold(hashes)
+    this.free(hashes)
+  }
+
+  /** The engine had `found` blocks of a prompt of which `claimed` were known when it was sent. */
+  learn(claimed: number, found: number): void {
+    if (claimed < CLAIM_BLOCKS) return
+    this.#room =
+      found * 2 >= claimed
+        ? Math.min(this.#most, this.#room * GROW)
+        : Math.max(this.#most * LEAST_ROOM, this.#room * SHRINK)
+    this.#makeRoom()
+  }
+
+  #makeRoom(): void {
+    if (this.#idle.size <= this.#room) return
+    for (const hash of this.#idle) {
+      this.#idle.delete(hash)
+      if (this.#idle.size <= this.#room) return
     }
-    return oldest
   }
 }

@@ -31,7 +31,7 @@ describe('an index', () => {
     expect(index.known(hashes(blocks(1, 'b') + blocks(3, 'a')))).toBe(0)
   })
 
-  test('forgets what has not been used while twice its cache went by, and keeps what has', () => {
+  test('forgets what has not been used while more than its cache went by, and keeps what has', () => {
     const index = new PrefixIndex(10)
     const [used, left] = [hashes(blocks(2, 'u')), hashes(blocks(2, 'l'))]
     index.record(used)
@@ -41,6 +41,80 @@ describe('an index', () => {
       index.record(used)
     }
     expect([index.known(used), index.known(left)]).toEqual([2, 0])
+  })
+
+  test('loses no block of many conversations before as much as the cache holds went by', () => {
+    const size = 1000
+    const index = new PrefixIndex(size)
+    const chain = (name: string, length: number): Uint32Array =>
+      Uint32Array.from({ length }, (_, i) => textHash(`${name} ${i}`))
+    const all = Array.from({ length: 200 }, (_, i) => chain(`conversation ${i}`, 50))
+    for (const [i, conversation] of all.entries()) {
+      index.record(conversation)
+      for (const recent of all.slice(Math.max(0, i + 1 - size / 50), i + 1)) expect(index.known(recent)).toBe(50)
+    }
+  })
+
+  test('keeps what is in flight however much goes by, and is rid of it some time after', () => {
+    const index = new PrefixIndex(10)
+    const running = hashes(blocks(3, 'r'))
+    const others = (count: number): void => {
+      for (let i = 0; i < count; i++) index.record(Uint32Array.of(textHash(`other ${i}`)))
+    }
+    index.hold(running)
+    index.hold(running)
+    others(50)
+    index.free(running)
+    others(50)
+    expect(index.known(running)).toBe(3)
+    index.free(running)
+    others(9)
+    expect(index.known(running)).toBe(1)
+    others(10)
+    expect(index.known(running)).toBe(0)
+  })
+
+  test('knows nothing of what ends that never began', () => {
+    const index = new PrefixIndex(10)
+    index.free(hashes(blocks(3, 'r')))
+    expect(index.size).toBe(0)
+  })
+
+  test('has less room the more often its claims are wrong, and gains it back', () => {
+    const index = new PrefixIndex(100)
+    for (let i = 0; i < 20; i++) index.learn(10, 0)
+    const small = index.room
+    expect(small).toBeLessThan(40)
+    index.learn(3, 0)
+    index.learn(0, 0)
+    expect(index.room).toBe(small)
+    for (let i = 0; i < 1000; i++) index.learn(10, 10)
+    expect(index.room).toBe(100)
+    for (let i = 0; i < 1000; i++) index.learn(10, 4)
+    expect(index.room).toBe(100 / 16)
+  })
+
+  test('never remembers more than its room and what is in flight', () => {
+    const text = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 8 })
+    const step = fc.record({ text, ends: fc.boolean(), found: fc.nat(8) })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.array(step, { maxLength: 60 }), (size, steps) => {
+        const index = new PrefixIndex(size)
+        const running: Uint32Array[] = []
+        for (const { text: words, ends, found } of steps) {
+          const chain = Uint32Array.from(new Set(words), (word) => textHash(`word ${word}`))
+          index.learn(index.known(chain), found)
+          index.hold(chain)
+          running.push(chain)
+          expect(index.known(chain)).toBe(chain.length)
+          if (ends) index.free(running.shift()!)
+          const held = new Set(running.flatMap((one) => [...one])).size
+          expect(index.size).toBeLessThanOrEqual(Math.max(index.room, 0) + held)
+        }
+        for (const chain of running) index.free(chain)
+        expect(index.size).toBeLessThanOrEqual(index.room)
+      }),
+    )
   })
 
   test('never claims what was not recorded, however much went by', () => {

@@ -11,6 +11,8 @@ export type Sequence = {
   /** Tokens whose KV lies in the cache. */
   computed: number
   blocks: number
+  /** How many tokens of the prompt the prefix cache holds; asked, as a vLLM does, when its turn comes. */
+  lookUp?: () => number
   onFirstToken: () => void
   onToken: () => void
   onEnd: () => void
@@ -102,6 +104,7 @@ export class Engine {
       if (blocksFor(sequence.prompt + sequence.generated) > this.#freeBlocks) return
       this.#waiting.shift()
       this.#running.push(sequence)
+      sequence.computed = sequence.lookUp?.() ?? 0
       const tokens = this.#chunk(sequence, budget)
       this.#grow(sequence, tokens)
       this.#schedule(sequence, tokens)

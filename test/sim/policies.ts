@@ -14,6 +14,8 @@ export type Job = {
   prompt: number
   /** What the estimator makes of the prompt. */
   promptEstimate: number
+  /** Of these, what the gateway takes for cached. */
+  cachedEstimate: number
   answer: number
   maxTokens: number
   arrivedAt: number
@@ -127,7 +129,7 @@ export class Lexora implements SimPolicy {
     return {
       band: job.band,
       promptTokens: job.promptEstimate,
-      uncachedTokens: job.promptEstimate,
+      uncachedTokens: job.promptEstimate - job.cachedEstimate,
       meanAnswer: mean,
       sdAnswer: Math.sqrt(variance),
       maxTokens: job.maxTokens,

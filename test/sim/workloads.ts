@@ -23,7 +23,8 @@ export function aJob(sender: Omit<Sender, 'perSecond'>, model: EngineModel, chan
     app: shape,
     weight: sender.weight ?? 1,
     prompt: tokens,
-    promptEstimate: Math.max(1, Math.round(tokens * (1 + CONSTANTS.promptNoise * chance.normal()))),
+    promptEstimate: promptEstimate(tokens, chance),
+    cachedEstimate: 0,
     answer: chance.length(answer),
     maxTokens: answer.cap,
     arrivedAt: now,
@@ -32,6 +33,11 @@ export function aJob(sender: Omit<Sender, 'perSecond'>, model: EngineModel, chan
     endedAt: Number.NaN,
     lost: false,
   }
+}
+
+/** What the estimator makes of a prompt. */
+export function promptEstimate(tokens: number, chance: Chance): number {
+  return Math.max(1, Math.round(tokens * (1 + CONSTANTS.promptNoise * chance.normal())))
 }
 
 /** Senders that know nothing of each other and do not wait for answers. */

@@ -5,7 +5,7 @@ import type { Job, SimPolicy } from './policies.ts'
 /** Jobs by time of arrival; asked for the next one when the last has arrived. */
 export type Source = { next(now: number, waiting: number): Job | null }
 
-const SAMPLE_MS = 250
+export const SAMPLE_MS = 250
 const PRIORITY = { high: 1, normal: 5, low: 10 }
 
 /** Runs one engine behind one policy until `endMs` of virtual time; returns all jobs that arrived. */
@@ -40,7 +40,7 @@ export function runWorld(engine: Engine, policy: SimPolicy, source: Source, endM
   return jobs
 }
 
-function sequenceOf(job: Job, policy: SimPolicy, now: () => number): Sequence {
+export function sequenceOf(job: Job, policy: SimPolicy, now: () => number): Sequence {
   return {
     prompt: job.prompt,
     answer: job.answer,
