@@ -1,58 +1,9 @@
 import { createHash } from 'node:crypto'
-import { nearestNames } from '../protocol/nearest-name.ts'
+import type { CommandFacts, EngineCommand, Options } from './engine-command.ts'
+import { cleanEnvironment, gpuEnvironment, ownEnvironment, vllmEnvironment } from './engine-environment.ts'
+import { knows, optionWords, ownOptions } from './engine-options.ts'
 import type { EngineConfig, Launch } from './launch.ts'
 import { dockerCommand, wslCommand } from './launch-wrappers.ts'
-
-/** What a command is made of beside the configuration. */
-export type CommandFacts = {
-  name: string
-  port: number
-  /** For kinds that can check one. */
-  key: string
-  runDir: string
-  marker: string
-  /** Options that the installed version knows; null: it could not be asked. */
-  flags: ReadonlySet<string> | null
-  /** Of the GPU with the least free memory among those it may use; null: none is known. */
-  gpu: { totalBytes: number; freeBytes: number } | null
-  /** Prompt tokens a second that this engine was seen to read; null: not measured. */
-  prefillRate: number | null
-  /** All files of the model lie on this machine. */
-  isComplete: boolean
-  /** Lexora's own environment. */
-  env: Readonly<Record<string, string | undefined>>
-}
-
-export type EngineCommand = {
-  argv: [string, ...string[]]
-  env: Record<string, string>
-  halt: { gently: string[]; now: string[] } | null
-  /** Options that nobody wrote down, with their values. */
-  derived: Record<string, string>
-  /** It answers to this key only; null: it knows none. */
-  key: string | null
-  /** Most requests that it runs at once; null: not known. */
-  maxSequences: number | null
-  schedulesByPriority: boolean
-}
-
-export type Options = Record<string, EngineConfig['args'][string]>
-
-/** Where Lexora alone decides: an address beyond loopback or a key of somebody else's would break its promises. */
-const RESERVED = [
-  'host',
-  'port',
-  'uds',
-  'api-key',
-  'model',
-  'served-model-name',
-  'alias',
-  'root-path',
-  'ssl-keyfile',
-  'ssl-certfile',
-  'headless',
-  'grpc',
-]
 
 const GIB = 1024 ** 3
 const MAX_SEQUENCES = 256
@@ -92,39 +43,6 @@ export function configHash(config: EngineConfig): string {
     .update(JSON.stringify(sorted(effective)))
     .digest('hex')
     .slice(0, 16)
-}
-
-/** Options of the configuration that Lexora sets itself. */
-export function reservedOptions({ kind, args }: EngineConfig): string[] {
-  if (kind === 'command') return []
-  return Object.keys(args).filter((name) => RESERVED.includes(dashed(name)))
-}
-
-/** Options that the installed version does not have, each with the nearest one that it has. */
-export function unknownOptions(args: Options, flags: ReadonlySet<string>): { name: string; nearest: string | null }[] {
-  return Object.keys(args)
-    .filter((name) => args[name] !== null && !knows(flags, name))
-    .map((name) => ({ name, nearest: nearestNames(dashed(name), flags, 1)[0] ?? null }))
-}
-
-/** The long options that a help text lists, without dashes. */
-export function optionsInHelp(help: string): Set<string> {
-  const found = new Set<string>()
-  for (const line of help.split('\n')) {
-    // An option stands at the left edge; its description, which may name others, does not.
-    const head = /^ {0,4}(-.*?)(?: {2,}(?![ -])|$)/.exec(line)?.[1]
-    for (const [, name] of head?.matchAll(/(?:^|[\s,|])--([A-Za-z][\w.-]*)/g) ?? []) found.add(dashed(name!))
-  }
-  return found
-}
-
-function knows(flags: ReadonlySet<string>, name: string): boolean {
-  const long = dashed(name)
-  return flags.has(long) || flags.has(long.split('.')[0]!) || flags.has(`no-${long}`)
-}
-
-function dashed(name: string): string {
-  return name.replaceAll('_', '-')
 }
 
 function vllmCommand(config: EngineConfig, launch: Launch, facts: CommandFacts): EngineCommand {
@@ -245,77 +163,6 @@ function filled(config: EngineConfig, { port }: CommandFacts): EngineConfig {
   ])
   const env = Object.entries(config.env).map(([name, value]) => [name, fill(value)])
   return { ...config, args: Object.fromEntries(args), env: Object.fromEntries(env) }
-}
-
-/** Names as the command line has them; null takes away what Lexora would add. */
-function ownOptions({ args }: EngineConfig): Options {
-  return Object.fromEntries(Object.entries(args).map(([name, value]) => [dashed(name), value]))
-}
-
-/** `many`: the values of a list follow one option; `repeat`: each has its own. */
-function optionWords(options: Options, lists: 'many' | 'repeat'): string[] {
-  return Object.entries(options).flatMap(([name, value]) => {
-    const flag = name.length === 1 ? `-${name}` : `--${name}`
-    if (value === null) return []
-    if (value === true) return [flag]
-    if (value === false) return lists === 'many' ? [`--no-${name}`] : []
-    if (!Array.isArray(value)) return valued(flag, String(value))
-    if (lists === 'many') return [flag, ...value.map(String)]
-    return value.flatMap((one) => valued(flag, String(one)))
-  })
-}
-
-/** Two words, since vLLM reads `--config=FILE` but does not load it; one where the value looks like an option. */
-function valued(flag: string, value: string): string[] {
-  return /^-(?!\d)/.test(value) ? [`${flag}=${value}`] : [flag, value]
-}
-
-function vllmEnvironment(config: EngineConfig, facts: CommandFacts): Record<string, string> {
-  return {
-    VLLM_API_KEY: facts.key,
-    VLLM_NO_USAGE_STATS: '1',
-    DO_NOT_TRACK: '1',
-    NO_COLOR: '1',
-    PYTHONUNBUFFERED: '1',
-    // Its sockets, which it leaves behind, lie where they are cleaned up; the path must be short.
-    VLLM_RPC_BASE_PATH: facts.runDir,
-    TMPDIR: facts.runDir,
-    VLLM_HOST_IP: '127.0.0.1',
-    // Its own 5 s race with a client's next request on the same connection.
-    VLLM_HTTP_TIMEOUT_KEEP_ALIVE: '75',
-    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
-    ...gpuEnvironment(config),
-    ...(facts.isComplete ? { HF_HUB_OFFLINE: '1' } : {}),
-    // `true` would crash it.
-    ...(config.sleep === 'off' ? {} : { VLLM_SERVER_DEV_MODE: '1' }),
-  }
-}
-
-function gpuEnvironment({ gpus }: EngineConfig): Record<string, string> {
-  if (gpus.length === 0) return {}
-  const list = gpus.join(',')
-  return { CUDA_VISIBLE_DEVICES: list, HIP_VISIBLE_DEVICES: list }
-}
-
-function ownEnvironment({ env }: EngineConfig): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]))
-}
-
-const PASSED_ON =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|XDG_(CACHE|CONFIG|DATA)_HOME|HF_\w+|HUGGING_FACE_HUB_TOKEN|TRANSFORMERS_CACHE|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|CUDA_HOME|CUDA_PATH|CUDA_CACHE_PATH|NVIDIA_\w+|NCCL_\w+|ROCM_\w+|ROCR_\w+|HSA_\w+|HIP_\w+|CUDA_VISIBLE_DEVICES|TRITON_\w+|DOCKER_\w+|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|TEMP|TMP|TMPDIR|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA|PROGRAMFILES)$/i
-
-/**
- * Of Lexora's environment only what a program needs to find its home, its files and its GPUs. Of an AppImage or of
- * Electron nothing: their libraries in LD_LIBRARY_PATH break Python (reference/vllm.md 10.23).
- */
-export function cleanEnvironment(env: CommandFacts['env']): Record<string, string> {
-  const kept: Record<string, string> = {}
-  const libraries = env['APPIMAGE'] === undefined && env['APPDIR'] === undefined
-  for (const [name, value] of Object.entries(env)) {
-    if (value === undefined) continue
-    if (PASSED_ON.test(name) || (libraries && name === 'LD_LIBRARY_PATH')) kept[name] = value
-  }
-  return kept
 }
 
 function texts(options: Options): Record<string, string> {

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cleanEnvironment, optionsInHelp } from './command-line.ts'
+import { cleanEnvironment } from './engine-environment.ts'
+import { optionsInHelp } from './engine-options.ts'
 import { installedVersion, type Launch } from './launch.ts'
 
 /** vLLM imports for half a minute before it prints its help (captures, 1). */

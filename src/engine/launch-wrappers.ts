@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path'
-import type { CommandFacts, EngineCommand } from './command-line.ts'
+import type { CommandFacts, EngineCommand } from './engine-command.ts'
 import type { EngineConfig, Launch } from './launch.ts'
 
 type Wrapped = Pick<EngineCommand, 'argv' | 'env' | 'halt'>

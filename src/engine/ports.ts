@@ -19,16 +19,19 @@ export async function freePort(): Promise<number> {
 
 /** Whether anybody answers there. A port that is bound without listening refuses, as an engine's does while it loads. */
 export async function hasListener(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
+  const answer = await new Promise<'yes' | 'no' | 'late'>((resolve) => {
     const socket = connect({ host: '127.0.0.1', port })
-    const done = (found: boolean): void => {
+    const done = (found: 'yes' | 'no' | 'late'): void => {
       socket.destroy()
       resolve(found)
     }
-    socket.setTimeout(CONNECT_WITHIN_MS, () => done(true))
-    socket.once('connect', () => done(true))
-    socket.once('error', () => done(false))
+    socket.setTimeout(CONNECT_WITHIN_MS, () => done('late'))
+    socket.once('connect', () => done('yes'))
+    socket.once('error', () => done('no'))
   })
+  if (answer !== 'late') return answer === 'yes'
+  // It may be full, or this machine may be too busy to have heard of the refusal.
+  return process.platform !== 'linux' || (await listeningInodes(port)).size > 0
 }
 
 /** Who listens on a port, as far as the system and the server itself tell. */

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { EngineNews } from '../policy/engine-state-machine.ts'
 import { explainEnd } from '../policy/failure-rules.ts'
 import {
@@ -16,24 +15,15 @@ import type { EngineFailure, StopReceipt } from '../protocol/engine.ts'
 import { configHash, engineCommand, servedName } from './command-line.ts'
 import { EngineRun, type RunListener } from './engine-run.ts'
 import { failed } from './failed.ts'
-import { livingFamily } from './family.ts'
 import type { EngineRecord, Exit, LogText } from './guard/protocol.ts'
 import type { EngineConfig } from './launch.ts'
 import { LifeWatch } from './life-watch.ts'
-import { hasListener, identifyHolder } from './ports.ts'
 import type { Fitness } from './preflight.ts'
-import {
-  type Asked,
-  type Canary,
-  measurePrefill,
-  probeReady,
-  type Readiness,
-  type Target,
-  warmUp,
-} from './readiness.ts'
+import { measurePrefill, warmUp } from './readiness.ts'
 import { readRecord, recordFile } from './record.ts'
 import { RunLog } from './run-log.ts'
 import { fallAsleep, wakeUp } from './sleep.ts'
+import { StartWatch, type Up } from './start-watch.ts'
 import { stopRun, usedOf } from './stop-sequence.ts'
 import type { EngineHost, EngineWorld, Serving } from './supervision.ts'
 
@@ -52,8 +42,6 @@ export type RunOptions = {
 
 const LOG_BYTES = 8 * 1024 * 1024
 const LOG_FILES = 3
-/** Less processor time than this share of one core is none. */
-const ACTIVE_SHARE = 0.01
 
 /** One run of an engine as its supervisor sees it: started or joined, watched until it serves, while it does, and ended. */
 export class WatchedRun {
@@ -69,11 +57,9 @@ export class WatchedRun {
   /** What there may be to end although nobody could join it. */
   private leftBehind: () => EngineRun | null = () => null
   private earlier: PhaseTimings | null = null
-  private canary: Canary = null
-  private listed = ''
+  private up: Up | null = null
   private life: LifeWatch | null = null
   private usedReady: number | null = null
-  private cpu: { ms: number; at: number } | null = null
   private ended: Promise<StopReceipt> | null = null
   private told = { phase: '', percent: 0 }
 
@@ -202,25 +188,30 @@ export class WatchedRun {
 
   async sleep(level: 1 | 2): Promise<void> {
     this.rest()
-    const problem = await fallAsleep(this.target(), level)
-    if (problem === null) this.options.tell({ type: 'slept' })
-    else
-      this.give(failed('sleep_failed', `It did not fall asleep: ${problem}.`, 'Set `sleep` to off.', { canHeal: true }))
+    const problem = await fallAsleep(this.up!.target, level)
+    if (problem === null) return this.options.tell({ type: 'slept' })
+    this.give(failed('sleep_failed', `It did not fall asleep: ${problem}.`, 'Set `sleep` to off.', { canHeal: true }))
   }
 
   async wake(level: 1 | 2): Promise<void> {
-    const problem = (await wakeUp(this.target(), level)) ?? (await this.firstToken())
-    if (problem === null) {
-      this.watchLife()
-      this.options.tell({ type: 'woke' })
-    } else this.give(failed('wake_failed', `It did not wake up: ${problem}.`, null, { canHeal: true }))
+    const up = this.up!
+    const problem = (await wakeUp(up.target, level)) ?? (await this.firstToken(up))
+    if (problem !== null)
+      return this.give(failed('wake_failed', `It did not wake up: ${problem}.`, null, { canHeal: true }))
+    this.watchLife(up)
+    this.options.tell({ type: 'woke' })
+  }
+
+  private async firstToken({ target }: Up): Promise<string | null> {
+    const warm = await warmUp(target, this.options.world.timing.warmUpMs)
+    return 'failed' in warm ? warm.failed : null
   }
 
   private begin(starting: Promise<EngineRun>): void {
     this.begun = starting.then(
       (run) => {
         this.run = run
-        if (!this.over.signal.aborted) void this.becomeReady()
+        if (!this.over.signal.aborted) void this.becomeReady(run)
         return run
       },
       (error: unknown) => {
@@ -288,99 +279,37 @@ export class WatchedRun {
     this.options.tell({ type: 'lost', at: performance.now(), failure })
   }
 
-  /** The demo engine serves names of its own. */
-  private asked(): Asked {
-    const { known, family } = this.run!
+  /** What it must list; null: the demo engine serves names of its own. */
+  private get wanted(): string | null {
     const { config, name } = this.options
     const isNamed = config.kind !== 'demo' && (config.served_name ?? config.model) !== null
-    return { port: known.port, key: known.key, family, model: isNamed ? servedName(config, name) : null }
+    return isNamed ? servedName(config, name) : null
   }
 
-  private target(): Target {
-    const asked = this.asked()
-    return { ...asked, model: asked.model ?? this.listed }
-  }
-
-  private async becomeReady(): Promise<void> {
+  private async becomeReady(run: EngineRun): Promise<void> {
     const { timing } = this.options.world
-    for (; !this.over.signal.aborted; await this.pause(timing.probeMs)) {
-      const failure = (await this.stalled()) ?? (await this.tryReady())
-      if (this.over.signal.aborted) return
-      if (failure !== null) return this.give(failure)
-      if (this.serving !== null) return this.served()
-      this.tellProgress()
-    }
+    const watch = new StartWatch({ run, log: this.log, model: this.wanted, timing })
+    const found = await watch.outcome(this.over.signal, () => this.tellProgress())
+    if (found === null) return
+    if ('failure' in found) return this.give(found.failure)
+    this.up = found
+    await this.serve(run, found)
+    if (this.over.signal.aborted) return
+    this.remember()
+    this.watchLife(found)
+    this.options.tell({ type: 'ready', at: performance.now() })
   }
 
-  /** null: not yet, or it serves. */
-  private async tryReady(): Promise<EngineFailure | null> {
-    const { port } = this.run!.known
-    if (!(await hasListener(port))) return this.deaf() ? this.deafFailure(port) : null
-    const asked = this.asked()
-    const found = await probeReady(asked)
-    if (found.is === 'not-yet') return null
-    if (found.is === 'foreign') return this.deaf() ? await this.stolen(port) : null
-    if (found.is === 'wrong-model') {
-      const fix = 'Set `served_name` to one of these, or `model` to what you want.'
-      const cause = `It serves ${found.models.join(', ') || 'no model'}, not ${asked.model ?? 'any'}.`
-      return failed('wrong_model', cause, fix)
-    }
-    this.listed = found.model
-    const problem = await this.firstToken()
-    if (problem !== null) return failed('warm_up', `It is up, but ${problem}.`, null, { canHeal: true })
-    await this.serve(found)
-    return null
-  }
-
-  /** It said that it is up, and should answer by now. */
-  private deaf(): boolean {
-    const { saidReadyAt } = this.log
-    return saidReadyAt !== null && performance.now() - saidReadyAt > this.options.world.timing.deafMs
-  }
-
-  private deafFailure(port: number): EngineFailure {
-    const cause = `It says that it is up, but nobody listens on port ${port}: somebody took it while it loaded.`
-    return failed('port_busy', cause, 'Start it again, or set another `port`.', { canHeal: true })
-  }
-
-  private async stolen(port: number): Promise<EngineFailure> {
-    const { pid, program } = await identifyHolder(port)
-    const who = pid === null ? 'another program' : `${program ?? 'a program'} (pid ${pid})`
-    return failed('port_busy', `While it loaded, ${who} took its port ${port}.`, 'End that, or set another `port`.')
-  }
-
-  private async firstToken(): Promise<string | null> {
-    const warm = await warmUp(this.target(), this.options.world.timing.warmUpMs)
-    if ('failed' in warm) return warm.failed
-    this.canary = warm.canary
-    return null
-  }
-
-  private async serve({ models, contextLength }: Extract<Readiness, { is: 'up' }>): Promise<void> {
+  private async serve({ known }: EngineRun, { target, models, contextLength }: Up): Promise<void> {
     const { config, world } = this.options
-    const target = this.target()
     const prefillRate = config.kind === 'vllm' ? await measurePrefill(target, contextLength) : null
     this.usedReady = await usedOf(world.gpu)
-    if (this.over.signal.aborted) return
-    const { about } = this.run!.known
-    this.serving = {
-      url: `http://127.0.0.1:${target.port}`,
-      key: target.key,
-      kind: config.kind,
-      model: target.model,
-      models,
-      contextLength,
-      maxSequences: about.maxSequences,
-      kvTokens: this.log.progress.facts.kvTokens ?? null,
-      prefillRate,
-      schedulesByPriority: about.schedulesByPriority,
-    }
-  }
-
-  private served(): void {
-    this.remember()
-    this.watchLife()
-    this.options.tell({ type: 'ready', at: performance.now() })
+    const { maxSequences, schedulesByPriority } = known.about
+    const kvTokens = this.log.progress.facts.kvTokens ?? null
+    const { port, key, model } = target
+    const url = `http://127.0.0.1:${port}`
+    const told = { kvTokens, contextLength, prefillRate, maxSequences, schedulesByPriority }
+    this.serving = { url, key, kind: config.kind, model, models, ...told }
   }
 
   /** What this start teaches the next one. One that was joined half-way teaches nothing. */
@@ -406,11 +335,11 @@ export class WatchedRun {
     return { model: config.model ?? name, flagsHash: configHash({ ...config, port: 0 }), gpu: gpuNames }
   }
 
-  private watchLife(): void {
+  private watchLife({ target, canary }: Up): void {
     const { config, world, host, tell } = this.options
     this.life = new LifeWatch({
-      target: this.target(),
-      canary: this.canary,
+      target,
+      canary,
       kind: config.kind,
       idleMs: config.idle_unload_minutes > 0 ? config.idle_unload_minutes * 60_000 : null,
       timing: world.timing,
@@ -429,23 +358,6 @@ export class WatchedRun {
     })
   }
 
-  /** Neither a line nor processor time for long, or no line for very long. A start that moves has all the time. */
-  private async stalled(): Promise<EngineFailure | null> {
-    const { stallMs, muteMs } = this.options.world.timing
-    const now = performance.now()
-    const muteForMs = now - this.log.spokeAt
-    if (muteForMs < stallMs / 2) {
-      this.cpu = null
-      return null
-    }
-    const cpuMs = livingFamily(this.run!.family, false).reduce((sum, one) => sum + one.cpuMs, 0)
-    this.cpu ??= { ms: cpuMs, at: now }
-    const works = cpuMs - this.cpu.ms > ACTIVE_SHARE * (now - this.cpu.at)
-    if (muteForMs < stallMs || (works && muteForMs < muteMs)) return null
-    const cause = `It has made no progress for ${Math.round(muteForMs / 1000)} s, in the phase "${this.log.progress.phase}".`
-    return failed('stalled', cause, 'See its log.', { canHeal: true, lines: this.log.lines.slice(-12) })
-  }
-
   private async stop(): Promise<StopReceipt> {
     const run = (await this.begun) ?? this.leftBehind()
     const { world, host, onAwait } = this.options
@@ -461,9 +373,5 @@ export class WatchedRun {
       timing: world.timing,
       onAwait,
     })
-  }
-
-  private async pause(ms: number): Promise<void> {
-    await pause(ms, undefined, { signal: this.over.signal }).catch(() => undefined)
   }
 }

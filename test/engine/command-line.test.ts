@@ -1,15 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import {
-  type CommandFacts,
-  cleanEnvironment,
-  configHash,
-  engineCommand,
-  memoryShare,
-  optionsInHelp,
-  reservedOptions,
-  unknownOptions,
-} from '../../src/engine/command-line.ts'
+import { configHash, engineCommand, memoryShare } from '../../src/engine/command-line.ts'
+import type { CommandFacts } from '../../src/engine/engine-command.ts'
+import { cleanEnvironment } from '../../src/engine/engine-environment.ts'
+import { optionsInHelp, reservedOptions, unknownOptions } from '../../src/engine/engine-options.ts'
 import type { EngineConfig, Launch } from '../../src/engine/launch.ts'
 import { configSchema } from '../../src/protocol/config.ts'
 
