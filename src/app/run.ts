@@ -5,6 +5,7 @@ import { lexoraPaths } from '../config/paths.ts'
 import { startRefusal } from '../config/warnings.ts'
 import { GpuMonitor } from '../engine/gpu-monitor.ts'
 import type { Config, ResolvedBackend } from '../protocol/config.ts'
+import type { EngineView } from '../protocol/engine.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
 import { clientUrl, localUrl } from './address.ts'
@@ -201,16 +202,24 @@ function banner(app: App, { demo, keyNeeded }: { demo: boolean; keyNeeded: boole
   const chat = models.find((model) => !/embed|rerank/i.test(model)) ?? models[0]
   const key = keyNeeded ? " -H 'authorization: Bearer YOUR_KEY'" : ''
   const body = JSON.stringify({ model: chat ?? 'MODEL', messages: [{ role: 'user', content: 'Hello' }] })
+  const engines = app.engines?.views().map(engineSaid) ?? []
   const lines = [
     '',
     'Lexora is ready.',
     `  Address   ${url}`,
     `  Models    ${models.slice(0, 8).join(', ') || 'none yet: no backend answers'}${demo ? '   (demo engine; no model is connected yet)' : ''}`,
+    ...engines.map((text, i) => `  ${i === 0 ? 'Engines ' : '        '}  ${text}`),
     `  Try it    curl ${url}/chat/completions -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`,
     '  Stop      Ctrl+C',
     '',
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** Where an engine stands as Lexora begins, and what it waits for. */
+function engineSaid({ name, model, state, onDemand }: EngineView): string {
+  const waits = onDemand ? 'its first request starts it' : `lexora start ${name}`
+  return `${name} (${model}): ${state.is === 'stopped' ? `stopped; ${waits}` : state.is}`
 }
 
 async function portTaken({ port, message }: PortTakenError): Promise<string> {

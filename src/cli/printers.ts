@@ -39,14 +39,14 @@ function stopLines(view: EngineView, look: Look): string[] {
 
 /** The end of a stop that was waited for: what came back. */
 export function stoppedLines({ name, model, receipt, onDemand }: EngineView, ran: boolean, look: Look): string[] {
-  const words = ran && receipt !== null ? receiptWords(receipt) : ['nothing ran']
-  return [
-    line(look, `${plain(name)}: stopped; ${words[0]}`),
-    ...words.slice(1).map((text) => line(look, ['warn', `  ${text}`])),
-    ...(onDemand
-      ? [line(look, ['dim', `  A request for ${plain(model ?? name)} starts it; to keep it off: lexora free-gpu`])]
-      : []),
-  ]
+  if (!ran || receipt === null) return [line(look, `${plain(name)}: stopped; nothing ran`)]
+  const again = `  A request for ${plain(model ?? name)} starts it; to keep it off: lexora free-gpu`
+  return [...receiptLines(name, receipt, look), ...(onDemand ? [line(look, ['dim', again])] : [])]
+}
+
+function receiptLines(name: string, receipt: StopReceipt, look: Look): string[] {
+  const [first, ...odd] = receiptWords(receipt)
+  return [line(look, `${plain(name)}: stopped; ${first}`), ...odd.map((text) => line(look, ['warn', `  ${text}`]))]
 }
 
 function engineTable(engines: readonly EngineView[], look: Look): string[] {
@@ -88,13 +88,11 @@ function troubleLines({ name, state, lastFailure, warnings }: EngineView, look: 
 function freedLines(freed: readonly { engine: string; receipt: StopReceipt | null }[], look: Look): string[] {
   if (freed.length === 0) return ['No engine ran; nothing of ours holds memory.']
   return [
-    ...freed.flatMap(({ engine, receipt }) => {
-      const words = receipt === null ? ['it held nothing'] : receiptWords(receipt)
-      return [
-        line(look, `${plain(engine)}: stopped; ${words[0]}`),
-        ...words.slice(1).map((text) => line(look, ['warn', `  ${text}`])),
-      ]
-    }),
+    ...freed.flatMap(({ engine, receipt }) =>
+      receipt === null
+        ? [line(look, `${plain(engine)}: stopped; it held nothing`)]
+        : receiptLines(engine, receipt, look),
+    ),
     'Requests do not start them again until you do: lexora start',
   ]
 }

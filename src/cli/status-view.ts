@@ -1,4 +1,4 @@
-import type { EngineFailure } from '../protocol/engine.ts'
+import { type EngineFailure, type EngineView, isServing } from '../protocol/engine.ts'
 import type { AppSnapshot, BackendReport, GpuReport, GpuView, QueueView, UserView } from '../protocol/snapshot.ts'
 import { engineWords, failureOf } from './engine-words.ts'
 import { bytes, type Column, cells, count, cut, duration, millis, plain, table } from './format.ts'
@@ -106,7 +106,7 @@ export function gpuLines(gpus: readonly GpuView[], { width, paint }: Look): stri
   return [paint('dim', head), ...body]
 }
 
-function backendLines({ backends, queues }: AppSnapshot, look: Look): string[] {
+function backendLines({ backends, queues, engines }: AppSnapshot, look: Look): string[] {
   if (backends.length === 0) return []
   const columns: Column[] = [
     { title: 'BACKEND' },
@@ -121,7 +121,7 @@ function backendLines({ backends, queues }: AppSnapshot, look: Look): string[] {
     const queue = queues.find((one) => one.backend === backend.name)
     return [
       plain(backend.name),
-      stateOf(backend),
+      stateOf(backend, engines),
       count(backend.inFlight),
       limitOf(queue),
       count(queue === undefined ? 0 : sumDepth([queue]).waiting),
@@ -132,7 +132,10 @@ function backendLines({ backends, queues }: AppSnapshot, look: Look): string[] {
   return section(columns, rows, look)
 }
 
-function stateOf({ status, breaker }: BackendReport): string {
+/** An engine's backend is as good as its engine: what its last probe said counts while that serves. */
+function stateOf({ name, status, breaker }: BackendReport, engines: readonly EngineView[]): string {
+  const engine = engines.find((one) => one.name === name)
+  if (engine !== undefined && !isServing(engine.state)) return engine.state.is
   return breaker === 'closed' ? status : `${status}, breaker ${breaker}`
 }
 

@@ -1,45 +1,14 @@
 /** The program as it is started by hand: its run file, and the commands beside it. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
-import { startFake, until } from '../support/app.ts'
-
-const PROGRAM = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
-
-type Run = { child: ChildProcess; out: () => string; ended: Promise<number | null> }
-
-function lexora(home: string, argv: string[], env: Record<string, string> = {}): Run {
-  const child = spawn(process.execPath, [PROGRAM, ...argv], {
-    cwd: home,
-    env: { PATH: process.env['PATH'], LEXORA_HOME: home, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let out = ''
-  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (text: Buffer) => (out += text.toString()))
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return { child, out: () => out, ended }
-}
-
-function aHome(): string {
-  const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
-  onTestFinished(() => rmSync(home, { recursive: true, force: true }))
-  return home
-}
+import { expect, test } from 'vitest'
+import { startFake } from '../support/app.ts'
+import { aHome, lexora, type Run, waitFor } from './program.ts'
 
 async function serve(home: string): Promise<Run> {
   const { url } = await startFake()
   const run = lexora(home, ['--no-ui', '--port', '0', '--log-format', 'json'], { LEXORA_VLLM__URL: url })
-  await until(
-    () => run.out().includes('"msg":"ready"') || run.child.exitCode !== null,
-    () => run.out(),
-  )
+  await waitFor('it serves', () => run.out().includes('"msg":"ready"') || run.child.exitCode !== null, run.out)
   return run
 }
 
@@ -90,7 +59,7 @@ test('Ctrl-C ends a watch, not the server', async () => {
   const home = aHome()
   const server = await serve(home)
   const watching = lexora(home, ['status', '--watch'])
-  await until(() => watching.out().includes('serving'))
+  await waitFor('it watches', () => watching.out().includes('serving'), watching.out)
   watching.child.kill('SIGINT')
   expect(await watching.ended).toBe(0)
   expect([server.child.exitCode, (await status(home)).code]).toEqual([null, 0])
