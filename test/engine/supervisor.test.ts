@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { test as base, describe, expect } from 'vitest'
 import { getJson, postJson } from '../../src/engine/http.ts'
 import { readRecords } from '../../src/engine/record.ts'
+import { START_PHASES } from '../../src/policy/engine-log.ts'
 import { aGpu } from '../support/fake-vllm/process/host.ts'
 import { aServer, kill, until } from './given.ts'
 import { Rig, type RigOptions } from './rig.ts'
@@ -35,7 +36,7 @@ describe('a start', () => {
   test.concurrent('goes through the phases that its log tells, and ends when it answers with a token', async ({
     given,
   }) => {
-    const rig = given()
+    const rig = given({ host: { vllm: { timeScale: 0.02 } } })
     const { engine, states } = rig
     const phases: string[] = []
     const watch = engine.until((state) => {
@@ -45,7 +46,9 @@ describe('a start', () => {
     engine.start()
     await watch
     expect(states).toEqual(['preflight', 'starting', 'ready'])
-    expect(phases).toEqual(expect.arrayContaining(['loading weights', 'capturing graphs']))
+    // On a busy machine several lines come at once, and a short phase is over before it is seen.
+    expect(phases).toEqual(START_PHASES.filter((phase) => phases.includes(phase)))
+    expect(phases).toContain('loading weights')
     expect(rig.serving).toMatchObject({
       url: `http://127.0.0.1:${rig.port}`,
       model: 'qwen3-8b',
