@@ -31,6 +31,8 @@ export async function main(
         await run(asked.options, {
           ...base,
           ...signals(),
+          // A promise that nobody waited for must not take everybody's requests with it.
+          onFault: (tell) => void process.on('unhandledRejection', tell),
           isTerminal: process.stdout.isTTY,
           demoEntry: fileURLToPath(demoEntry),
           guardEntry: fileURLToPath(guardEntry),

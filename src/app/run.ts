@@ -30,6 +30,8 @@ export type World = {
   /** Resolves when asked to stop (SIGTERM, SIGINT); a second ask aborts `hurry`. */
   stopped: Promise<void>
   hurry: AbortSignal
+  /** Hands over what failed where nobody was waiting. */
+  onFault: (tell: (error: unknown) => void) => void
   demoEntry: string
   /** The program that stands between Lexora and its engines. */
   guardEntry: string
@@ -53,6 +55,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const runFile = new RunFile(paths.runFile)
   const log = openLog(loaded, resolved.backends, runFile.token, world)
   for (const note of [...loaded.notes, ...resolved.notes]) log.warn(note)
+  world.onFault((error) => log.error('fault', { error: error instanceof Error ? error.stack : String(error) }))
   const demo = options.engine === 'demo' || (!resolved.configured && options.engine !== 'none')
   const configs = engineConfigs(config.engines, options.engine)
   if (configs === null) {
