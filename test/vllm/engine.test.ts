@@ -209,6 +209,40 @@ describeWithVllm('a real vLLM that Lexora starts', (vllm) => {
       START_MS,
     )
 
+    const guard = (): number => {
+      const folder = join(lexora.home, 'engines')
+      const [file] = readdirSync(folder).filter((name) => name.endsWith('.json'))
+      return (JSON.parse(readFileSync(join(folder, file!), 'utf8')) as { guard: { pid: number } }).guard.pid
+    }
+
+    test.each<[who: string, signal: NodeJS.Signals, victim: () => Promise<number>]>([
+      ['guard', 'SIGKILL', async () => guard()],
+      ['API server', 'SIGTERM', async () => (await lexora.engine()).pid!],
+      ['EngineCore', 'SIGTERM', core],
+    ])(
+      'the %s gets %s while nothing runs: a new one takes its place, and nothing of the old one is left',
+      async (_who, signal, victim) => {
+        const { pid } = await lexora.engine()
+        const family = familyOf(pid!)
+        process.kill(await victim(), signal)
+        await vi.waitFor(async () => expect((await lexora.engine()).state.is).not.toMatch(/ready|busy/), {
+          timeout: 30_000,
+        })
+        await lexora.reaches('ready')
+        expect((await lexora.engine()).pid).not.toBe(pid)
+        expect(family.filter((one) => isAlive(one.pid))).toEqual([])
+      },
+      START_MS,
+    )
+
+    test('a guard that stands still for a while changes nothing', async () => {
+      const { pid } = await lexora.engine()
+      process.kill(guard(), 'SIGSTOP')
+      expect((await post(lexora.base, CHAT, chat(8, {}))).status).toBe(200)
+      process.kill(guard(), 'SIGCONT')
+      expect((await lexora.engine()).pid).toBe(pid)
+    })
+
     test(
       'a Lexora that was killed and started again goes on with the same engine',
       async () => {
