@@ -42,6 +42,7 @@ export class Metrics {
   private readonly fallbacks: CounterTally
   private readonly rateLimited: CounterTally
   private readonly cells = new Map<string, Cells>()
+  private readonly waits = new Map<string, HistogramCell>()
   /** Most requests are like the one before. */
   private last = {
     endpoint: '',
@@ -97,7 +98,7 @@ export class Metrics {
     cells.duration.observe(outcome.latencyMs / 1000)
     if (outcome.ttftMs !== null) cells.ttft.observe(outcome.ttftMs / 1000)
     this.overhead.observe(Math.max(0, outcome.latencyMs - outcome.awayMs - outcome.queueMs) / 1000)
-    if (outcome.band !== null) this.queueWait.cell({ band: outcome.band }).observe(outcome.queueMs / 1000)
+    if (outcome.band !== null) this.waitCell(outcome.band).observe(outcome.queueMs / 1000)
     if (outcome.usage !== null) {
       const perToken = interTokenMs(outcome)
       if (perToken !== null) cells.interToken.observe(perToken / 1000)
@@ -113,6 +114,15 @@ export class Metrics {
   /** The text exposition. */
   async expose(): Promise<string> {
     return await this.registry.metrics()
+  }
+
+  private waitCell(band: string): HistogramCell {
+    let cell = this.waits.get(band)
+    if (cell === undefined) {
+      cell = this.queueWait.cell({ band })
+      this.waits.set(band, cell)
+    }
+    return cell
   }
 
   private cellsFor({ endpoint, model, backend, outcome }: Outcome): Cells {
