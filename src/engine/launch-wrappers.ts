@@ -61,7 +61,7 @@ function dockerEnvironment(own: CommandFacts['env']): Record<string, string> {
 const IN_WSL = 'exec setsid --wait sh -c \'echo $$ > "$1"; shift; exec "$@"\' sh "$@"'
 const TERMINATE_IN_WSL = 'kill -TERM "$(cat "$1")"'
 // In this spelling every shell takes a group.
-const KILL_IN_WSL = 'kill -s KILL -- "-$(cat "$1")"'
+const KILL_IN_WSL = 'kill -s KILL -- "-$(cat "$1")"; rm -f "$1"'
 
 /** vLLM inside the Windows Subsystem for Linux; untested on a real one. */
 export function wslCommand(
