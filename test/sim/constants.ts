@@ -34,6 +34,7 @@ export const CONSTANTS = {
     chat: { prompt: { median: 500, sigma: 0.8, cap: NO_CAP }, answer: { median: 180, sigma: 0.8, cap: 1500 } },
     agent: { prompt: { median: 3000, sigma: 0.7, cap: NO_CAP }, answer: { median: 200, sigma: 0.7, cap: 1500 } },
     batch: { prompt: { median: 1200, sigma: 0.6, cap: NO_CAP }, answer: { median: 500, sigma: 0.5, cap: 2000 } },
+    longAnswer: { prompt: { median: 500, sigma: 0.8, cap: 4000 }, answer: { median: 3000, sigma: 0.3, cap: 6000 } },
     longAgent: { prompt: { median: 5000, sigma: 0.5, cap: NO_CAP }, answer: { median: 250, sigma: 0.7, cap: 1500 } },
   },
   mixes: {

@@ -213,6 +213,7 @@ function nextJob(talk: Talk, { opening, message }: Setting, user: string, now: n
     answer: talk.chance.length(answer),
     maxTokens: answer.cap,
     arrivedAt: now,
+    predictedWaitMs: null,
     dispatchedAt: Number.NaN,
     firstTokenAt: Number.NaN,
     endedAt: Number.NaN,

@@ -21,7 +21,7 @@ export type Sequence = {
 /**
  * A vLLM as scheduling.md 9 models it: running first in list order, a token or a prefill chunk each; then waiting ones
  * while sequences, chunk budget and whole-prompt KV fit; none in a step with preemption; the last running is the
- * victim and is recomputed; 16-token blocks; no prefix cache.
+ * victim (by priority: the last of the least important) and is recomputed; 16-token blocks; no prefix cache but `lookUp`.
  */
 export class Engine {
   readonly model: EngineModel
@@ -67,14 +67,15 @@ export class Engine {
     let budget = this.#flags.batchedTokens
     let preempted = false
     this.#scheduled = []
-    for (let i = 0; i < this.#running.length && budget > 0; i++) {
-      const sequence = this.#running[i]!
+    for (const sequence of [...this.#running]) {
+      // Without blocks it is a victim by now.
+      if (budget <= 0 || sequence.blocks === 0) continue
       const tokens = this.#chunk(sequence, budget)
-      while (!this.#grow(sequence, tokens)) {
+      while (sequence.blocks > 0 && !this.#grow(sequence, tokens)) {
         preempted = true
-        if (this.#preemptLast() === sequence) break
+        this.#preemptLast()
       }
-      if (i >= this.#running.length) break
+      if (sequence.blocks === 0) continue
       this.#schedule(sequence, tokens)
       budget -= tokens
     }
@@ -129,16 +130,24 @@ export class Engine {
     return true
   }
 
-  #preemptLast(): Sequence {
-    const victim = this.#running.pop()!
+  #victimAt(): number {
+    let last = this.#running.length - 1
+    if (!this.#byPriority) return last
+    for (let i = last - 1; i >= 0; i--) if (this.#running[i]!.priority > this.#running[last]!.priority) last = i
+    return last
+  }
+
+  #preemptLast(): void {
+    const victim = this.#running.splice(this.#victimAt(), 1)[0]!
     const at = this.#scheduled.findIndex(({ sequence }) => sequence === victim)
     if (at !== -1) this.#scheduled.splice(at, 1)
     this.#freeBlocks += victim.blocks
     victim.blocks = 0
     victim.computed = 0
     this.preemptions++
-    this.#waiting.unshift(victim)
-    return victim
+    // First of those of its own priority.
+    const before = this.#byPriority ? this.#waiting.findIndex(({ priority }) => priority >= victim.priority) : 0
+    this.#waiting.splice(before === -1 ? this.#waiting.length : before, 0, victim)
   }
 
   #finish(sequence: Sequence): void {

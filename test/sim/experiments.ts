@@ -1,5 +1,8 @@
+import { chaos } from './chaos.ts'
 import { fairness, starvation } from './fairness.ts'
 import type { Experiment } from './figures.ts'
+import { longAnswers } from './long-answers.ts'
+import { misjudged } from './misjudged.ts'
 import { highFirst, losers } from './overload.ts'
 import { routing } from './routing.ts'
 import { throughput } from './throughput.ts'
@@ -10,8 +13,11 @@ export const EXPERIMENTS: readonly Experiment[] = [
   losers,
   throughput,
   highFirst,
+  longAnswers,
   starvation,
   fairness,
+  misjudged,
   tokenLimits,
   routing,
+  chaos,
 ]

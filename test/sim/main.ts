@@ -33,8 +33,9 @@ for (const experiment of EXPERIMENTS) {
   console.log(`       ${((performance.now() - from) / 1000).toFixed(1)} s`)
 }
 const missed = results.filter(({ met }) => !met)
+const judged = results.filter(({ target }) => target !== null)
 console.log(
-  `\n${results.length - missed.length} met, ${missed.length} missed, ${((performance.now() - started) / 1000).toFixed(0)} s`,
+  `\n${judged.length - missed.length} met, ${missed.length} missed, ${results.length - judged.length} told, ${((performance.now() - started) / 1000).toFixed(0)} s`,
 )
 if (values.json !== undefined) {
   const report = { constants: constantsHash(), seed, quick: values.quick, figures: results }

@@ -25,6 +25,9 @@ const SENDERS: Sender[] = [
 /** Until the queues are full. */
 const WARM_UP_MS = 60_000
 
+/** Shorter waits are not worth a prediction. */
+const TOLD_FROM_MS = 500
+
 const MODEL: EngineModel = CONSTANTS.models['8B']
 
 export function lexoraFor(
@@ -81,6 +84,8 @@ export type Outcome = {
   highLost: number
   lightWait: number[]
   lowShare: number
+  /** What was predicted, of what it became, for those that waited for long enough to tell. */
+  predicted: Record<'normal' | 'low', number[]>
 }
 
 export function overload(name: keyof typeof SETTINGS, seeds: readonly number[], ms: number): Outcome {
@@ -92,6 +97,7 @@ export function overload(name: keyof typeof SETTINGS, seeds: readonly number[], 
     highLost: 0,
     lightWait: [],
     lowShare: 0,
+    predicted: { normal: [], low: [] },
   }
   let highs = 0
   for (const seed of seeds) {
@@ -103,6 +109,11 @@ export function overload(name: keyof typeof SETTINGS, seeds: readonly number[], 
     for (const job of high) addHigh(all, job, ms)
     const light = jobs.filter(({ user, arrivedAt }) => user.startsWith('light') && arrivedAt < ms - TTL_MS.normal)
     for (const job of light) all.lightWait.push(job.lost ? TTL_MS.normal : (job.dispatchedAt || ms) - job.arrivedAt)
+    for (const band of ['normal', 'low'] as const) {
+      const waited = jobs.filter((job) => job.band === band && job.dispatchedAt - job.arrivedAt >= TOLD_FROM_MS)
+      for (const { predictedWaitMs, dispatchedAt, arrivedAt } of waited)
+        if (predictedWaitMs !== null) all.predicted[band].push(predictedWaitMs / (dispatchedAt - arrivedAt))
+    }
     all.lowShare += lowShareOf(jobs.filter(({ endedAt }) => endedAt > WARM_UP_MS)) / seeds.length
   }
   all.highServed /= highs
@@ -128,6 +139,10 @@ export function lowShareOf(jobs: readonly Job[]): number {
     if (job.band === 'low') low += cost
   }
   return low / total
+}
+
+function withinFactor2(ratios: readonly number[]): number {
+  return ratios.filter((ratio) => ratio >= 0.5 && ratio <= 2).length / ratios.length
 }
 
 const seconds = (values: readonly number[], share: number): number => quantile(values, share) / 1000
@@ -177,6 +192,8 @@ export const highFirst: Experiment = {
       figure('light normal users wait p50 (found 0.8)', seconds(ours.lightWait, 0.5), null),
       figure('light normal users wait p99 (found 8.2)', seconds(ours.lightWait, 0.99), null),
       figure('low gets, of 0.05 (P1.3)', ours.lowShare, atLeast(0.035), ''),
+      figure('waits predicted within a factor 2, normal (found 0.74)', withinFactor2(ours.predicted.normal), null, ''),
+      figure('waits predicted within a factor 2, low (found 0.92)', withinFactor2(ours.predicted.low), null, ''),
       figure('default flags: high wait p50 (found 0.047)', seconds(defaults.highWait, 0.5), null),
       figure('default flags: high wait p99 (found 0.41)', seconds(defaults.highWait, 0.99), null),
     ]

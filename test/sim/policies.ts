@@ -19,6 +19,8 @@ export type Job = {
   answer: number
   maxTokens: number
   arrivedAt: number
+  /** How long it would wait, as predicted on arrival; null: nothing was known. */
+  predictedWaitMs: number | null
   dispatchedAt: number
   firstTokenAt: number
   endedAt: number
@@ -69,6 +71,7 @@ export class Lexora implements SimPolicy {
     const { mean } = this.#lengthsOf(job)
     const cost = weightedCost(job.promptEstimate, Math.min(mean, job.maxTokens))
     const { user, app } = this.#fifoUsers ? { user: '', app: '' } : job
+    job.predictedWaitMs = this.queue.predictWaitMs({ ...job, user, app }, now)
     const deadline = this.#patient ? Infinity : now + TTL_MS[job.band]
     const result = this.queue.enqueue(
       { value: job, band: job.band, user, app, weight: job.weight, cost, bytes: job.prompt * 4, deadline },

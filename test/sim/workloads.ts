@@ -28,6 +28,7 @@ export function aJob(sender: Omit<Sender, 'perSecond'>, model: EngineModel, chan
     answer: chance.length(answer),
     maxTokens: answer.cap,
     arrivedAt: now,
+    predictedWaitMs: null,
     dispatchedAt: Number.NaN,
     firstTokenAt: Number.NaN,
     endedAt: Number.NaN,
