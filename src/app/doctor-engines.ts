@@ -52,7 +52,11 @@ async function checkEngine(name: string, config: EngineConfig, given: Given): Pr
     // One look: what another program gives back in a moment is not waited for.
     signal: AbortSignal.abort(),
   })
-  if ('value' in report) return [...checks, ok(about, `It can start: port ${report.value.port} and memory are free.`)]
+  if ('value' in report) {
+    const { port, warnings } = report.value
+    checks.push(ok(about, `It can start: port ${port} and memory are free.`))
+    return [...checks, ...warnings.map((text) => warn(about, text, null))]
+  }
   const { unfit } = report
   if (unfit.as !== 'foreign') return [...checks, failed(about, unfit.failure)]
   const { port, program, pid, models } = unfit.holder
