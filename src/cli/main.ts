@@ -46,9 +46,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     platform: process.platform,
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    terminal: () => (stdout.isTTY ? { columns: stdout.columns, rows: stdout.rows } : null),
+    // A pseudo-terminal that nobody gave a size has none, and says 0.
+    terminal: () => (stdout.isTTY ? { columns: stdout.columns || 80, rows: stdout.rows || 24 } : null),
     colour: stdout.isTTY && env['NO_COLOR'] === undefined,
-    errColumns: () => (stderr.isTTY ? stderr.columns : null),
+    errColumns: () => (stderr.isTTY ? stderr.columns || 80 : null),
     untilStopped: () => {
       const stopped = new AbortController()
       const stop = (): void => stopped.abort()

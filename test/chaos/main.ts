@@ -32,6 +32,13 @@ const app = new App({
   engines: { configs: { main: rig.config }, world: rig.world },
 })
 const began = performance.now()
+let isAskedToStop = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // After the round, so that nothing of it is left.
+  process.once(signal, () => {
+    isAskedToStop = true
+  })
+}
 try {
   await app.start()
   const rounds = await runRounds({ app, port: app.addresses[0]!.port, host: rig.host, model: MODEL })
@@ -48,7 +55,7 @@ async function runRounds(arena: Arena): Promise<KillRound[]> {
   engines.start(engine)
   await engine.until(isServing)
   const rounds: KillRound[] = []
-  while (rounds.length < kills && performance.now() - began < LONGEST_MS) {
+  while (rounds.length < kills && !isAskedToStop && performance.now() - began < LONGEST_MS) {
     if (rounds.length > 0 && rounds.length % KILLS_AFRESH === 0) await startAfresh(arena)
     const round = await killRound(arena, VICTIMS[rounds.length % VICTIMS.length]!, streams)
     rounds.push(round)
