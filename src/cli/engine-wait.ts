@@ -2,6 +2,7 @@ import { type AdminTarget, watchSnapshots } from '../app/admin-client.ts'
 import { EXIT, exitOfFailure } from '../app/exit-codes.ts'
 import type { CommandName } from '../protocol/commands.ts'
 import { type EngineState, type EngineView, isComing, isServing } from '../protocol/engine.ts'
+import type { AppSnapshot } from '../protocol/snapshot.ts'
 
 type Goal = 'start' | 'stop'
 
@@ -41,8 +42,12 @@ export async function waitForEngine(
   look(first)
   const signals = [over.signal, ...(timeoutMs === null ? [] : [AbortSignal.timeout(timeoutMs)])]
   const ended = AbortSignal.any(signals)
-  if (!ended.aborted) {
-    await watchSnapshots(target, ({ engines }) => look(engines.find(({ name }) => name === first.name)), ended)
+  const onSnapshot = ({ engines }: AppSnapshot): void => look(engines.find(({ name }) => name === first.name))
+  try {
+    if (!ended.aborted) await watchSnapshots(target, onSnapshot, ended)
+  } catch (error) {
+    // The end of the wait may come before the first answer; what is no end of ours is told.
+    if (!ended.aborted) throw error
   }
   if (over.signal.aborted && isKnown) return { is: 'done', view, ran }
   return ended.aborted && isKnown ? { is: 'late', view, ran } : { is: 'gone' }

@@ -7,14 +7,17 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
 
-/** `0.4 s`, `12 s`, `2m 5s`; `-` for what is not known. */
+/** `0.4 s`, `12 s`, `2m 5s`, `2h 30m`, `3d 4h`; `-` for what is not known. */
 export function duration(ms: number | null): string {
   if (ms === null) return '-'
   if (ms < 995) return `${(ms / 1000).toFixed(ms < 95 ? 2 : 1)} s`
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`
   if (ms < 59_500) return `${Math.round(ms / 1000)} s`
   const seconds = Math.round(ms / 1000)
-  return `${Math.floor(seconds / 60)}m ${seconds % 60}s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes}m ${seconds % 60}s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 24 ? `${hours}h ${minutes % 60}m` : `${Math.floor(hours / 24)}d ${hours % 24}h`
 }
 
 export function millis(ms: number | null): string {
