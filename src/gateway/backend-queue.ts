@@ -5,7 +5,7 @@ import type { MetricsAlarm } from '../policy/engine-sense.ts'
 import { FairQueue, type QueueFull, weightedCost } from '../policy/fair-queue.ts'
 import type { Waiter } from '../policy/flows.ts'
 import { type GateSettings, type GateState, type Load, type Permit, PermitGate } from '../policy/permit-gate.ts'
-import { PrefixIndex } from '../policy/prefix-index.ts'
+import { BLOCK_BYTES, PrefixIndex } from '../policy/prefix-index.ts'
 import { type Bucket, newBucket, perMinute, type Rate, take, waitFor } from '../policy/token-bucket.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import type { QueueView, WaiterView } from '../protocol/snapshot.ts'
@@ -70,8 +70,7 @@ const FIRST_BYTES_PER_TOKEN = 230
 
 /** How much a prefix cache holds, where its size is not told. [D] */
 const GUESSED_KV_TOKENS = 100_000
-/** As many entries as the engine has blocks (scheduling.md 3.2), vLLM's being of 16 tokens. */
-const ENGINE_BLOCK_TOKENS = 16
+const TEXT_BYTES_PER_TOKEN = 4
 
 /** Where nothing is known of a server, it is taken to run a few at once (llama-server, Ollama) or many (a cloud). */
 const LIMIT_OF: Partial<Record<Backend['options']['type'], number>> = { ollama: 4, llamacpp: 4, dummy: 10_000 }
@@ -139,7 +138,8 @@ export class BackendQueue {
 
   /** Which beginnings its engine's prefix cache probably holds. */
   get prefixes(): PrefixIndex {
-    this.index ??= new PrefixIndex((this.gate.state(0).kvTokens ?? GUESSED_KV_TOKENS) / ENGINE_BLOCK_TOKENS)
+    const tokens = this.gate.state(0).kvTokens ?? GUESSED_KV_TOKENS
+    this.index ??= new PrefixIndex((tokens * TEXT_BYTES_PER_TOKEN) / BLOCK_BYTES)
     return this.index
   }
 

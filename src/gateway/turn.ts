@@ -1,7 +1,7 @@
 import type { EngineStanding } from '../backends/engine-handle.ts'
 import type { Band } from '../policy/band-shares.ts'
 import { type BackendLoad, chooseBackend } from '../policy/choose-backend.ts'
-import { BLOCK_BYTES, blockHashes, textHash } from '../policy/prefix-index.ts'
+import { BLOCK_BYTES, blockHashes, type PrefixIndex, textHash } from '../policy/prefix-index.ts'
 import type { Candidate } from '../policy/route.ts'
 import type { Problem } from '../protocol/errors.ts'
 import type { Usage } from '../wire/usage.ts'
@@ -47,6 +47,8 @@ export class Turn implements PermitSink {
   private ticket: Ticket | null = null
   /** Of the conversation's beginning; made once, where anybody needs them. */
   private hashes: Uint32Array | null = null
+  /** Where they are held, and how many of them were thought to be there already. */
+  private held: { index: PrefixIndex; claimed: number } | null = null
 
   constructor(queues: Queues, facts: TurnFacts, owner: TurnOwner) {
     this.queues = queues
@@ -103,7 +105,7 @@ export class Turn implements PermitSink {
 
   onPermit(ticket: Ticket, waitedMs: number): void {
     this.ticket = ticket
-    if (this.hashes !== null) ticket.queue.prefixes.record(this.hashes)
+    if (this.hashes !== null) this.hold(ticket.queue.prefixes, this.hashes)
     this.owner.onTurn(waitedMs)
   }
 
@@ -125,7 +127,28 @@ export class Turn implements PermitSink {
     const { ticket } = this
     if (ticket === null) return
     this.ticket = null
+    this.letGo(usage)
     ticket.queue.leave(ticket, usage, ran, aborted, now)
+  }
+
+  /** The conversation goes into the engine's cache now. */
+  private hold(index: PrefixIndex, hashes: Uint32Array): void {
+    this.held = { index, claimed: index.known(this.blocksOf(hashes)) }
+    index.hold(hashes)
+  }
+
+  private letGo(usage: Usage | null): void {
+    const { held, hashes } = this
+    if (held === null || hashes === null) return
+    this.held = null
+    held.index.free(hashes)
+    if (usage?.cached == null || usage.prompt === null || usage.prompt === 0) return
+    held.index.learn(held.claimed, Math.floor((usage.cached / usage.prompt) * this.blocksOf(hashes).length))
+  }
+
+  /** Without the hash of the session, which is no block. */
+  private blocksOf(hashes: Uint32Array): Uint32Array {
+    return this.facts.session === null ? hashes : hashes.subarray(1)
   }
 
   /** For the comments of a stream that waits. */
@@ -156,7 +179,7 @@ export class Turn implements PermitSink {
     const { text, session, forecast } = this.facts
     this.hashes ??= this.makeHashes()
     if (this.hashes.length === 0) return 0
-    const known = prefixes.known(session === null ? this.hashes : this.hashes.subarray(1))
+    const known = prefixes.known(this.blocksOf(this.hashes))
     if (text === null) return 0
     const share = (known * BLOCK_BYTES) / Math.max(1, text.end - text.start)
     const sessionTokens =

@@ -3,7 +3,8 @@
  * (DESIGN 5). What counts as a failure is for the caller: client aborts, 4xx and 429 never do.
  */
 export type Breaker =
-  | { is: 'closed'; failures: readonly number[] }
+  /** `successes`: on end, since the last of the failures. */
+  | { is: 'closed'; failures: readonly number[]; successes: number }
   | { is: 'open'; until: number; opened: number }
   | { is: 'half-open'; opened: number; probing: boolean }
 
@@ -12,18 +13,22 @@ export type BreakerEvent = 'success' | 'failure' | 'reachable' | 'probe-started'
 
 const FAILURES_TO_OPEN = 3
 const WINDOW_MS = 30_000
+/**
+ * Successes on end that make up for failures: were it one, a backend that fails every third time would never be left;
+ * were it none, one that fails once in a thousand would be left again and again (P3.3 of the rig).
+ */
+const SUCCESSES_TO_FORGIVE = 20
 const FIRST_OPEN_MS = 5_000
 const MAX_OPEN_MS = 60_000
 
-export const CLOSED: Breaker = { is: 'closed', failures: [] }
+export const CLOSED: Breaker = { is: 'closed', failures: [], successes: 0 }
 
 /** The next state after `event` at `now` (a monotonic clock, milliseconds). */
 export function nextBreaker(breaker: Breaker, event: BreakerEvent, now: number): Breaker {
   const current = settleBreaker(breaker, now)
   switch (event) {
     case 'success':
-      // A success closes from any state: a backend that answers real requests is healthy.
-      return current.is === 'closed' && current.failures.length === 0 ? current : CLOSED
+      return afterSuccess(current)
     case 'failure':
       return afterFailure(current, now)
     case 'reachable':
@@ -47,11 +52,20 @@ export function breakerAllows(breaker: Breaker, now: number): boolean {
   return current.is === 'closed' || (current.is === 'half-open' && !current.probing)
 }
 
+/** One that is open stays so: what succeeds now was under way before. */
+function afterSuccess(current: Breaker): Breaker {
+  if (current.is === 'open') return current
+  if (current.is === 'half-open') return CLOSED
+  if (current.failures.length === 0) return current
+  const successes = current.successes + 1
+  return successes >= SUCCESSES_TO_FORGIVE ? CLOSED : { ...current, successes }
+}
+
 function afterFailure(current: Breaker, now: number): Breaker {
   if (current.is === 'open') return current
   if (current.is === 'half-open') return openFor(current.opened, now)
   const failures = [...current.failures.filter((at) => now - at < WINDOW_MS), now]
-  return failures.length >= FAILURES_TO_OPEN ? openFor(0, now) : { is: 'closed', failures }
+  return failures.length >= FAILURES_TO_OPEN ? openFor(0, now) : { is: 'closed', failures, successes: 0 }
 }
 
 function openFor(opened: number, now: number): Breaker {

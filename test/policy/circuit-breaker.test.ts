@@ -54,15 +54,28 @@ describe('a closed breaker', () => {
       'closed',
     ],
     [
-      'forgets failures at a success',
+      'forgets failures after twenty successes on end',
       [
         [0, 'failure'],
         [1, 'failure'],
-        [2, 'success'],
+        ...Array.from({ length: 20 }, (): [number, BreakerEvent] => [2, 'success']),
         [3, 'failure'],
         [4, 'failure'],
       ],
       'closed',
+    ],
+    [
+      'forgets none for a few successes between: it fails every third request',
+      [
+        [0, 'failure'],
+        [1, 'success'],
+        [2, 'success'],
+        [3, 'failure'],
+        [4, 'success'],
+        [5, 'success'],
+        [6, 'failure'],
+      ],
+      'open',
     ],
     [
       'takes no notice of probes',
@@ -95,8 +108,8 @@ describe('an open breaker', () => {
     expect(breakerAllows(tell([[100, 'reachable']], OPENED), 100)).toBe(true)
   })
 
-  test('closes at a success of a request that was in flight', () => {
-    expect(tell([[100, 'success']], OPENED)).toEqual(CLOSED)
+  test('stays so at a success of a request that was in flight', () => {
+    expect(tell([[100, 'success']], OPENED)).toBe(OPENED)
   })
 
   test('doubles its time while probes fail, up to 60 s', () => {
@@ -216,11 +229,16 @@ describe('laws, over any story', () => {
     )
   })
 
-  test('a success always closes it', () => {
+  test('once half-open a success closes it, and twenty close it from any state but open', () => {
     fc.assert(
       fc.property(stories, (story) => {
         const last = story.at(-1)?.[0] ?? 0
-        expect(nextBreaker(tell(story), 'success', last)).toEqual(CLOSED)
+        const before = settleBreaker(tell(story), last)
+        const after = tell(
+          Array.from({ length: 20 }, () => [last, 'success']),
+          before,
+        )
+        expect(after).toEqual(before.is === 'open' ? before : CLOSED)
       }),
     )
   })
