@@ -1,11 +1,8 @@
 import { homedir } from 'node:os'
 import { type AdminTarget, adminClient, UnreachableError } from '../app/admin-client.ts'
 import { USAGE } from '../app/args.ts'
-import { diagnose } from '../app/doctor.ts'
 import { EXIT, exitOfFailure } from '../app/exit-codes.ts'
-import { gpuDesk } from '../app/gpu-desk.ts'
 import type { Machine } from '../config/paths.ts'
-import { GpuMonitor } from '../engine/gpu-monitor.ts'
 import { CommandError, type CommandName } from '../protocol/commands.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import { type EngineView, isComing } from '../protocol/engine.ts'
@@ -142,26 +139,11 @@ function isOwnMatter({ host, config }: Asked, found: FoundServer): boolean {
 }
 
 async function runDoctor({ json, config }: Asked, found: FoundServer, world: CliWorld): Promise<number> {
-  const monitor = new GpuMonitor({ env: { ...world.env } })
-  try {
-    const seen = found.ok ? await adminClient(found.target).snapshot() : null
-    const { env, cwd, home, platform } = world
-    const report = await diagnose({
-      machine: { env, cwd, home, platform },
-      flags: {},
-      configPath: config,
-      node: process.versions.node,
-      gpu: gpuDesk(monitor),
-      running:
-        seen === null
-          ? null
-          : { pid: seen.server.pid, address: seen.server.address, engines: seen.engines, reasons: seen.health.reasons },
-    })
-    show('doctor', report, json, world)
-    return exitOf('doctor', report)
-  } finally {
-    await monitor.stop()
-  }
+  // It brings half of the server along, which no other command should have to read.
+  const { localDoctor } = await import('./local-doctor.ts')
+  const report = await localDoctor(world, config, found.ok ? found.target : null)
+  show('doctor', report, json, world)
+  return exitOf('doctor', report)
 }
 
 async function runWatch(asked: Asked, target: AdminTarget, world: CliWorld): Promise<number> {

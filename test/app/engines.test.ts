@@ -132,8 +132,10 @@ describe('an engine that dies', () => {
     const client = await post(lexora, says())
     for (const run of [1, 2]) {
       const isWorkedOn = (): boolean => lexora.app.inFlight.attempts === 1 && rig.host.runs().length === run
-      await until(isWorkedOn, () =>
-        JSON.stringify([lexora.app.inFlight, engineOf(lexora).state, rig.host.runs().length]),
+      await until(
+        isWorkedOn,
+        () => JSON.stringify([lexora.app.inFlight, engineOf(lexora).state, rig.host.runs().length]),
+        15_000,
       )
       process.kill(coreOf(), 'SIGKILL')
       await until(() => lexora.app.inFlight.attempts === 0)

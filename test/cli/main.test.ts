@@ -1,5 +1,5 @@
 /** The CLI against a Lexora that runs: how it finds it, what it prints, and the code it ends with. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { localUrl } from '../../src/app/address.ts'
 import { RunFile } from '../../src/app/run-file.ts'
 import { runCommand } from '../../src/cli/main.ts'
+import type { DoctorCheck, DoctorReport } from '../../src/protocol/doctor.ts'
 import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import { type Patch, startApp, startFake, type TestApp, until } from '../support/app.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -21,12 +22,21 @@ function aHome(): string {
 }
 
 /** A Lexora that left its run file in `home`, as `lexora` itself does. `leave` stops it. */
-async function serve(home: string, given: { url?: string; config?: Patch; beforeReady?: () => Promise<void> } = {}) {
+async function serve(
+  home: string,
+  given: {
+    url?: string
+    config?: Patch
+    beforeReady?: () => Promise<void>
+    doctor?: () => Promise<DoctorReport>
+  } = {},
+) {
   const runFile = new RunFile(join(home, 'run.json'))
   const url = given.url ?? (await startFake()).url
   const lexora = await startApp([{ name: 'main', url }], {
     config: given.config ?? {},
     session: runFile.token,
+    ...(given.doctor === undefined ? {} : { doctor: given.doctor }),
     onListening: async (first) => {
       await runFile.claim({ address: localUrl(first), startedAt: new Date().toISOString(), version: '1' })
       await given.beforeReady?.()
@@ -313,4 +323,38 @@ describe('lexora status --watch', () => {
     const { lexora }: { lexora: TestApp } = await serve(aHome())
     expect((await run(aHome(), ['status', '--watch', '--host', `127.0.0.1:${lexora.port}`])).code).toBe(9)
   })
+})
+
+describe('lexora doctor', () => {
+  test('looks at the machine by itself where none runs, and fails where something does', async () => {
+    const home = aHome()
+    writeFileSync(join(home, 'lexora_config.yaml'), 'server: {port: 0}\n')
+    const well = await run(home, ['doctor'], { PATH: home })
+    expect([well.code, well.out]).toEqual([0, expect.stringMatching(/^warn {2}lexora +It does not run\.$/m)])
+    writeFileSync(join(home, 'other.yaml'), 'sever: {port: 0}\n')
+    const bad = await run(home, ['doctor', '--config', 'other.yaml', '--json'], { PATH: home })
+    const { running, checks } = JSON.parse(bad.out) as DoctorReport
+    expect([bad.code, running]).toEqual([1, false])
+    expect(checks.find(({ about }) => about === 'config')?.says).toMatch(/sever.*server/)
+  })
+
+  test('asks the Lexora that runs', async () => {
+    const home = aHome()
+    const checks: DoctorCheck[] = [{ about: 'node', level: 'fail', says: 'Too old.', fix: 'Another.' }]
+    await serve(home, { doctor: async () => ({ running: true, checks }) })
+    const { code, out } = await run(home, ['doctor'])
+    expect([code, out]).toEqual([1, 'FAIL  node  Too old.\n            Another.\n\n1 of 1 checks failed.\n'])
+  })
+})
+
+test('commands for engines say where none is configured, and where none runs', async () => {
+  const home = aHome()
+  expect(await run(home, ['start'])).toMatchObject({ code: 3, err: expect.stringContaining('Start it first: lexora') })
+  await serve(home)
+  const none = 'lexora: No engine is configured. Name one below `engines:` in the configuration file.\n'
+  for (const words of [['start'], ['stop', '--wait'], ['logs', 'engine', '-f']]) {
+    expect(await run(home, words)).toEqual({ code: 1, out: '', err: none })
+  }
+  expect((await run(home, ['free-gpu'])).out).toBe('No engine ran; nothing of ours holds memory.\n')
+  expect((await run(home, ['gpu', '--who'])).code).toBe(0)
 })

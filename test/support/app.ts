@@ -34,7 +34,7 @@ export async function startApp(
   backends: readonly (Partial<ResolvedBackend> & { name: string })[],
   options: { config?: Patch; defaultBackend?: string | null; chance?: () => number; demoEntry?: string } & Pick<
     AppOptions,
-    'session' | 'onListening' | 'engines' | 'gpu'
+    'session' | 'onListening' | 'engines' | 'gpu' | 'doctor'
   > = {},
 ): Promise<TestApp> {
   const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
@@ -59,6 +59,7 @@ export async function startApp(
     session: options.session,
     engines: options.engines,
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
+    ...(options.doctor === undefined ? {} : { doctor: options.doctor }),
     onListening: options.onListening,
     chance: options.chance ?? (() => 0.5),
     onOutcome: (outcome) => {
@@ -135,12 +136,13 @@ export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 }
 
-/** Waits for a state, turn by turn of the event loop, at most five seconds. */
+/** Waits for a state, turn by turn of the event loop; five seconds, unless processes have to start for it. */
 export async function until(
   holds: () => boolean,
   describe: () => string = () => 'the state did not come',
+  withinMs = 5000,
 ): Promise<void> {
-  const deadline = performance.now() + 5000
+  const deadline = performance.now() + withinMs
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`timed out: ${describe()}`)
     await new Promise((resolve) => setImmediate(resolve))
