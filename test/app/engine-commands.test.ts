@@ -1,5 +1,5 @@
 /** The commands for engines, as a face calls them: which engine is meant, and what its log says. */
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readEngineLog } from '../../src/app/engine-log.ts'
@@ -114,15 +114,29 @@ describe('the log of an engine', () => {
   })
 })
 
+/** All that the rules and the owner of an engine are written in. */
+const SOURCES = ['../../src/policy/failures', '../../src/policy', '../../src/engine']
+  .map((path) => join(import.meta.dirname, path))
+  .flatMap((dir) =>
+    readdirSync(dir).flatMap((name) => (name.endsWith('.ts') ? readFileSync(join(dir, name), 'utf8') : [])),
+  )
+  .join('\n')
+
 test.each<[failure: string, exit: number]>([
   ['vram_busy', EXIT.noMemory],
+  ['vram_peak', EXIT.noMemory],
   ['weights_too_big', EXIT.noMemory],
   ['ctx_too_big', EXIT.noMemory],
+  ['oom_gpu', EXIT.noMemory],
+  ['model_missing', EXIT.badModel],
   ['model_bad', EXIT.badModel],
+  ['wrong_model', EXIT.badModel],
   ['auth', EXIT.badModel],
+  ['offline', EXIT.badModel],
   ['port_busy', EXIT.portInUse],
   ['driver', EXIT.engineFailed],
   ['unknown', EXIT.engineFailed],
-])('an engine that failed by %s ends a command with %i', (failure, exit) => {
+])('an engine that failed by %s, which some rule says, ends a command with %i', (failure, exit) => {
   expect(exitOfFailure(failure)).toBe(exit)
+  expect(SOURCES).toContain(`'${failure}'`)
 })
