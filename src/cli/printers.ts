@@ -16,20 +16,24 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   pause: () => ['Paused: new requests are answered 503; what waits and runs goes on.'],
   resume: () => ['Serving again.'],
   listEngines: ({ engines }, look) => engineTable(engines, look),
-  startEngine: (view, look) => [...engineLine(view, look), ...(isServing(view.state) ? [] : [WATCH_HINT])],
+  startEngine: startLines,
   stopEngine: (view, look) => stopLines(view, look),
-  restartEngine: (view, look) => [...engineLine(view, look), WATCH_HINT],
+  restartEngine: startLines,
   freeGpu: ({ freed }, look) => freedLines(freed, look),
   gpu: ({ gpu, holders }, look) => [...gpuReportLines(gpu, look), ...holderLines(holders, look)],
   engineLog: ({ lines }) => lines.map(plain),
   doctor: doctorLines,
 }
 
-const WATCH_HINT = 'See how it goes on: lexora status --watch'
-
 /** One engine as it is now, and what went wrong with it. */
 export function engineLine({ name, state }: EngineView, look: Look): string[] {
   return [line(look, `${plain(name)}: ${engineWords(state)}`), ...failureLines(failureOf(state), look)]
+}
+
+/** It goes on by itself; whoever wants to see it through asks again. */
+function startLines(view: EngineView, look: Look): string[] {
+  const hint = isServing(view.state) ? [] : [`To see it through: lexora start ${plain(view.name)} --wait`]
+  return [...engineLine(view, look), ...hint]
 }
 
 function stopLines(view: EngineView, look: Look): string[] {

@@ -116,6 +116,14 @@ embed: why
   })
 })
 
+test('a start that is under way says how to see it through', () => {
+  expect(PRINTERS.startEngine(anEngine({ state: { is: 'preflight' } }), LOOK)).toEqual([
+    'qwen: checking the machine',
+    'To see it through: lexora start qwen --wait',
+  ])
+  expect(PRINTERS.startEngine(anEngine({ state: { is: 'ready', forMs: 1 } }), LOOK)).toEqual(['qwen: ready'])
+})
+
 describe('a stop', () => {
   test('says what came back, and what would start it again', () => {
     expect(stoppedLines(anEngine({ receipt: RECEIPT }), true, LOOK)).toEqual([
