@@ -1,12 +1,6 @@
 import { type Dispatcher, request } from 'undici'
-import {
-  type AppCommands,
-  COMMANDS,
-  CommandError,
-  type CommandRow,
-  EVENTS_PATH,
-  pathArguments,
-} from '../protocol/commands.ts'
+import { type CommandRow, pathArguments } from '../protocol/command-row.ts'
+import { type AppCommands, COMMANDS, CommandError, EVENTS_PATH } from '../protocol/commands.ts'
 import { ERRORS, type ErrorCode, type Problem, problem } from '../protocol/errors.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { readEvents, SseFramer } from '../wire/sse.ts'

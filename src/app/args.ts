@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import { COMMANDS, type CommandRow, optionNames, pathArguments, type TerminalOption } from '../protocol/commands.ts'
+import { type CommandRow, optionNames, pathArguments, type TerminalOption } from '../protocol/command-row.ts'
+import { COMMANDS } from '../protocol/commands.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 
 export type RunOptions = {

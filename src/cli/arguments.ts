@@ -1,14 +1,12 @@
 import { parseArgs } from 'node:util'
 import {
-  COMMANDS,
-  type CommandName,
   type CommandRow,
   optionNames,
-  parseCommandArgs,
   pathArguments,
   placeNames,
   type TerminalOption,
-} from '../protocol/commands.ts'
+} from '../protocol/command-row.ts'
+import { COMMANDS, type CommandName, parseCommandArgs } from '../protocol/commands.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 
 /** What was asked of the CLI. `host` and `key` null: the Lexora of this user on this machine. */

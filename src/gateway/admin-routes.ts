@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import express from 'express'
+import type { CommandRow } from '../protocol/command-row.ts'
 import {
   type AppCommands,
   COMMANDS,
   CommandError,
   type CommandName,
-  type CommandRow,
   EVENTS_PATH,
   parseCommandArgs,
 } from '../protocol/commands.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Answers, type CommandRow, flag, row } from './command-row.ts'
 import type { DoctorReport } from './doctor.ts'
 import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
@@ -7,12 +8,10 @@ import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } f
 /** One by name; it may be left out where there is only one. */
 const engine = z.string().min(1, 'is empty').max(128, 'is too long').optional()
 
-/** As JSON has it, or as text in a query. */
-const flag = z.union([z.boolean(), z.stringbool()], 'is neither true nor false').optional()
-
 /**
  * Everything a face may ask for, one row each. HTTP routes, the CLI's words and AppCommands are made of this table, so
- * that they cannot drift. A new command is a row here and its handler in `app/admin-commands.ts`.
+ * that they cannot drift. A new command is a row here, its handler in `app/admin-commands.ts` and its words for people in
+ * `cli/printers.ts`; an area with many has a file of its own beside each of the three.
  */
 export const COMMANDS = {
   snapshot: row<AppSnapshot>()({
@@ -146,30 +145,6 @@ export const EVENTS_PATH = '/admin/events'
 
 export type CommandName = keyof typeof COMMANDS
 
-type Argument = z.ZodObject<Record<string, z.ZodType>, z.core.$strict>
-
-export type CommandRow = {
-  /** A GET changes nothing; every command that does is a POST. */
-  method: 'GET' | 'POST'
-  /** A name in braces is an argument; the CLI takes those by position, the others as options. */
-  path: `/admin/${string}`
-  cli: readonly [string, ...string[]]
-  scope: 'admin:read' | 'admin:write'
-  /** On GET they come from the query, so their schemas must accept text. */
-  args: Argument
-  about: string
-  /** Arguments beside those of the path that the CLI takes by position; they may be left out. */
-  places?: readonly string[]
-  /** Arguments that are true or false: options without a value. */
-  switches?: readonly string[]
-  /** What the CLI adds by itself. `watch`: the same at EVENTS_PATH, as it changes. `wait`: until the end state. */
-  terminal?: readonly TerminalOption[]
-  /** Where an answer may take longer than most. */
-  answersWithinMs?: number
-}
-
-export type TerminalOption = 'watch' | 'wait' | 'timeout' | 'follow' | 'config'
-
 /** Whole lines of an engine's log, oldest first. */
 export type EngineLog = {
   engine: string
@@ -178,14 +153,6 @@ export type EngineLog = {
   cursor: string | null
   /** Lines between the last answer and this one are not in it: there were too many. */
   skipped: boolean
-}
-
-/** The type of what a command answers; no such value exists. */
-declare const ANSWERS: unique symbol
-type Answers<Result> = { [ANSWERS]?: Result }
-
-function row<Result>(): <Row extends CommandRow>(given: Row) => Row & Answers<Result> {
-  return (given) => given
 }
 
 type ArgsOf<Name extends CommandName> = z.input<(typeof COMMANDS)[Name]['args']>
@@ -219,20 +186,4 @@ export function parseCommandArgs(
   const field = issue.code === 'unrecognized_keys' ? issue.keys[0]! : issue.path.join('.')
   const says = issue.code === 'unrecognized_keys' ? 'is not known here' : issue.message
   return { ok: false, problem: problem('invalid_request', `${field || 'The body'}: ${says}`, { param: field || null }) }
-}
-
-/** The names in braces of a command's path, in order. */
-export function pathArguments({ path }: CommandRow): string[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
-}
-
-/** What the CLI takes by position: first what must be there, then what may. */
-export function placeNames(row: CommandRow): string[] {
-  return [...pathArguments(row), ...(row.places ?? [])]
-}
-
-/** The names of the other arguments. */
-export function optionNames(row: CommandRow): string[] {
-  const places = placeNames(row)
-  return Object.keys(row.args.shape).filter((name) => !places.includes(name))
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { USAGE } from '../../src/app/args.ts'
 import { isCommand, parseCommandLine } from '../../src/cli/arguments.ts'
-import { COMMANDS, type CommandRow, placeNames } from '../../src/protocol/commands.ts'
+import { type CommandRow, placeNames } from '../../src/protocol/command-row.ts'
+import { COMMANDS } from '../../src/protocol/commands.ts'
 
 const rows = Object.entries(COMMANDS) as [string, CommandRow][]
 const plain = { json: false, watch: false, wait: null, follow: false, config: undefined, host: null, key: null }

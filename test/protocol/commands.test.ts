@@ -1,13 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import {
-  COMMANDS,
-  type CommandRow,
-  EVENTS_PATH,
-  optionNames,
-  parseCommandArgs,
-  pathArguments,
-} from '../../src/protocol/commands.ts'
+import { type CommandRow, optionNames, pathArguments } from '../../src/protocol/command-row.ts'
+import { COMMANDS, EVENTS_PATH, parseCommandArgs } from '../../src/protocol/commands.ts'
 
 const rows = Object.entries(COMMANDS) as [string, CommandRow][]
 

@@ -54,10 +54,18 @@ class Lexora {
     return this.printed.slice(-4000)
   }
 
-  async snapshot(): Promise<AppSnapshot> {
+  /** One call of the admin API, as the CLI makes it: with the token of the run file. */
+  async admin(path: string, body?: Engine): Promise<unknown> {
     const { token } = JSON.parse(readFileSync(join(this.home, 'run.json'), 'utf8')) as { token: string }
-    const answer = await fetch(`${this.base}/admin/snapshot`, { headers: { authorization: `Bearer ${token}` } })
-    return (await answer.json()) as AppSnapshot
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const init = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) }
+    const answer = await fetch(`${this.base}${path}`, init)
+    expect(answer.ok, `${path}: ${answer.status}`).toBe(true)
+    return await answer.json()
+  }
+
+  async snapshot(): Promise<AppSnapshot> {
+    return (await this.admin('/admin/snapshot')) as AppSnapshot
   }
 
   async engine(): Promise<AppSnapshot['engines'][number]> {
@@ -204,6 +212,18 @@ describeWithVllm('a real vLLM that Lexora starts', (vllm) => {
         expect(answer.status, lexora.output).toBe(200)
         const after = await lexora.engine()
         expect(after.pid).not.toBe(pid)
+        expect(isAlive(pid!)).toBe(false)
+      },
+      START_MS,
+    )
+
+    test(
+      'a restart that its operator asks for ends the one and starts the other, and forgets the crashes before it',
+      async () => {
+        const { pid } = await lexora.engine()
+        await lexora.admin('/admin/engines/restart', { engine: 'main' })
+        await vi.waitFor(async () => expect((await lexora.engine()).pid).not.toBe(pid), { timeout: 60_000 })
+        await lexora.reaches('ready')
         expect(isAlive(pid!)).toBe(false)
       },
       START_MS,

@@ -1,0 +1,53 @@
+import { z } from 'zod'
+
+/** As JSON has it, or as text in a query. */
+export const flag = z.union([z.boolean(), z.stringbool()], 'is neither true nor false').optional()
+
+type Argument = z.ZodObject<Record<string, z.ZodType>, z.core.$strict>
+
+export type CommandRow = {
+  /** A GET changes nothing; every command that does is a POST. */
+  method: 'GET' | 'POST'
+  /** A name in braces is an argument; the CLI takes those by position, the others as options. */
+  path: `/admin/${string}`
+  cli: readonly [string, ...string[]]
+  scope: 'admin:read' | 'admin:write'
+  /** On GET they come from the query, so their schemas must accept text. */
+  args: Argument
+  about: string
+  /** Arguments beside those of the path that the CLI takes by position; they may be left out. */
+  places?: readonly string[]
+  /** Arguments that are true or false: options without a value. */
+  switches?: readonly string[]
+  /** What the CLI adds by itself. `watch`: the same at EVENTS_PATH, as it changes. `wait`: until the end state. */
+  terminal?: readonly TerminalOption[]
+  /** Where an answer may take longer than most. */
+  answersWithinMs?: number
+}
+
+export type TerminalOption = 'watch' | 'wait' | 'timeout' | 'follow' | 'config'
+
+/** The type of what a command answers; no such value exists. */
+declare const ANSWERS: unique symbol
+export type Answers<Result> = { [ANSWERS]?: Result }
+
+/** A row as it is written, with the type of what it answers. */
+export function row<Result>(): <Row extends CommandRow>(given: Row) => Row & Answers<Result> {
+  return (given) => given
+}
+
+/** The names in braces of a command's path, in order. */
+export function pathArguments({ path }: CommandRow): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
+}
+
+/** What the CLI takes by position: first what must be there, then what may. */
+export function placeNames(row: CommandRow): string[] {
+  return [...pathArguments(row), ...(row.places ?? [])]
+}
+
+/** The names of the other arguments. */
+export function optionNames(row: CommandRow): string[] {
+  const places = placeNames(row)
+  return Object.keys(row.args.shape).filter((name) => !places.includes(name))
+}
