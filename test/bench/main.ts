@@ -48,6 +48,9 @@ async function main(): Promise<number> {
       console.error(`${scenario.name} …`)
       const result = await runScenario(bench, scenario)
       results.push(result)
+      // What one scenario leaves in a heap is not the next one's price.
+      for (const target of bench.standing.values()) await target.stop()
+      bench.standing.clear()
       console.log(scenarioTable(result))
     }
     const whole = report({ placement: rig.placement, mode: full ? `${mode}, full` : mode }, results)

@@ -19,7 +19,7 @@ export type Settings = {
 export type Bench = {
   rig: Rig
   settings: Settings
-  /** The warm targets that scenarios share, as far as they have been started. */
+  /** The warm targets of the scenario under way, as far as they have been started. */
   standing: Map<TargetName, Target>
 }
 export type Measured = { rows: Row[]; notes: string[] }
