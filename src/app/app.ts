@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net'
 import type { BackendOptions } from '../backends/backend.ts'
 import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
-import { DemoProcess } from '../engine/demo-process.ts'
 import type { GpuMonitor } from '../engine/gpu-monitor.ts'
 import type { EngineWorld } from '../engine/supervision.ts'
 import { AdmissionController, type LimitRules } from '../gateway/admission-controller.ts'
@@ -13,9 +12,8 @@ import { listModels } from '../gateway/routes/models.ts'
 import { Gateway, shownLimits } from '../gateway/server.ts'
 import type { RouteTable } from '../policy/route.ts'
 import type { AppCommands } from '../protocol/commands.ts'
-import { type Config, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
+import type { Config, ResolvedBackend } from '../protocol/config.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
-import { problem } from '../protocol/errors.ts'
 import type { AppSnapshot, GpuReport, ServerView, UserView } from '../protocol/snapshot.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -46,8 +44,6 @@ export type AppOptions = {
   config: Config
   backends: readonly ResolvedBackend[]
   defaultBackend: string | null
-  /** The demo engine's program, where it is to serve; null where real backends do. */
-  demoEntry: string | null
   logDir: string
   version: string
   /** The file that the configuration came from, for faces. */
@@ -70,9 +66,6 @@ export type AppOptions = {
   /** Hears every finished request, after metrics, statistics and the request log. */
   onOutcome?: (outcome: Outcome) => void
 }
-
-const DEMO = 'demo'
-const DEMO_RESTART_MS = 1000
 
 /** A busy address: who asked for it is told, and who holds it where the system knows. */
 export class PortTakenError extends Error {
@@ -107,8 +100,6 @@ export class App {
   /** All that a face may ask for. */
   readonly commands: AppCommands
   private started = false
-  private demo: DemoProcess | null = null
-  private demoRestart: NodeJS.Timeout | undefined
   private stopping = false
   addresses: AddressInfo[] = []
 
@@ -205,7 +196,6 @@ export class App {
       const servers = this.registry.all().filter(({ engine }) => engine === null)
       await Promise.all(servers.map(async ({ name }) => await this.watch(name)))
       await this.engines?.open()
-      if (this.options.demoEntry !== null) await this.startDemo(this.options.demoEntry)
       this.started = true
     } catch (error) {
       await this.stop(0)
@@ -216,13 +206,11 @@ export class App {
   /** Drains for at most `graceMs`, then closes everything. Safe to call while `start` is still under way. */
   async stop(graceMs: number): Promise<void> {
     this.stopping = true
-    clearTimeout(this.demoRestart)
     await this.gateway.drain(graceMs)
     await this.engines?.close(this.options.hurry)
     for (const probe of this.probes.values()) probe.stop()
     this.queues.close()
     await this.registry.close()
-    await this.demo?.stop()
     await this.requestLog?.close()
   }
 
@@ -261,31 +249,6 @@ export class App {
         else this.probes.get(name)?.stop()
       },
     })
-  }
-
-  private async startDemo(entry: string): Promise<void> {
-    const { log } = this.options
-    this.routes.absence = problem('engine_starting', 'The demo engine is loading.', { retryAfterMs: 1000 })
-    this.demo = new DemoProcess({
-      entry,
-      onPhase: (phase, percent) => log.info('demo engine', { phase, percent }),
-      onExit: (reason) => this.restartDemo(entry, reason),
-    })
-    const { port, models } = await this.demo.ready
-    if (this.stopping) return
-    this.registry.add({ ...plainBackend(DEMO, `http://127.0.0.1:${port}`), models })
-    await this.watch(DEMO)
-  }
-
-  private restartDemo(entry: string, reason: string): void {
-    const { log } = this.options
-    if (this.stopping) return
-    log.error('the demo engine ended; it is started again', { reason })
-    this.demoRestart = setTimeout(() => {
-      this.startDemo(entry).catch((error: unknown) =>
-        log.error('the demo engine did not start', { error: printError(error) }),
-      )
-    }, DEMO_RESTART_MS)
   }
 
   private async watch(name: string): Promise<void> {

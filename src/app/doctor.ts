@@ -4,7 +4,7 @@ import { formatIssue } from '../config/issues.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { lexoraPaths, type Machine } from '../config/paths.ts'
 import { startRefusal, warnings } from '../config/warnings.ts'
-import { hasListener } from '../engine/ports.ts'
+import { hasListener, identifyHolder } from '../engine/ports.ts'
 import type { Config } from '../protocol/config.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
 import type { EngineView } from '../protocol/engine.ts'
@@ -12,7 +12,6 @@ import { checkDisk, fail, ok, warn } from './doctor-checks.ts'
 import { checkEngines, checkOrphans } from './doctor-engines.ts'
 import { checkGpus } from './doctor-gpus.ts'
 import type { GpuDesk } from './gpu-desk.ts'
-import { findPortHolder } from './port-holder.ts'
 
 export type Patient = {
   machine: Machine
@@ -83,7 +82,7 @@ function checkKeys(config: Config): DoctorCheck[] {
 async function checkPort(port: number): Promise<DoctorCheck> {
   if (port === 0) return ok('port', 'Any free port is taken.')
   if (!(await hasListener(port))) return ok('port', `Port ${port} is free.`)
-  const holder = await findPortHolder(port)
-  const who = holder === null ? 'another program' : `${holder.name} (pid ${holder.pid})`
+  const { pid, program } = await identifyHolder(port)
+  const who = program === null ? 'another program' : `${program} (pid ${pid})`
   return fail('port', `Port ${port} is held by ${who}.`, `End that, or set another: --port ${port + 1}`)
 }

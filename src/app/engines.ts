@@ -20,12 +20,16 @@ const TYPES: Record<EngineConfig['kind'], BackendType> = {
   command: 'openai_compatible',
 }
 
+/** What the demo engine serves; it is a program of its own, from which nothing is imported. */
+export const DEMO_MODELS = ['demo-chat', 'demo-embed']
+
 const UNKNOWN: EngineFigures = { kvTokens: null, maxSequences: null, prefillRate: null }
 
 /** The backend that stands for an engine in routing, from the start on: requests for its model wait for it. */
 export function engineBackend(name: string, config: EngineConfig): ResolvedBackend {
   const backend = plainBackend(name, `http://127.0.0.1:${config.port}`)
-  return { ...backend, type: TYPES[config.kind], models: [servedName(config, name)] }
+  const models = config.kind === 'demo' ? DEMO_MODELS : [servedName(config, name)]
+  return { ...backend, type: TYPES[config.kind], models, soleModel: models[0]! }
 }
 
 /** Where supervisors and gateway meet: an engine's state becomes its backend's, a backend's work its engine's life. */
@@ -123,9 +127,8 @@ export class Engines {
           this.serving.set(name, serving)
           backend().moveTo({ url: serving.url, apiKey: serving.key })
           backend().schedulesByPriority = serving.schedulesByPriority
-          backend().setReported([
-            { id: serving.model, ownedBy: name, contextLength: serving.contextLength, created: null },
-          ])
+          const { contextLength } = serving
+          backend().setReported(serving.models.map((id) => ({ id, ownedBy: name, contextLength, created: null })))
         }
         this.onServing(name, serving !== null)
       },

@@ -4,7 +4,8 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { lexoraPaths } from '../config/paths.ts'
 import { startRefusal } from '../config/warnings.ts'
 import { GpuMonitor } from '../engine/gpu-monitor.ts'
-import type { Config, ResolvedBackend } from '../protocol/config.ts'
+import { identifyHolder } from '../engine/ports.ts'
+import { type Config, engineSchema, type ResolvedBackend } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
@@ -15,8 +16,9 @@ import { diagnose } from './doctor.ts'
 import { engineWorld, openStore } from './engine-world.ts'
 import { EXIT } from './exit-codes.ts'
 import { gpuDesk } from './gpu-desk.ts'
-import { findPortHolder } from './port-holder.ts'
 import { RunFile } from './run-file.ts'
+
+const DEMO = 'demo'
 
 /** What a run needs of the world outside; entries hand in the real one, tests their own. */
 export type World = {
@@ -57,7 +59,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   for (const note of [...loaded.notes, ...resolved.notes]) log.warn(note)
   world.onFault((error) => log.error('fault', { error: error instanceof Error ? error.stack : String(error) }))
   const demo = options.engine === 'demo' || (!resolved.configured && options.engine !== 'none')
-  const configs = engineConfigs(config.engines, options.engine)
+  const configs = engineConfigs(demo ? withDemo(config.engines) : config.engines, options.engine)
   if (configs === null) {
     const names = ['none', 'demo', ...Object.keys(config.engines)].join(', ')
     world.err(`Lexora did not start: --engine must be one of ${names}, not '${options.engine}'.\n`)
@@ -74,7 +76,6 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     config,
     backends: resolved.backends,
     defaultBackend: resolved.defaultBackend,
-    demoEntry: demo ? world.demoEntry : null,
     engines,
     gpu: monitor,
     doctor: async ({ addresses, engines, commands }) => {
@@ -110,10 +111,16 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   }
 }
 
-/** `--engine NAME` starts that one, `none` and `demo` none of them. Null: there is no such engine. */
+/** The demo engine beside what is configured: supervised like any other, it starts at once. */
+function withDemo(engines: Config['engines']): Config['engines'] {
+  return { ...engines, [DEMO]: engineSchema.parse({ kind: 'demo', port: 0, autostart: true }) }
+}
+
+/** `--engine NAME` starts that one, `none` none of them, `demo` the built-in one alone. Null: there is no such engine. */
 function engineConfigs(engines: Config['engines'], asked: string | null): Config['engines'] | null {
   if (asked === null) return engines
-  if (asked === 'none' || asked === 'demo') return {}
+  if (asked === 'none') return {}
+  if (asked === DEMO) return { [DEMO]: engines[DEMO]! }
   const named = engines[asked]
   return named === undefined ? null : { ...engines, [asked]: { ...named, autostart: true } }
 }
@@ -205,7 +212,7 @@ function banner(app: App, { demo, keyNeeded }: { demo: boolean; keyNeeded: boole
   const chat = models.find((model) => !/embed|rerank/i.test(model)) ?? models[0]
   const key = keyNeeded ? " -H 'authorization: Bearer YOUR_KEY'" : ''
   const body = JSON.stringify({ model: chat ?? 'MODEL', messages: [{ role: 'user', content: 'Hello' }] })
-  const engines = app.engines?.views().map(engineSaid) ?? []
+  const engines = (app.engines?.views() ?? []).filter(({ kind }) => kind !== 'demo').map(engineSaid)
   const lines = [
     '',
     'Lexora is ready.',
@@ -226,7 +233,7 @@ function engineSaid({ name, model, state, onDemand }: EngineView): string {
 }
 
 async function portTaken({ port, message }: PortTakenError): Promise<string> {
-  const holder = await findPortHolder(port)
-  const who = holder === null ? 'by another program' : `by ${holder.name} (pid ${holder.pid})`
+  const { pid, program } = await identifyHolder(port)
+  const who = program === null ? 'by another program' : `by ${program} (pid ${pid})`
   return `Lexora did not start: ${message}, held ${who}. End it, or choose another port: --port ${port + 1}\n`
 }

@@ -77,6 +77,7 @@ export class Backend implements AttemptOwner {
       name: options.name,
       models: new Set([...options.models, ...Object.keys(options.modelMapping)]),
       modelMapping: new Map(Object.entries(options.modelMapping)),
+      soleModel: options.soleModel,
       fallbackBackends: options.fallbackBackends,
       usable: true,
       modelsKnown: options.models.length > 0,

@@ -78,7 +78,7 @@ function routed({ routing }: Config, env: Environment, report: Report): Resolved
       })
       return []
     }
-    const off = backend.fallback_backends.filter((other) => !routing.backends[other]?.enabled)
+    const off = backend.fallback_backends.filter((other) => routing.backends[other]?.enabled === false)
     for (const other of off) report.note(`${path.join('.')}: its fallback ${other} is disabled and will not be tried`)
     const fallbackBackends = backend.fallback_backends.filter((other) => !off.includes(other))
     return [resolved(name, backend, fallbackBackends, keyOf(backend, path, env, report))]
@@ -100,6 +100,7 @@ function resolved(
     connectTimeoutMs: backend.connect_timeout * 1000,
     models: backend.models.map((model) => (typeof model === 'string' ? model : model.name)),
     modelMapping: backend.model_mapping,
+    soleModel: null,
     fallbackBackends,
     maxInFlight: backend.max_in_flight,
     requestsPerMinute: backend.requests_per_minute,

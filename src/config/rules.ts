@@ -14,10 +14,11 @@ export function* contradictions(config: Config, explicit: ReadonlySet<string>): 
 }
 
 function* backendReferences({ routing, engines }: Config): Generator<Finding> {
-  const names = Object.keys(routing.backends)
+  // An engine stands in routing under its own name.
+  const names = [...Object.keys(routing.backends), ...Object.keys(engines)]
   const known = names.length ? `known: ${names.join(', ')}` : 'routing.backends is empty'
   const unknown = (name: string) => `no backend "${name}"; ${known}${didYouMean(name, names)}`
-  if (routing.enabled && names.length === 0 && Object.keys(engines).length === 0) {
+  if (routing.enabled && names.length === 0) {
     yield { path: ['routing', 'enabled'], message: 'needs at least one entry in routing.backends' }
   }
   if (routing.default_backend !== null && !names.includes(routing.default_backend)) {

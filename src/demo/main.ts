@@ -1,4 +1,4 @@
-import { type AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { MODELS } from './models.ts'
 import { createDemoServer } from './server.ts'
@@ -16,14 +16,12 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '0' },
     host: { type: 'string', default: '127.0.0.1' },
-    'owner-fd': { type: 'string' },
   },
 })
 
 process.on('SIGTERM', () => process.exit(0))
 // Nobody may be left to read the phases of a start that goes on.
 process.stdout.on('error', () => {})
-if (values['owner-fd'] !== undefined) endWithOwner(Number(values['owner-fd']))
 
 for (const [phase, percent, ms] of PHASES) {
   tell({ phase, percent })
@@ -40,11 +38,4 @@ server.listen(Number(values.port), values.host, () => {
 
 function tell(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
-}
-
-/** The owner holds the other end of this pipe and never writes. However it ends, the system closes its end, and so we end. */
-function endWithOwner(fd: number): void {
-  const owner = new Socket({ fd, readable: true, writable: false })
-  for (const event of ['end', 'error', 'close'] as const) owner.on(event, () => process.exit(0))
-  owner.resume()
 }

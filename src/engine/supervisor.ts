@@ -200,6 +200,8 @@ export class Supervisor {
     if (after === before && effects.length === 0) return
     this.machine = after
     if (before.at.is !== after.at.is) this.leaveState(before, after)
+    else if (before.at.is === 'starting' && after.at.is === 'starting' && before.at.phase !== after.at.phase)
+      this.world.log.info('engine', { engine: this.name, state: 'starting', phase: after.at.phase })
     this.note(event, before)
     for (const effect of effects) this.perform(effect)
     this.publish()

@@ -131,7 +131,8 @@ export class WatchedRun {
           configHash: configHash(config),
           key,
           log: { path: join(world.logDir, `engine-${name}.log`), maxBytes: LOG_BYTES, files: LOG_FILES },
-          leaseMs: world.timing.leaseMs,
+          // Its start takes a second, so that nothing is won by keeping it.
+          leaseMs: config.kind === 'demo' ? 0 : world.timing.leaseMs,
           halt,
           about: { derived, maxSequences, schedulesByPriority },
         },

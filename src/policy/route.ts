@@ -8,6 +8,8 @@ export type BackendView = {
   /** Names a client may ask for here: the configured list, what it maps, and what it reported. */
   models: ReadonlySet<string>
   modelMapping: ReadonlyMap<string, string>
+  /** What it answers with as a fallback, whatever was asked for; null: with the model that was. */
+  soleModel: string | null
   fallbackBackends: readonly string[]
   /** False while its breaker is open, its probe fails, or it asked us to wait. */
   usable: boolean
@@ -118,7 +120,8 @@ const SPENT_RETRY_MS = 3_600_000
 function addCandidates(into: Candidate[], model: string, backends: readonly BackendView[], table: RouteTable): void {
   const add = (view: BackendView | undefined, role: Candidate['role']): void => {
     if (view === undefined || into.some(({ backend }) => backend === view.name)) return
-    into.push({ backend: view.name, model: view.modelMapping.get(model) ?? model, role })
+    const own = view.models.has(model) ? null : view.soleModel
+    into.push({ backend: view.name, model: view.modelMapping.get(model) ?? own ?? model, role })
   }
   const first = into.length === 0
   const peers = backends.filter((view) => view.models.has(model))

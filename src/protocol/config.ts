@@ -236,7 +236,8 @@ const routing = z.strictObject({
 
 const scalar = z.union([z.string(), z.number(), z.boolean()])
 
-const engine = z.strictObject({
+/** One engine of `engines`. */
+export const engineSchema = z.strictObject({
   kind: z.enum(['vllm', 'llama-server', 'embedded', 'command', 'demo']).default('vllm'),
   model: printable(1024).nullable().default(null).describe('Hub repository, folder or GGUF file.'),
   served_name: modelName.nullable().default(null).describe('Name that callers use; null: the model.'),
@@ -280,7 +281,7 @@ export const configSchema = z.strictObject({
   queue: queue.prefault({}).describe('Waiting for a place.'),
   timeouts: timeouts.prefault({}).describe('In seconds.'),
   routing: routing.prefault({}).describe('Several backends.'),
-  engines: z.record(name, engine).default({}).describe('Engines that Lexora itself starts, by name.'),
+  engines: z.record(name, engineSchema).default({}).describe('Engines that Lexora itself starts, by name.'),
   cache: z
     .strictObject({
       enabled: flag(false),
@@ -340,6 +341,8 @@ export type ResolvedBackend = {
   models: string[]
   /** Look names up with Object.hasOwn: they come from requests. */
   modelMapping: Record<string, string>
+  /** As a fallback it answers with this model, whatever was asked for: an engine of ours serves no other. */
+  soleModel: string | null
   fallbackBackends: string[]
   maxInFlight: 'auto' | number
   requestsPerMinute: number | null
@@ -364,6 +367,7 @@ export function plainBackend(name: string, url: string): ResolvedBackend {
     connectTimeoutMs: 5000,
     models: [],
     modelMapping: {},
+    soleModel: null,
     fallbackBackends: [],
     maxInFlight: 'auto',
     requestsPerMinute: null,

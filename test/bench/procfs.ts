@@ -48,6 +48,16 @@ export function cpuMicroseconds(root: number): number {
   return (ticks * 1e6) / clockTicksPerSecond()
 }
 
+/** User and system time of these processes alone, in µs. */
+export function ownMicroseconds(pids: readonly number[]): number {
+  return (pids.reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0) * 1e6) / clockTicksPerSecond()
+}
+
+/** What a process has started itself and still runs. */
+export function childrenOf(parent: number): number[] {
+  return processes().filter((pid) => readStat(pid)?.parent === parent)
+}
+
 /** Resident memory of a process tree, in bytes. */
 export function residentBytes(root: number): number {
   return processTree(root).reduce((sum, pid) => {

@@ -46,6 +46,7 @@ const headings: Record<string, string> = {
   oneWayP50Ms: 'one-way p50 ms',
   oneWayP99Ms: 'one-way p99 ms',
   decisionUs: 'µs per decision',
+  corePercent: '% of a core',
   backMs: 'served again after ms',
 }
 

@@ -25,7 +25,6 @@ const app = new App({
   config: configSchema.parse({ server: { port: 0 }, metrics: { request_log: { enabled: false } } }),
   backends: [],
   defaultBackend: null,
-  demoEntry: null,
   logDir: rig.folder.path,
   version: 'chaos',
   log: { debug: silent, info: silent, warn: silent, error: silent },

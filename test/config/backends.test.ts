@@ -81,6 +81,7 @@ test('a backend has all its settings, in milliseconds', () => {
     connectTimeoutMs: 500,
     models: ['m', 'n'],
     modelMapping: { m: 'o' },
+    soleModel: null,
     fallbackBackends: ['b'],
     maxInFlight: 4,
     requestsPerMinute: 5,
@@ -167,6 +168,14 @@ test('a disabled backend is left out, also as a fallback', () => {
     ['c', []],
   ])
   expect(notes).toEqual(['routing.backends.a: its fallback b is disabled and will not be tried'])
+})
+
+test('an engine of ours can be a fallback and the default', () => {
+  const main = { kind: 'command' as const, executable: '/bin/serve' }
+  const config = routing({ a: { url: 'http://h', fallback_backends: ['main'] } }, { default_backend: 'main' })
+  const { backends, issues } = resolve({ ...config, engines: { main } })
+  expect(issues).toEqual([])
+  expect(backends[0]?.fallbackBackends).toEqual(['main'])
 })
 
 test('a backend of type anthropic is refused until its adapter is built', () => {

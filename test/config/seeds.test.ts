@@ -31,6 +31,7 @@ describe('the files printed in the seeds load unchanged', () => {
         connectTimeoutMs: 5000,
         models: [],
         modelMapping: {},
+        soleModel: null,
         fallbackBackends: [],
         maxInFlight: 'auto',
         requestsPerMinute: null,

@@ -39,7 +39,6 @@ async function setUpImpatient(patience: Partial<ClientPatience>) {
     config: configSchema.parse({ server: { port: 0 }, metrics: { request_log: { enabled: false } } }),
     backends: [aBackend({ name: 'main', url: fake.url })],
     defaultBackend: null,
-    demoEntry: null,
     logDir: tmpdir(),
     version: '0.0.0-test',
     log: createLogger({

@@ -40,7 +40,6 @@ function anApp(port: number): App {
     config,
     backends: [],
     defaultBackend: null,
-    demoEntry: null,
     logDir: tmpdir(),
     version: '0',
     log,

@@ -65,6 +65,7 @@ type ViewChanges = Omit<Partial<BackendView>, 'models' | 'modelMapping'> & {
 export function aView(name: string, { models = [], modelMapping = {}, ...changes }: ViewChanges = {}): BackendView {
   return {
     name,
+    soleModel: null,
     fallbackBackends: [],
     usable: true,
     modelsKnown: true,

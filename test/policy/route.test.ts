@@ -119,6 +119,12 @@ describe('a request without a model', () => {
 })
 
 describe('fallbacks', () => {
+  test('an engine of ours that serves another model answers with its own', () => {
+    const remote = aView('remote', { models: ['gpt-x'], fallbackBackends: ['main'] })
+    const main = aView('main', { models: ['qwen3-8b'], soleModel: 'qwen3-8b' })
+    expect(plan(asks('gpt-x'), [remote, main])).toEqual(['remote/gpt-x as peer', 'main/qwen3-8b as fallback'])
+  })
+
   const a = aView('a', { models: ['m'], fallbackBackends: ['d', 'c'] })
   const b = aView('b', { models: ['m'] })
   const c = aView('c', { modelMapping: { m: 'm-small' } })

@@ -133,6 +133,7 @@ function aServer(name: string, failing: number): Server {
     name,
     models: new Set([MODEL]),
     modelMapping: new Map(),
+    soleModel: null,
     fallbackBackends: [],
     usable: true,
     modelsKnown: true,

@@ -32,7 +32,7 @@ const QUICK: Patch = {
 /** A Lexora in this process in front of the given backends; it is stopped, and must be settled, when the test ends. */
 export async function startApp(
   backends: readonly (Partial<ResolvedBackend> & { name: string })[],
-  options: { config?: Patch; defaultBackend?: string | null; chance?: () => number; demoEntry?: string } & Pick<
+  options: { config?: Patch; defaultBackend?: string | null; chance?: () => number } & Pick<
     AppOptions,
     'session' | 'onListening' | 'engines' | 'gpu' | 'doctor'
   > = {},
@@ -45,7 +45,6 @@ export async function startApp(
     config: configSchema.parse(mergeDeep(QUICK, options.config ?? {})),
     backends: backends.map(aBackend),
     defaultBackend: options.defaultBackend ?? null,
-    demoEntry: options.demoEntry ?? null,
     logDir: home,
     version: '0.0.0-test',
     log: createLogger({

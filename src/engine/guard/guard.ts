@@ -18,6 +18,8 @@ import {
 } from './protocol.ts'
 
 const JOIN_WITHIN_MS = 5000
+/** Who starts it joins it, also where the lease for those who come later is none at all. */
+const FIRST_JOIN_WITHIN_MS = 30_000
 /** What a dead engine still prints arrives this soon, also where children of it keep the pipe open. */
 const LAST_WORDS_MS = 200
 /** Children of an engine that was asked to end go by themselves; those of one that died may not know it yet. */
@@ -68,7 +70,7 @@ export class Guard {
   async start(): Promise<void> {
     writeRecord(this.spec.recordFile, this.record)
     await this.listen()
-    this.beginLease()
+    this.beginLease(Math.max(this.spec.leaseMs, FIRST_JOIN_WITHIN_MS))
     const [command, ...args] = this.spec.argv
     const env = { ...this.spec.env, [MARKER_VARIABLE]: this.spec.marker }
     const child = spawn(command, args, {
@@ -105,9 +107,9 @@ export class Guard {
     if (process.platform !== 'win32') chmodSync(this.spec.socket, 0o600)
   }
 
-  private beginLease(): void {
+  private beginLease(ms = this.spec.leaseMs): void {
     clearTimeout(this.lease)
-    this.lease = setTimeout(() => this.desert(), this.spec.leaseMs)
+    this.lease = setTimeout(() => this.desert(), ms)
   }
 
   private admit(socket: Socket): void {

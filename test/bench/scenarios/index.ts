@@ -3,6 +3,7 @@ import { backendBack } from './backend-back.ts'
 import { clientLeaves } from './client-leaves.ts'
 import { decision } from './decision.ts'
 import { firstByte } from './first-byte.ts'
+import { idle } from './idle.ts'
 import { latency } from './latency.ts'
 import { manyStreams } from './many-streams.ts'
 import { nonStream } from './non-stream.ts'
@@ -28,5 +29,6 @@ export const scenarios: Scenario[] = [
   { name: 'many-streams', title: '1,000 open streams, one event per second', run: manyStreams(1_000) },
   { name: 'most-streams', title: '9,500 open streams, one event per second', run: manyStreams(9_500), large: true },
   { name: 'decision', title: 'one decision: enqueue, pick, admit, settle', run: decision },
+  { name: 'idle', title: 'an idle engine, watched', run: idle },
   { name: 'backend-back', title: 'backend back after a restart', run: backendBack },
 ]
