@@ -12,7 +12,12 @@ export default defineConfig({
     minify: false,
     sourcemap: true,
     rolldownOptions: {
-      input: { bin: 'src/bin.ts', demo: 'src/demo/main.ts', guard: 'src/engine/guard/main.ts' },
+      input: {
+        bin: 'src/bin.ts',
+        demo: 'src/demo/main.ts',
+        guard: 'src/engine/guard/main.ts',
+        history: 'src/store/history-worker.ts',
+      },
       output: {
         format: 'es',
         entryFileNames: '[name].js',

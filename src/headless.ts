@@ -7,7 +7,12 @@ import { run, type World } from './app/run.ts'
 /** Plain-Node entry: arguments → what they ask for. Sets the exit code; never starts Chromium. */
 export async function main(
   argv: readonly string[],
-  { version, demoEntry, guardEntry }: { version: string; demoEntry: URL; guardEntry: URL },
+  {
+    version,
+    demoEntry,
+    guardEntry,
+    historyEntry,
+  }: { version: string; demoEntry: URL; guardEntry: URL; historyEntry: URL },
 ): Promise<void> {
   const asked = parseArguments(argv)
   const out = (text: string): void => void process.stdout.write(text)
@@ -36,6 +41,7 @@ export async function main(
           isTerminal: process.stdout.isTTY,
           demoEntry: fileURLToPath(demoEntry),
           guardEntry: fileURLToPath(guardEntry),
+          historyEntry: fileURLToPath(historyEntry),
           version,
         }),
       )

@@ -7,6 +7,7 @@ import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.
 import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
 import type { GpuDesk } from './gpu-desk.ts'
+import { type RecordParts, userCommands } from './users-commands.ts'
 
 /** What the commands act on. */
 export type CommandParts = {
@@ -26,6 +27,7 @@ export type CommandParts = {
   /** Where engines write their logs. */
   logDir: string
   doctor: () => Promise<DoctorReport>
+  records: RecordParts
 }
 
 const LOG_LINES = 200
@@ -76,6 +78,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
       return await readEngineLog(parts.logDir, name, { lines: Number(lines ?? LOG_LINES), after: after ?? null })
     },
     doctor: async () => await parts.doctor(),
+    ...userCommands(parts.records),
   }
 }
 

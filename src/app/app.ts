@@ -5,7 +5,7 @@ import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
 import type { GpuMonitor } from '../engine/gpu-monitor.ts'
 import type { EngineWorld } from '../engine/supervision.ts'
-import { AdmissionController, type LimitRules } from '../gateway/admission-controller.ts'
+import { AdmissionController } from '../gateway/admission-controller.ts'
 import { Queues } from '../gateway/queues.ts'
 import { readHealth } from '../gateway/routes/health.ts'
 import { listModels } from '../gateway/routes/models.ts'
@@ -20,12 +20,12 @@ import { Metrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { RequestLog } from '../telemetry/request-log.ts'
 import { StatsCollector } from '../telemetry/stats.ts'
+import { UserDays } from '../telemetry/user-days.ts'
 import { UserMinutes } from '../telemetry/user-minutes.ts'
 import { clientUrl } from './address.ts'
 import { adminCommands } from './admin-commands.ts'
 import { Engines, engineBackend } from './engines.ts'
 import {
-  authOptions,
   CLIENT_PATIENCE,
   type ClientPatience,
   exchangeLimits,
@@ -38,6 +38,9 @@ import {
   servedModels,
 } from './gateway-options.ts'
 import { type GpuDesk, gpuDesk } from './gpu-desk.ts'
+import { People } from './people.ts'
+import { memoryRecords, type Records } from './records.ts'
+import { commandRunner, windowCommands } from './run-command.ts'
 import { backendReport, queueTotals, SnapshotSource, statsReport, userViews } from './snapshot.ts'
 
 export type AppOptions = {
@@ -61,6 +64,8 @@ export type AppOptions = {
   gpu?: GpuMonitor
   /** Looks at the machine and the configuration for a face. */
   doctor?: (app: App) => Promise<DoctorReport>
+  /** Users, keys and history; closed by who opened them. Left out: nothing outlives this process. */
+  records?: Records
   /** Fires when a stop must not wait any more. */
   hurry?: AbortSignal
   /** Hears every finished request, after metrics, statistics and the request log. */
@@ -94,7 +99,9 @@ export class App {
   private readonly probes = new Map<string, HealthProbe>()
   private readonly startedAt = performance.now()
   private readonly startDate = new Date()
-  private readonly limits: LimitRules
+  private readonly records: Records
+  private readonly people: People
+  private readonly days = new UserDays()
   private readonly source = new SnapshotSource((revision) => this.snapshot(revision))
   private readonly gpu: GpuDesk
   /** All that a face may ask for. */
@@ -107,7 +114,10 @@ export class App {
     this.options = options
     const { config, log, patience = CLIENT_PATIENCE } = options
     this.gpu = gpuDesk(options.gpu ?? null)
-    this.commands = adminCommands({
+    this.records = options.records ?? memoryRecords()
+    const { store, accounts, history } = this.records
+    const commands = adminCommands({
+      records: { people: () => this.people, store, accounts, history, now: Date.now },
       snapshot: () => this.source.read(),
       state: () => this.state,
       gateway: () => this.gateway,
@@ -116,6 +126,12 @@ export class App {
       logDir: options.engines?.world.logDir ?? options.logDir,
       doctor: async () => (await options.doctor?.(this)) ?? { running: true, checks: [] },
     })
+    const run = commandRunner(
+      commands,
+      (row) => accounts.audit(row),
+      () => new Date(),
+    )
+    this.commands = windowCommands(run)
     const engineBackends = Object.entries(options.engines?.configs ?? {}).map(([name, engine]) =>
       engineBackend(name, engine),
     )
@@ -123,8 +139,20 @@ export class App {
     this.routes = routeTable(config, options.defaultBackend)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
     this.requestLog = this.openRequestLog()
-    this.limits = limitRules(config)
-    this.admission = new AdmissionController(this.limits)
+    this.admission = new AdmissionController(limitRules(config), (user) => this.days.today(user, Date.now()).tokens)
+    this.people = new People({
+      config,
+      accounts,
+      unusable: this.records.unusable,
+      days: this.days,
+      now: Date.now,
+      onRules: (rules) => this.admission.replaceRules(rules),
+      onRevoked: (keyId) => {
+        const cut = this.gateway.cutKey(keyId)
+        if (cut > 0) log.info('requests of a revoked key were cut', { key: keyId, requests: cut })
+      },
+      loads: () => this.gateway.users(Number.POSITIVE_INFINITY),
+    })
     this.queues = new Queues(this.registry, {
       ...queueRules(config),
       onAlarm: (backend, alarm) => {
@@ -142,7 +170,7 @@ export class App {
       admission: this.admission,
       queues: this.queues,
       priorities: config.queue.priorities,
-      auth: authOptions(config),
+      auth: this.people.auth,
       keyHeader: config.auth.header?.toLowerCase() ?? null,
       rules: guardRules(config),
       onOutcome: (outcome) => this.record(outcome),
@@ -154,7 +182,7 @@ export class App {
         metrics: () => this.exposeMetrics(),
       },
       admin: {
-        commands: this.commands,
+        run,
         subscribe: (listener) => this.subscribe(listener),
         session: options.session ?? null,
       },
@@ -191,6 +219,8 @@ export class App {
   /** Opens the listeners first, so that a busy port is known before an engine is loaded. Rejects with PortTakenError. */
   async start(): Promise<void> {
     try {
+      await this.remember()
+      this.people.watch()
       await this.listen()
       await this.options.onListening?.(this.addresses[0]!)
       const servers = this.registry.all().filter(({ engine }) => engine === null)
@@ -206,12 +236,27 @@ export class App {
   /** Drains for at most `graceMs`, then closes everything. Safe to call while `start` is still under way. */
   async stop(graceMs: number): Promise<void> {
     this.stopping = true
+    this.people.close()
     await this.gateway.drain(graceMs)
     await this.engines?.close(this.options.hurry)
     for (const probe of this.probes.values()) probe.stop()
     this.queues.close()
     await this.registry.close()
     await this.requestLog?.close()
+  }
+
+  /** What users had today before this start; a limit of tokens a day counts on. */
+  private async remember(): Promise<void> {
+    const { history } = this.records
+    if (history === null) return
+    const now = Date.now()
+    try {
+      const { today, seen } = await history.memory(now)
+      for (const { user, ...had } of today) this.days.add(user, had, now)
+      for (const { kind, name, atMs } of seen) this.days.seen(kind, name, atMs)
+    } catch (error) {
+      this.options.log.warn('what users had today before this start is not known', { reason: printError(error) })
+    }
   }
 
   private async listen(): Promise<void> {
@@ -303,7 +348,7 @@ export class App {
   }
 
   private userViews(now: number): UserView[] {
-    const { enabled, users, byDefault } = this.limits
+    const { enabled, users, byDefault } = this.admission.rules
     const limitsOf = (user: string) => (enabled ? shownLimits(users.get(user) ?? byDefault) : null)
     return userViews(this.gateway.users(), this.minutes.read(now), limitsOf)
   }
@@ -320,6 +365,7 @@ export class App {
       memory: gpuMemory(this.gpu.state()),
       queue: queueTotals(this.queues.depth()),
       requestLog: this.requestLog?.state ?? null,
+      troubles: [...this.people.troubles(), ...this.records.troubles()],
       uptimeSeconds: (performance.now() - this.startedAt) / 1000,
       version: this.options.version,
     })
@@ -330,7 +376,11 @@ export class App {
     this.stats.record(outcome, now)
     this.minutes.record(outcome, now)
     this.metrics?.record(outcome)
-    this.requestLog?.record(outcome, new Date())
+    const at = new Date()
+    this.requestLog?.record(outcome, at)
+    this.days.record(outcome, at.getTime())
+    const isKnown = outcome.user !== null && this.people.isKnown(outcome.user)
+    this.records.history?.record(outcome, at.getTime(), isKnown)
     this.options.onOutcome?.(outcome)
   }
 

@@ -1,5 +1,12 @@
 import { parseArgs } from 'node:util'
-import { type CommandRow, optionNames, pathArguments, type TerminalOption } from '../protocol/command-row.ts'
+import {
+  type CommandRow,
+  isNeeded,
+  optionNames,
+  optionWord,
+  placeNames,
+  type TerminalOption,
+} from '../protocol/command-row.ts'
 import { COMMANDS } from '../protocol/commands.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 
@@ -29,6 +36,9 @@ const OPTIONS = {
   version: { type: 'boolean', short: 'v' },
 } as const
 
+/** More of them are told by the command itself: `lexora users add --help`. */
+const MANY_OPTIONS = 4
+
 /** How the options that the CLI adds are written. */
 const TERMINAL_OPTIONS: Record<TerminalOption, string> = {
   watch: '[--watch]',
@@ -52,13 +62,16 @@ ${commandLines().join('\n')}`
 
 function commandLines(): string[] {
   const rows = Object.values(COMMANDS).map((row: CommandRow): [string, string] => {
-    const places = pathArguments(row).map((name) => name.toUpperCase())
-    const maybe = (row.places ?? []).map((name) => `[${name.toUpperCase()}]`)
-    const options = optionNames(row).map((name) =>
-      row.switches?.includes(name) ? `[--${name}]` : `[--${name} ${name.toUpperCase()}]`,
-    )
+    const places = placeNames(row).map((name) => (isNeeded(row, name) ? name.toUpperCase() : `[${name.toUpperCase()}]`))
+    const names = optionNames(row)
+    const options =
+      names.length > MANY_OPTIONS
+        ? [`[--${optionWord(names[0]!)} …]`]
+        : names.map((name) =>
+            row.switches?.includes(name) ? `[--${optionWord(name)}]` : `[--${optionWord(name)} ${name.toUpperCase()}]`,
+          )
     const added = (row.terminal ?? []).map((name) => TERMINAL_OPTIONS[name])
-    return [[...row.cli, ...places, ...maybe, ...options, ...added].join(' '), row.about]
+    return [[...row.cli, ...places, ...options, ...added].join(' '), row.about]
   })
   const width = Math.max(...rows.map(([words]) => words.length))
   return rows.map(([words, about]) => `  ${words.padEnd(width)}  ${about}`)

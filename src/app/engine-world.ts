@@ -3,7 +3,7 @@ import type { LexoraPaths } from '../config/paths.ts'
 import type { GpuMonitor } from '../engine/gpu-monitor.ts'
 import { gpuSource } from '../engine/gpu-source.ts'
 import { ENGINE_TIMING, type EngineWorld } from '../engine/supervision.ts'
-import { NewerStoreError, Store } from '../store/database.ts'
+import type { Store } from '../store/database.ts'
 import { EngineStarts } from '../store/engine-starts.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -40,25 +40,5 @@ export function engineWorld(given: EngineSurroundings): EngineWorld {
     log,
     wallClock: Date.now,
     timing: ENGINE_TIMING,
-  }
-}
-
-/** The store in its file; one that cannot be used costs its memory, not the start. */
-export function openStore(stateDir: string, log: Logger): Store {
-  const shared = {
-    onSetAside: (keptAs: string, reason: string) =>
-      log.error('the store was unreadable; it was kept aside, and a new one is begun', { kept_as: keptAs, reason }),
-    onFailing: (reason: string | null) => {
-      if (reason === null) log.info('the store is written again')
-      else log.error('the store cannot be written; serving goes on', { reason })
-    },
-    now: () => new Date(),
-  }
-  try {
-    return new Store({ path: join(stateDir, 'lexora.db'), ...shared })
-  } catch (error) {
-    const why = error instanceof NewerStoreError ? error.message : String(error)
-    log.error('the store cannot be opened; what would be in it is not kept', { reason: why })
-    return new Store({ path: ':memory:', ...shared })
   }
 }

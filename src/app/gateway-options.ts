@@ -10,6 +10,7 @@ import type { RetryPolicy } from '../policy/retry.ts'
 import type { RouteTable } from '../policy/route.ts'
 import { perMinute } from '../policy/token-bucket.ts'
 import type { Config } from '../protocol/config.ts'
+import type { UserLimits as GivenLimits } from '../protocol/users.ts'
 import { KeyRing } from '../users/api-key.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -98,17 +99,27 @@ export function limitRules({ rate_limit }: Config): LimitRules {
   }
   const users = new Map<string, UserRules>()
   for (const [name, user] of Object.entries(rate_limit.users)) {
-    const rate = { perSecond: user.rate ?? default_rate, burst: user.burst ?? default_burst }
-    const limits = {
-      requests: user.requests_per_minute === null ? rate : perMinute(user.requests_per_minute),
-      tokensPerMinute: user.tokens_per_minute ?? tokens_per_minute,
-      maxConcurrent: user.max_concurrent ?? max_concurrent,
-    }
-    const models = user.models === null ? null : new Set(user.models)
-    users.set(name, { limits, models, weight: user.weight, maxBand: user.max_priority, allowRemote: user.allow_remote })
+    users.set(name, userRules({ ...user, daily_tokens: null }, rate_limit))
   }
   const anybody = { limits: byDefault, models: null, weight: 1, maxBand: 'high', allowRemote: false } as const
   return { enabled: rate_limit.enabled, byDefault: anybody, users }
+}
+
+/** What one user may, with `rate_limit` where nothing is said of him. */
+export function userRules(user: GivenLimits, byDefault: Config['rate_limit']): UserRules {
+  const rate = { perSecond: user.rate ?? byDefault.default_rate, burst: user.burst ?? byDefault.default_burst }
+  return {
+    limits: {
+      requests: user.requests_per_minute === null ? rate : perMinute(user.requests_per_minute),
+      tokensPerMinute: user.tokens_per_minute ?? byDefault.tokens_per_minute,
+      maxConcurrent: user.max_concurrent ?? byDefault.max_concurrent,
+    },
+    models: user.models === null ? null : new Set(user.models),
+    weight: user.weight ?? 1,
+    maxBand: user.max_priority ?? 'high',
+    allowRemote: user.allow_remote,
+    dailyTokens: user.daily_tokens,
+  }
 }
 
 export function routeTable({ routing, default_model }: Config, defaultBackend: string | null): RouteTable {

@@ -13,9 +13,10 @@ import { clientUrl, localUrl } from './address.ts'
 import { App, PortTakenError } from './app.ts'
 import type { RunOptions } from './args.ts'
 import { diagnose } from './doctor.ts'
-import { engineWorld, openStore } from './engine-world.ts'
+import { engineWorld } from './engine-world.ts'
 import { EXIT } from './exit-codes.ts'
 import { gpuDesk } from './gpu-desk.ts'
+import { openRecords } from './records.ts'
 import { RunFile } from './run-file.ts'
 
 const DEMO = 'demo'
@@ -37,6 +38,8 @@ export type World = {
   demoEntry: string
   /** The program that stands between Lexora and its engines. */
   guardEntry: string
+  /** The thread that the history belongs to. */
+  historyEntry: string
   version: string
 }
 
@@ -48,15 +51,11 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const { config } = loaded
   const resolved = resolveBackends(loaded, env)
   if (resolved.issues.length > 0) return refuse(resolved.issues, world)
-  const refusal = startRefusal(config)
-  if (refusal !== null) {
-    world.err(`Lexora did not start: ${refusal}\n`)
-    return EXIT.badConfig
-  }
   const paths = lexoraPaths({ env, platform, home, cwd })
   const runFile = new RunFile(paths.runFile)
   const log = openLog(loaded, resolved.backends, runFile.token, world)
-  for (const note of [...loaded.notes, ...resolved.notes]) log.warn(note)
+  const open = startRefusal(config)
+  for (const note of [...loaded.notes, ...resolved.notes]) if (note !== open) log.warn(note)
   world.onFault((error) => log.error('fault', { error: error instanceof Error ? error.stack : String(error) }))
   const demo = options.engine === 'demo' || (!resolved.configured && options.engine !== 'none')
   const configs = engineConfigs(demo ? withDemo(config.engines) : config.engines, options.engine)
@@ -65,19 +64,35 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     world.err(`Lexora did not start: --engine must be one of ${names}, not '${options.engine}'.\n`)
     return EXIT.usage
   }
+  const { enabled: keepRequests, keep_days: keepDays } = config.metrics.request_log
+  const records = openRecords(paths.stateDir, { log, historyEntry: world.historyEntry, keepDays, keepRequests })
+  const closeRecords = async (): Promise<void> => {
+    await records.history?.close()
+    records.store.close()
+  }
+  // A key that Lexora minted opens a network as well as one of the file.
+  const refusal = records.accounts.keys().some(({ revokedMs }) => revokedMs === null) ? null : open
+  if (refusal !== null) {
+    world.err(`Lexora did not start: ${refusal}\n`)
+    await closeRecords()
+    return EXIT.badConfig
+  }
   const monitor = new GpuMonitor({ env: { ...env } })
-  const store = openStore(paths.stateDir, log)
   const { demoEntry, guardEntry } = world
   const engines =
     Object.keys(configs).length === 0
       ? undefined
-      : { configs, world: engineWorld({ env, platform, home, demoEntry, guardEntry, paths, monitor, store, log }) }
+      : {
+          configs,
+          world: engineWorld({ env, platform, home, demoEntry, guardEntry, paths, monitor, store: records.store, log }),
+        }
   const app = new App({
     config,
     backends: resolved.backends,
     defaultBackend: resolved.defaultBackend,
     engines,
     gpu: monitor,
+    records,
     doctor: async ({ addresses, engines, commands }) => {
       const { health } = await commands.snapshot()
       return await diagnose({
@@ -106,7 +121,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     return await serve(app, loaded, { demo, log, world })
   } finally {
     runFile.release()
-    store.close()
+    await closeRecords()
     await monitor.stop()
   }
 }

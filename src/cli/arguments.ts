@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util'
+import { USAGE } from '../app/args.ts'
 import {
   type CommandRow,
+  isNeeded,
   optionNames,
-  pathArguments,
+  optionWord,
   placeNames,
   type TerminalOption,
 } from '../protocol/command-row.ts'
@@ -24,7 +26,10 @@ export type Asked = {
   key: string | null
 }
 
-export type Parsed = { do: 'command'; asked: Asked } | { do: 'help' } | { do: 'usage-error'; message: string }
+export type Parsed =
+  | { do: 'command'; asked: Asked }
+  | { do: 'help'; text: string }
+  | { do: 'usage-error'; message: string }
 
 const ROWS = Object.entries(COMMANDS) as [CommandName, CommandRow][]
 
@@ -53,7 +58,9 @@ export function isCommand(word: string | undefined): boolean {
 /** argv, without node and script. The words choose the row of the table, the longest match wins. */
 export function parseCommandLine(argv: readonly string[]): Parsed {
   const own = ROWS.flatMap(([, row]) =>
-    optionNames(row).map((name) => [name, { type: row.switches?.includes(name) ? 'boolean' : 'string' }] as const),
+    optionNames(row).map(
+      (name) => [optionWord(name), { type: row.switches?.includes(name) ? 'boolean' : 'string' }] as const,
+    ),
   )
   let parsed: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
   try {
@@ -63,8 +70,8 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
     return usageError((error as Error).message)
   }
   const { values, positionals } = parsed
-  if (values.help) return { do: 'help' }
   const found = findRow(positionals)
+  if (values.help) return { do: 'help', text: found === null ? USAGE : helpOf(found[1]) }
   if (found === null) return usageError(unknownCommand(positionals))
   const [name, row] = found
   const strange = (Object.keys(TERMINAL) as TerminalOption[]).find(
@@ -77,6 +84,20 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const wait = waitOf(values)
   if (typeof wait === 'string') return usageError(wait)
   return { do: 'command', asked: { name, args, json, watch, wait, follow, config, host, key } }
+}
+
+/** One command with all its options. */
+function helpOf(row: CommandRow): string {
+  const places = placeNames(row).map((name) => (isNeeded(row, name) ? name : `[${name}]`).toUpperCase())
+  const own = optionNames(row).map(optionWord)
+  const options = [...own, ...(row.terminal ?? []), ...Object.keys(COMMON)].map((word) => `  --${word}`)
+  return [
+    `Usage: ${['lexora', ...row.cli, ...places].join(' ')} [OPTIONS]`,
+    `  ${row.about}`,
+    '',
+    'Options:',
+    ...options,
+  ].join('\n')
 }
 
 function waitOf({ wait, timeout }: { wait?: boolean; timeout?: string }): Asked['wait'] | string {
@@ -101,13 +122,16 @@ function argsOf(
   const names = placeNames(row)
   const called = row.cli.join(' ')
   if (places.length > names.length) return `${called} takes no '${places[names.length]}'.`
-  const missing = pathArguments(row)[places.length]
-  if (missing !== undefined) return `${called} needs ${missing.toUpperCase()}.`
-  const strange = Object.keys(values).find((name) => !Object.hasOwn(OPTIONS, name) && !optionNames(row).includes(name))
+  const missing = names[places.length]
+  if (missing !== undefined && isNeeded(row, missing)) return `${called} needs ${missing.toUpperCase()}.`
+  const options = optionNames(row).map((name) => [name, optionWord(name)] as const)
+  const strange = Object.keys(values).find(
+    (word) => !Object.hasOwn(OPTIONS, word) && !options.some(([, known]) => known === word),
+  )
   if (strange !== undefined) return `${called} has no --${strange}.`
   const given = Object.fromEntries([
     ...places.map((place, i) => [names[i]!, place] as const),
-    ...optionNames(row).flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]] as const])),
+    ...options.flatMap(([name, word]) => (values[word] === undefined ? [] : [[name, values[word]] as const])),
   ])
   const parsed = parseCommandArgs(row, given)
   return parsed.ok ? parsed.args : parsed.problem.message

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
+import { resolve } from 'node:path'
 import { type AdminTarget, adminClient, UnreachableError } from '../app/admin-client.ts'
-import { USAGE } from '../app/args.ts'
 import { EXIT, exitOfFailure } from '../app/exit-codes.ts'
 import type { Machine } from '../config/paths.ts'
 import { CommandError, type CommandName } from '../protocol/commands.ts'
@@ -63,14 +63,15 @@ export async function main(argv: readonly string[]): Promise<void> {
 export async function runCommand(argv: readonly string[], world: CliWorld): Promise<number> {
   const parsed = parseCommandLine(argv)
   if (parsed.do === 'help') {
-    world.out(`${USAGE}\n`)
+    world.out(`${parsed.text}\n`)
     return EXIT.ok
   }
   if (parsed.do === 'usage-error') return fail(parsed.message, EXIT.usage, world)
-  const { asked } = parsed
+  const asked = onThisDisk(parsed.asked, world.cwd)
   const found = await findServer(asked, world)
   try {
     if (asked.name === 'doctor' && isOwnMatter(asked, found)) return await runDoctor(asked, found, world)
+    if (isOfFiles(asked) && !found.ok && found.why === 'not-running') return await runOnFiles(asked, world)
     if (!found.ok) return notFound(asked, found, world)
     return await runFor(asked, found.target, world)
   } catch (error) {
@@ -82,6 +83,25 @@ export async function runCommand(argv: readonly string[], world: CliWorld): Prom
     const exit = refused ? EXIT.auth : code === 'invalid_request' ? EXIT.usage : EXIT.failure
     return fail(`${error.message}${hint}`, exit, world)
   }
+}
+
+/** What names a file means one of where it was typed. */
+function onThisDisk(asked: Asked, cwd: string): Asked {
+  return isOfFiles(asked)
+    ? { ...asked, args: { ...asked.args, file: resolve(cwd, String(asked.args['file'])) } }
+    : asked
+}
+
+function isOfFiles({ name }: Asked): boolean {
+  return name === 'backup' || name === 'restore'
+}
+
+/** Where no Lexora runs, its files are worked on from here. */
+async function runOnFiles({ name, args, json }: Asked, world: CliWorld): Promise<number> {
+  const { localBackup, localRestore } = await import('./local-records.ts')
+  const work = name === 'backup' ? localBackup : localRestore
+  show(name, work(String(args['file']), world, new Date()), json, world)
+  return EXIT.ok
 }
 
 function notFound({ name }: Asked, { why, message }: FoundServer & { ok: false }, world: CliWorld): number {

@@ -5,6 +5,7 @@ import type { GpuHolderView, GpuReport, RequestView } from '../protocol/snapshot
 import { engineWords, failureOf, receiptWords } from './engine-words.ts'
 import { bytes, type Column, duration, plain, table } from './format.ts'
 import { failureLines, gpuLines, type Look, line, statusLines, type Tone } from './status-view.ts'
+import { USERS_PRINTERS } from './users-printers.ts'
 
 type ResultOf<Name extends CommandName> = Awaited<ReturnType<AppCommands[Name]>>
 
@@ -23,6 +24,7 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   gpu: ({ gpu, holders }, look) => [...gpuReportLines(gpu, look), ...holderLines(holders, look)],
   engineLog: ({ lines }) => lines.map(plain),
   doctor: doctorLines,
+  ...USERS_PRINTERS,
 }
 
 /** One engine as it is now, and what went wrong with it. */

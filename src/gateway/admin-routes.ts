@@ -1,25 +1,22 @@
 import type { IncomingMessage } from 'node:http'
 import express from 'express'
 import type { CommandRow } from '../protocol/command-row.ts'
-import {
-  type AppCommands,
-  COMMANDS,
-  CommandError,
-  type CommandName,
-  EVENTS_PATH,
-  parseCommandArgs,
-} from '../protocol/commands.ts'
+import { COMMANDS, CommandError, type CommandName, EVENTS_PATH } from '../protocol/commands.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import type { Caller, Scope } from '../protocol/users.ts'
 import type { AdminEvents } from './admin-events.ts'
 import { isJson } from './guards.ts'
 
+/** Checks the arguments and does it, in this caller's name; rejects with CommandError. */
+export type RunCommand = (name: CommandName, given: Record<string, unknown>, caller: Caller) => Promise<unknown>
+
 /** What the routes need of the gateway around them. `Context` is the request's, found in `res.locals`. */
 export type AdminRouteOptions<Context> = {
-  commands: AppCommands
+  run: RunCommand
   events: AdminEvents
-  /** Why this caller may not, or null. */
-  authenticate: (context: Context) => Problem | null
+  /** Who this is, if he may. */
+  authenticate: (context: Context, scope: Scope) => { ok: true; caller: Caller } | { ok: false; problem: Problem }
   refuse: (context: Context, told: Problem) => void
   onFault: (error: unknown, context: Context) => void
 }
@@ -32,16 +29,18 @@ const ROWS = Object.entries(COMMANDS) as [CommandName, CommandRow][]
 /** `/admin/*`: one route for each row of the table of commands, and the stream of snapshots. The caller has passed the guards. */
 export function adminRoutes<Context>(options: AdminRouteOptions<Context>): express.Express {
   const contextOf = (res: express.Response): Context => res.locals as Context
+  const callers = new WeakMap<express.Response, Caller>()
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', 'simple')
   app.enable('case sensitive routing')
   app.enable('strict routing')
-  app.use((_req, res, next) => {
-    const told = options.authenticate(contextOf(res))
-    if (told === null) next()
-    else options.refuse(contextOf(res), told)
+  app.use((req, res, next) => {
+    const admin = options.authenticate(contextOf(res), scopeAt(req.method, req.path))
+    if (!admin.ok) return options.refuse(contextOf(res), admin.problem)
+    callers.set(res, admin.caller)
+    next()
   })
   app.get(EVENTS_PATH, (req, res, next) => {
     // Express offers a HEAD to a GET's handler, but a stream has no head alone.
@@ -67,10 +66,8 @@ export function adminRoutes<Context>(options: AdminRouteOptions<Context>): expre
     app[row.method === 'GET' ? 'get' : 'post'](path, async (req, res) => {
       const given = row.method === 'GET' ? req.query : ((req.body ?? {}) as object)
       if (Array.isArray(given)) return options.refuse(contextOf(res), notAnObject())
-      const parsed = parseCommandArgs(row, { ...given, ...req.params })
-      if (!parsed.ok) return options.refuse(contextOf(res), parsed.problem)
-      const command = options.commands[name] as (args: unknown) => Promise<unknown>
-      res.set('cache-control', 'no-store').json(await command(parsed.args))
+      const result = await options.run(name, { ...given, ...req.params }, callers.get(res)!)
+      res.set('cache-control', 'no-store').json(result)
     })
   }
   app.use((req, res) => {
@@ -118,6 +115,12 @@ function problemOf(error: unknown): Problem | null {
     default:
       return null
   }
+}
+
+/** What a key needs for this route; where there is none, what the method would do. */
+function scopeAt(method: string, path: string): Scope {
+  const row = ROWS.map(([, one]) => one).find((one) => one.method === method && shapeOf(one.path).test(path))
+  return row?.scope ?? (method === 'GET' || method === 'HEAD' ? 'admin:read' : 'admin:write')
 }
 
 function methodsAt(path: string): string[] {

@@ -10,7 +10,7 @@ import {
   type UserLimits,
 } from '../policy/limits.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
-import type { Principal } from '../users/api-key.ts'
+import { type Principal, type UserStanding, userClosedBy } from '../users/api-key.ts'
 import type { Usage } from '../wire/usage.ts'
 import { type Forecast, type Foreseen, TokenForecast, tokensOf } from './token-forecast.ts'
 
@@ -23,6 +23,10 @@ export type UserRules = {
   weight: number
   maxBand: Band
   allowRemote: boolean
+  /** Tokens a day of UTC, prompt and answer; left out: no limit. */
+  dailyTokens?: number | null
+  /** Whether he may call at all. */
+  standing?: UserStanding
 }
 
 /** What `rate_limit` says (DESIGN 3), with its rates resolved. The objects are compared by identity: make them once. */
@@ -68,19 +72,34 @@ const MESSAGES: Record<LimitName, string> = {
   concurrency: 'Too many requests at once',
 }
 
+const DAY_MS = 86_400_000
+
 /**
  * Whose limits count, and whether they leave room: a key's owner has one set of buckets whatever `user` its requests
  * name, a user named inside it a further one; without a key the named user alone counts. Who is nobody is not limited.
  */
 export class AdmissionController {
-  private readonly rules: LimitRules
+  private current: LimitRules
+  private readonly spentToday: (user: string) => number
   private readonly ledger = new LimitLedger()
   private readonly forecasts = new TokenForecast()
   /** A key's own account, made once per key. */
-  private readonly ownAccounts = new WeakMap<Principal, readonly Account[]>()
+  private ownAccounts = new WeakMap<Principal, readonly Account[]>()
 
-  constructor(rules: LimitRules) {
-    this.rules = rules
+  /** `spentToday`: tokens that a user has had since midnight UTC. */
+  constructor(rules: LimitRules, spentToday: (user: string) => number = () => 0) {
+    this.current = rules
+    this.spentToday = spentToday
+  }
+
+  get rules(): LimitRules {
+    return this.current
+  }
+
+  /** Holds from the next request on. What was used of a limit that is changed stays used. */
+  replaceRules(rules: LimitRules): void {
+    this.current = rules
+    this.ownAccounts = new WeakMap()
   }
 
   /** What the operator says of the key's owner, or of the named user where there is no key. */
@@ -92,7 +111,10 @@ export class AdmissionController {
   /** Takes all that the request needs, or nothing. `now` is monotonic, in milliseconds. */
   admit(asking: Asking, now: number): AdmissionResult {
     const { principal, named, model, foreseen, maxTokens } = asking
-    const { models } = this.rulesOf(principal, named)
+    const rules = this.rulesOf(principal, named)
+    const closed = this.closedFor(asking, rules)
+    if (closed !== null) return closed
+    const { models } = rules
     if (models !== null && !models.has(model)) {
       const told = problem('permission_denied', 'This user may not ask for this model.', { param: 'model' })
       return { ok: false, problem: told, limit: null, headers: [] }
@@ -142,6 +164,23 @@ export class AdmissionController {
     const { requests, tokens } = this.ledger.standings(accounts, now)
     if (requests !== null) addStanding(headers, REQUEST_HEADERS, requests)
     if (tokens !== null) addStanding(headers, TOKEN_HEADERS, tokens)
+  }
+
+  /** A user who may not call, or who has used up his day. */
+  private closedFor({ principal, named }: Asking, { standing, dailyTokens }: UserRules): AdmissionResult | null {
+    if (standing === undefined && dailyTokens == null) return null
+    const wall = Date.now()
+    const why = userClosedBy(standing, wall)
+    if (why !== null) {
+      const message = `This ${why === 'user disabled' ? 'user is disabled' : 'user has expired'}. Ask the operator of this Lexora.`
+      return { ok: false, problem: problem('permission_denied', message), limit: null, headers: [] }
+    }
+    const name = principal.user ?? named
+    if (dailyTokens == null || name === null || !this.rules.enabled || this.spentToday(name) < dailyTokens) return null
+    const told = problem('rate_limit_exceeded', `The ${dailyTokens} tokens of this user for today are used up.`, {
+      retryAfterMs: DAY_MS - (wall % DAY_MS),
+    })
+    return { ok: false, problem: told, limit: 'tokens', headers: [] }
   }
 
   private forecastFor({ foreseen, maxTokens }: Asking, accounts: readonly Account[], now: number): Forecast {

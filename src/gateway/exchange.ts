@@ -275,9 +275,13 @@ export class Exchange implements AttemptSink, TurnOwner {
 
   /** The operator ends it. False when it is over already. */
   cancel(): boolean {
-    if (this.isOver()) return false
     // Not a 503: client libraries would send it again at once.
-    const told = problem('permission_denied', 'The operator of this Lexora cancelled the request.')
+    return this.end(problem('permission_denied', 'The operator of this Lexora cancelled the request.'))
+  }
+
+  /** Ends it wherever it is, and tells its client why. False when it is over already. */
+  end(told: Problem): boolean {
+    if (this.isOver()) return false
     this.attempt?.abort()
     if (this.pause !== null) clearTimeout(this.pause)
     if (this.committed) this.breakStream(told, null, null)
@@ -287,6 +291,10 @@ export class Exchange implements AttemptSink, TurnOwner {
 
   get id(): string {
     return this.requestId
+  }
+
+  get keyId(): string | null {
+    return this.principal.keyId
   }
 
   /** For faces: how it stands, and what its caller may. */

@@ -3,13 +3,13 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo, Socket } from 'node:net'
 import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
-import type { AppCommands } from '../protocol/commands.ts'
 import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
 import type { RequestView, UserLoad } from '../protocol/snapshot.ts'
+import type { Caller, Scope } from '../protocol/users.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { AdminEvents, type Subscribe } from './admin-events.ts'
-import { adminRoutes } from './admin-routes.ts'
+import { adminRoutes, type RunCommand } from './admin-routes.ts'
 import type { UserRules } from './admission-controller.ts'
 import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin, isOwnMachine } from './authenticate.ts'
 import { BodyBudget } from './body-budget.ts'
@@ -21,6 +21,7 @@ import { refuseConnection } from './refused-connection.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 import { type Operations, operationRoutes } from './routes/operations.ts'
 import { Settlement } from './settlement.ts'
+import { appOf } from './turn-facts.ts'
 
 export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   auth: AuthOptions
@@ -30,7 +31,7 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   onOutcome: (outcome: Outcome) => void
   operations: Operations
   /** What `/admin` calls and streams; `session` opens it to the windows and the CLI of this machine. */
-  admin: { commands: AppCommands; subscribe: Subscribe; session: string | null }
+  admin: { run: RunCommand; subscribe: Subscribe; session: string | null }
   maxConnections: number
   /** How long a client may take to send its headers. */
   headersTimeoutMs: number
@@ -63,7 +64,7 @@ export class Gateway {
   private readonly events: AdminEvents
   private readonly idPrefix = randomBytes(8).toString('hex')
   private requestCount = 0
-  private readonly callers = new WeakMap<Socket, { key: string; caller: Authenticated }>()
+  private readonly callers = new WeakMap<Socket, { key: string; caller: Authenticated; version: number }>()
   private draining = false
   private paused = false
   private open = 0
@@ -102,9 +103,9 @@ export class Gateway {
     this.events = new AdminEvents(options.admin.subscribe)
     this.admin = adminRoutes<Context>({
       ...answers,
-      commands: options.admin.commands,
+      run: options.admin.run,
       events: this.events,
-      authenticate: (context) => this.refuseAsAdmin(context),
+      authenticate: (context, scope) => this.asAdmin(context, scope),
     })
   }
 
@@ -138,6 +139,12 @@ export class Gateway {
   cancel(requestId: string): boolean {
     const exchange = this.live.all().find(({ id }) => id === requestId)
     return exchange?.cancel() ?? false
+  }
+
+  /** Ends what runs and waits with a key that is no longer one; answers how many. */
+  cutKey(keyId: string): number {
+    const told = problem('invalid_api_key', 'The API key was revoked.')
+    return this.live.all().filter((exchange) => exchange.keyId === keyId && exchange.end(told)).length
   }
 
   /** Who has something running or waiting, the busiest first. */
@@ -270,10 +277,14 @@ export class Gateway {
   private callerOf({ req, head }: Context): Authenticated {
     const { auth } = this.options
     const key = head.keys.length === 1 ? head.keys[0]! : null
+    const { version } = auth.keys
     const known = this.callers.get(req.socket)
-    if (key !== null && known !== undefined && known.key === key) return known.caller
-    const caller = authenticate(head.keys, auth)
-    if (key !== null) this.callers.set(req.socket, { key, caller })
+    if (key !== null && known !== undefined && known.key === key && known.version === version) {
+      const { until } = known.caller
+      if (until === Number.POSITIVE_INFINITY || Date.now() < until) return known.caller
+    }
+    const caller = authenticate(head.keys, auth, Date.now())
+    if (key !== null) this.callers.set(req.socket, { key, caller, version })
     return caller
   }
 
@@ -293,16 +304,22 @@ export class Gateway {
   }
 
   private handleRawDoor(context: Context): void {
-    const told = this.draining ? shuttingDown() : this.refuseAsAdmin(context)
-    if (told !== null) return this.refuse(context, told)
+    if (this.draining) return this.refuse(context, shuttingDown())
+    const admin = this.asAdmin(context, 'admin:write')
+    if (!admin.ok) return this.refuse(context, admin.problem)
     const settlement = this.settlement(context, '/backends/*', { user: null, keyId: null })
     this.passThrough.raw(context.req, context.res, context.head, { requestId: context.requestId, settlement })
   }
 
-  /** Why this caller may not do what operators do, or null. A session counts only on the machine it was left on. */
-  private refuseAsAdmin({ req, head }: Context): Problem | null {
+  /** Whether this caller may do what operators do. A session counts only on the machine it was left on. */
+  private asAdmin(
+    { req, head }: Context,
+    scope: Scope,
+  ): { ok: true; caller: Caller } | { ok: false; problem: Problem } {
     const { auth, admin } = this.options
-    return authenticateAdmin(head.keys, auth, isOwnMachine(req.socket) ? admin.session : null)
+    const here = isOwnMachine(req.socket)
+    const face = head.app === 'window' ? 'window' : 'cli'
+    return authenticateAdmin(head.keys, auth, { session: here ? admin.session : null, scope, here, face }, Date.now())
   }
 
   private admit({ head, res }: Context, method: string): Problem | null {
@@ -325,6 +342,7 @@ export class Gateway {
       reqId: requestId,
       user: principal.user,
       keyId: principal.keyId,
+      app: appOf(head) || null,
       task: head.task?.slice(0, 100) ?? null,
       endpoint,
     }

@@ -15,7 +15,11 @@ export type CommandRow = {
   /** On GET they come from the query, so their schemas must accept text. */
   args: Argument
   about: string
-  /** Arguments beside those of the path that the CLI takes by position; they may be left out. */
+  /** Only for callers on this machine, since it names a place there. */
+  onlyHere?: boolean
+  /** Arguments whose values the audit log must not hold. */
+  secrets?: readonly string[]
+  /** Arguments beside those of the path that the CLI takes by position. */
   places?: readonly string[]
   /** Arguments that are true or false: options without a value. */
   switches?: readonly string[]
@@ -44,6 +48,16 @@ export function pathArguments({ path }: CommandRow): string[] {
 /** What the CLI takes by position: first what must be there, then what may. */
 export function placeNames(row: CommandRow): string[] {
   return [...pathArguments(row), ...(row.places ?? [])]
+}
+
+/** Whether a command cannot do without this argument. */
+export function isNeeded({ args }: CommandRow, name: string): boolean {
+  return !args.shape[name]!.safeParse(undefined).success
+}
+
+/** How an argument is written as an option, without its dashes. */
+export function optionWord(name: string): string {
+  return name.replaceAll('_', '-')
 }
 
 /** The names of the other arguments. */

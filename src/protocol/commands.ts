@@ -4,6 +4,7 @@ import type { DoctorReport } from './doctor.ts'
 import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
 import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } from './snapshot.ts'
+import { USERS_COMMANDS } from './users-commands.ts'
 
 /** One by name; it may be left out where there is only one. */
 const engine = z.string().min(1, 'is empty').max(128, 'is too long').optional()
@@ -138,6 +139,7 @@ export const COMMANDS = {
     terminal: ['config'],
     answersWithinMs: 240_000,
   }),
+  ...USERS_COMMANDS,
 } as const
 
 /** Where snapshots stream from, as server-sent events. */

@@ -16,6 +16,8 @@ export type Outcome = {
   reqId: string
   user: string | null
   keyId: string | null
+  /** The program that asked, as it says of itself; null: nothing was said. */
+  app: string | null
   task: string | null
   /** The resolved model; `other` where the name is not one of ours, so that labels stay a closed set. */
   model: string

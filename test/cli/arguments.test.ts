@@ -48,7 +48,10 @@ test('what may be left out may be left out, and switches take no value', () => {
 })
 
 test('--help explains instead', () => {
-  expect(parseCommandLine(['requests', 'cancel', '-h'])).toEqual({ do: 'help' })
+  expect(parseCommandLine(['requests', 'cancel', '-h'])).toMatchObject({
+    do: 'help',
+    text: expect.stringContaining('requests cancel ID'),
+  })
 })
 
 test.each<[argv: string[], message: string]>([

@@ -14,7 +14,7 @@ function auth(changes: Partial<AuthOptions> = {}): AuthOptions {
 
 /** Who is let in: a user, `nobody`, or the code of the refusal. */
 function told(keys: readonly string[], options: AuthOptions): string {
-  const result = authenticate(keys, options)
+  const result = authenticate(keys, options, 0)
   if (!result.ok) return result.problem.code
   const { user, keyId } = result.principal
   return user ?? (keyId === null ? 'nobody' : 'a key without a user')
@@ -42,14 +42,17 @@ describe('who is let in', () => {
 
   test('a refusal tells nothing of the key', () => {
     for (const keys of [['lx-secret-1'], ['lx-secret-1', 'lx-secret-2']]) {
-      expect(JSON.stringify(authenticate(keys, auth()))).not.toContain('secret')
+      expect(JSON.stringify(authenticate(keys, auth(), 0))).not.toContain('secret')
     }
   })
 })
 
 describe('operators’ doors', () => {
-  const admin = (keys: string[], adminKey: string | null, session: string | null = null): string =>
-    authenticateAdmin(keys, auth({ mode: 'off', adminKey }), session)?.code ?? 'open'
+  const admin = (keys: string[], adminKey: string | null, session: string | null = null): string => {
+    const door = { session, scope: 'admin:write', here: true, face: 'cli' } as const
+    const told = authenticateAdmin(keys, auth({ mode: 'off', adminKey }), door, 0)
+    return told.ok ? 'open' : told.problem.code
+  }
 
   test.each([
     ['with the admin key', ['admin-1'], 'admin-1', 'open'],

@@ -6,6 +6,7 @@ export function anOutcome(changes: Partial<Outcome> = {}): Outcome {
     reqId: 'r1',
     user: null,
     keyId: null,
+    app: null,
     task: null,
     model: 'tiny',
     backend: 'main',

@@ -11,6 +11,8 @@ export function readHealth(facts: {
   memory: { usedBytes: number; totalBytes: number } | null
   queue: QueueTotals
   requestLog: RequestLogState | null
+  /** What else an operator should look at; serving goes on. */
+  troubles?: readonly string[]
   uptimeSeconds: number
   version: string
 }): HealthReport {
@@ -39,6 +41,7 @@ export function readHealth(facts: {
     backends[backend.name] = healthOf(backend, now)
   }
   if (facts.requestLog?.failing != null) reasons.push(`request log cannot be written (${facts.requestLog.failing})`)
+  reasons.push(...(facts.troubles ?? []))
   return {
     status: usable === 0 ? 'unhealthy' : reasons.length > 0 ? 'degraded' : 'healthy',
     model: firstModel(facts.registry),

@@ -1,0 +1,89 @@
+import type { Outcome } from './outcome.ts'
+
+export type UserDay = { requests: number; tokens: number; errors: number }
+
+const DAY_MS = 86_400_000
+/** Names come from requests; beyond these only users that are known are counted. */
+const MAX_USERS = 10_000
+
+type Row = UserDay & { day: number; seenMs: number }
+
+/** What each user had since midnight UTC, and when users and keys were last heard of. O(1) per request and bounded. */
+export class UserDays {
+  private readonly users = new Map<string, Row>()
+  private readonly keys = new Map<string, number>()
+  private sweptDay = -1
+
+  /** Moments are milliseconds since 1970, here and below. */
+  record({ user, keyId, usage, outcome }: Pick<Outcome, 'user' | 'keyId' | 'usage' | 'outcome'>, at: number): void {
+    // Only keys that were found bear an id, so there are no more of them than keys.
+    if (keyId !== null) this.keys.set(keyId, at)
+    const row = this.rowOf(user ?? 'anonymous', at)
+    if (row === null) return
+    row.seenMs = at
+    row.requests++
+    row.tokens += (usage?.prompt ?? 0) + (usage?.completion ?? 0)
+    if (outcome === 'backend_error' || outcome === 'stream_error') row.errors++
+  }
+
+  /** What an earlier run has written down of this day. */
+  add(user: string, { requests, tokens, errors }: UserDay, at: number): void {
+    const row = this.rowOf(user, at)
+    if (row === null) return
+    row.requests += requests
+    row.tokens += tokens
+    row.errors += errors
+  }
+
+  /** What an earlier run has written down. */
+  seen(kind: 'user' | 'key', name: string, at: number): void {
+    if (kind === 'key') this.keys.set(name, Math.max(at, this.keys.get(name) ?? 0))
+    else {
+      const row = this.rowOf(name, at)
+      if (row !== null) row.seenMs = Math.max(row.seenMs, at)
+    }
+  }
+
+  /** Keeps a place for a user that is known. */
+  know(user: string): void {
+    if (!this.users.has(user)) this.users.set(user, { day: -1, requests: 0, tokens: 0, errors: 0, seenMs: 0 })
+  }
+
+  today(user: string, at: number): UserDay {
+    const row = this.users.get(user)
+    if (row === undefined || row.day !== dayOf(at)) return { requests: 0, tokens: 0, errors: 0 }
+    return { requests: row.requests, tokens: row.tokens, errors: row.errors }
+  }
+
+  /** Null: never. */
+  lastSeen(user: string): number | null {
+    return this.users.get(user)?.seenMs || null
+  }
+
+  keyLastUsed(keyId: string): number | null {
+    return this.keys.get(keyId) ?? null
+  }
+
+  private rowOf(name: string, at: number): Row | null {
+    const day = dayOf(at)
+    let row = this.users.get(name)
+    if (row === undefined) {
+      if (this.users.size >= MAX_USERS) this.forgetOld(day)
+      if (this.users.size >= MAX_USERS) return null
+      row = { day, requests: 0, tokens: 0, errors: 0, seenMs: 0 }
+      this.users.set(name, row)
+    } else if (row.day !== day) Object.assign(row, { day, requests: 0, tokens: 0, errors: 0 })
+    return row
+  }
+
+  /** Once a day: a flood of new names must not pay for it each time. */
+  private forgetOld(day: number): void {
+    if (day === this.sweptDay) return
+    this.sweptDay = day
+    for (const [name, row] of this.users) if (row.day >= 0 && row.day < day) this.users.delete(name)
+  }
+}
+
+function dayOf(at: number): number {
+  return Math.floor(at / DAY_MS)
+}
