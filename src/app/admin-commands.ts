@@ -7,6 +7,7 @@ import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.
 import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
 import type { GpuDesk } from './gpu-desk.ts'
+import { type ModelParts, modelCommands } from './model-commands.ts'
 import { type RecordParts, userCommands } from './users-commands.ts'
 
 /** What the commands act on. */
@@ -28,6 +29,7 @@ export type CommandParts = {
   logDir: string
   doctor: () => Promise<DoctorReport>
   records: RecordParts
+  models: ModelParts
 }
 
 const LOG_LINES = 200
@@ -79,6 +81,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     },
     doctor: async () => await parts.doctor(),
     ...userCommands(parts.records),
+    ...modelCommands(parts.models),
   }
 }
 

@@ -22,7 +22,7 @@ import { RequestLog } from '../telemetry/request-log.ts'
 import { StatsCollector } from '../telemetry/stats.ts'
 import { UserDays } from '../telemetry/user-days.ts'
 import { UserMinutes } from '../telemetry/user-minutes.ts'
-import { clientUrl } from './address.ts'
+import { clientUrl, localUrl } from './address.ts'
 import { adminCommands } from './admin-commands.ts'
 import { Engines, engineBackend } from './engines.ts'
 import {
@@ -38,6 +38,7 @@ import {
   servedModels,
 } from './gateway-options.ts'
 import { type GpuDesk, gpuDesk } from './gpu-desk.ts'
+import type { ModelDesk } from './model-desk.ts'
 import { People } from './people.ts'
 import { memoryRecords, type Records } from './records.ts'
 import { commandRunner, windowCommands } from './run-command.ts'
@@ -66,6 +67,8 @@ export type AppOptions = {
   doctor?: (app: App) => Promise<DoctorReport>
   /** Users, keys and history; closed by who opened them. Left out: nothing outlives this process. */
   records?: Records
+  /** Models on disk and installed engines; not there: their commands are refused. */
+  models?: ModelDesk
   /** Fires when a stop must not wait any more. */
   hurry?: AbortSignal
   /** Hears every finished request, after metrics, statistics and the request log. */
@@ -125,6 +128,11 @@ export class App {
       gpu: this.gpu,
       logDir: options.engines?.world.logDir ?? options.logDir,
       doctor: async () => (await options.doctor?.(this)) ?? { running: true, checks: [] },
+      models: {
+        desk: options.models ?? null,
+        engines: () => this.engines?.views() ?? [],
+        gateway: () => ({ address: localUrl(this.addresses[0]!), key: firstKey(config) }),
+      },
     })
     const run = commandRunner(
       commands,
@@ -238,6 +246,7 @@ export class App {
     this.stopping = true
     this.people.close()
     await this.gateway.drain(graceMs)
+    await this.options.models?.close()
     await this.engines?.close(this.options.hurry)
     for (const probe of this.probes.values()) probe.stop()
     this.queues.close()
@@ -344,6 +353,7 @@ export class App {
       engines: this.engines?.views() ?? [],
       gpu: this.gpu.state(),
       stats: this.stats.read(now),
+      ...this.options.models?.underWay(),
     }
   }
 
@@ -430,6 +440,12 @@ function gpuMemory(report: GpuReport): { usedBytes: number; totalBytes: number }
     totalBytes += gpu.totalBytes
   }
   return { usedBytes, totalBytes }
+}
+
+/** For what asks its own gateway; null: none is needed, or none lies open in the configuration. */
+function firstKey({ auth }: Config): string | null {
+  const [first] = auth.api_keys
+  return first === undefined || auth.mode === 'off' ? null : typeof first === 'string' ? first : first.key
 }
 
 function withCertificate(backend: ResolvedBackend): BackendOptions {

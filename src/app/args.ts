@@ -46,6 +46,8 @@ const TERMINAL_OPTIONS: Record<TerminalOption, string> = {
   timeout: '[--timeout SECONDS]',
   follow: '[-f]',
   config: '[--config FILE]',
+  yes: '[--yes]',
+  detach: '[--detach]',
 }
 
 export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo|NAME]

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { hubCache } from '../config/hub-cache.ts'
 import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { livingFamily } from '../engine/family.ts'
 import { type EngineConfig, findLaunch, installedVersion } from '../engine/launch.ts'
@@ -6,6 +7,7 @@ import { checkModel } from '../engine/model-files.ts'
 import { preflight } from '../engine/preflight.ts'
 import { readBootId } from '../engine/processes.ts'
 import { readRecords } from '../engine/record.ts'
+import { versionsFolder } from '../engine/versions.ts'
 import type { Config } from '../protocol/config.ts'
 import type { DoctorCheck } from '../protocol/doctor.ts'
 import { type EngineFailure, type EngineView, isComing, isServing } from '../protocol/engine.ts'
@@ -31,7 +33,7 @@ async function checkEngine(name: string, config: EngineConfig, given: Given): Pr
   const { machine, gpu, paths, running } = given
   const about = `engine ${name}`
   // The demo engine is built in: its program is not looked for.
-  const world = { ...machine, demo: [process.execPath] }
+  const world = { ...machine, demo: [process.execPath], versions: versionsFolder(paths.stateDir) }
   const found = findLaunch(config, world)
   if ('failure' in found) return [failed(about, found.failure)]
   const { launch } = found
@@ -74,8 +76,7 @@ function checkFiles(about: string, { kind, model }: EngineConfig, machine: Machi
     return [ok(about, `The files of ${model} are whole${size}.`)]
   }
   const { env, home } = machine
-  const cache = env.HF_HUB_CACHE ?? join(env.HF_HOME ?? join(home, '.cache', 'huggingface'), 'hub')
-  const room = checkDisk(about, cache)
+  const room = checkDisk(about, hubCache(env, home))
   const fetched = warn(about, `${model} is not whole on this machine: its first start fetches it.`, null)
   return room.level === 'ok' ? [fetched] : [fetched, room]
 }

@@ -3,6 +3,7 @@ import type { LexoraPaths } from '../config/paths.ts'
 import type { GpuMonitor } from '../engine/gpu-monitor.ts'
 import { gpuSource } from '../engine/gpu-source.ts'
 import { ENGINE_TIMING, type EngineWorld } from '../engine/supervision.ts'
+import { versionsFolder } from '../engine/versions.ts'
 import type { Store } from '../store/database.ts'
 import { EngineStarts } from '../store/engine-starts.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -29,7 +30,13 @@ export function engineWorld(given: EngineSurroundings): EngineWorld {
     GUARD_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
   )
   return {
-    launch: { env, platform, home, demo: [process.execPath, given.demoEntry] },
+    launch: {
+      env,
+      platform,
+      home,
+      demo: [process.execPath, given.demoEntry],
+      versions: versionsFolder(paths.stateDir),
+    },
     guard: { command: process.execPath, entry: given.guardEntry, env: { ...guardEnv, NODE_NO_WARNINGS: '1' } },
     gpu: gpuSource(monitor),
     starts: new EngineStarts(store),

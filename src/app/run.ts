@@ -16,6 +16,7 @@ import { diagnose } from './doctor.ts'
 import { engineWorld } from './engine-world.ts'
 import { EXIT } from './exit-codes.ts'
 import { gpuDesk } from './gpu-desk.ts'
+import { ModelDesk } from './model-desk.ts'
 import { openRecords } from './records.ts'
 import { RunFile } from './run-file.ts'
 
@@ -86,8 +87,11 @@ export async function run(options: RunOptions, world: World): Promise<number> {
           configs,
           world: engineWorld({ env, platform, home, demoEntry, guardEntry, paths, monitor, store: records.store, log }),
         }
+  const machine = { env, platform, home, cwd }
+  const gpu = gpuDesk(monitor)
   const app = new App({
     config,
+    models: new ModelDesk({ machine, paths, engines: config.engines, gpu, store: records.store, log, resume: true }),
     backends: resolved.backends,
     defaultBackend: resolved.defaultBackend,
     engines,

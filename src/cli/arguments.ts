@@ -20,6 +20,10 @@ export type Asked = {
   /** Until the end state, at most so long. */
   wait: { timeoutMs: number | null } | null
   follow: boolean
+  /** No question is asked first. */
+  yes: boolean
+  /** What goes on by itself is not watched. */
+  detach: boolean
   /** The configuration file, where no Lexora runs that has one. */
   config: string | undefined
   host: string | null
@@ -46,6 +50,8 @@ const TERMINAL = {
   timeout: { type: 'string' },
   follow: { type: 'boolean', short: 'f' },
   config: { type: 'string' },
+  yes: { type: 'boolean', short: 'y' },
+  detach: { type: 'boolean', short: 'd' },
 } as const satisfies Record<TerminalOption, object>
 
 const OPTIONS = { ...COMMON, ...TERMINAL }
@@ -71,19 +77,20 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   }
   const { values, positionals } = parsed
   const found = findRow(positionals)
-  if (values.help) return { do: 'help', text: found === null ? USAGE : helpOf(found[1]) }
+  if (values.help) return { do: 'help', text: found === null ? USAGE : helpOf(found.row) }
   if (found === null) return usageError(unknownCommand(positionals))
-  const [name, row] = found
+  const { name, row, words } = found
   const strange = (Object.keys(TERMINAL) as TerminalOption[]).find(
     (option) => values[option] !== undefined && !row.terminal?.includes(option),
   )
   if (strange !== undefined) return usageError(`${row.cli.join(' ')} has no --${strange}.`)
-  const args = argsOf(row, positionals.slice(row.cli.length), values)
+  const args = argsOf(row, positionals.slice(words), values)
   if (typeof args === 'string') return usageError(args)
-  const { json = false, watch = false, follow = false, config, host = null, key = null } = values
+  const { json = false, watch = false, follow = false, yes = false, detach = false } = values
+  const { config, host = null, key = null } = values
   const wait = waitOf(values)
   if (typeof wait === 'string') return usageError(wait)
-  return { do: 'command', asked: { name, args, json, watch, wait, follow, config, host, key } }
+  return { do: 'command', asked: { name, args, json, watch, wait, follow, yes, detach, config, host, key } }
 }
 
 /** One command with all its options. */
@@ -109,9 +116,14 @@ function waitOf({ wait, timeout }: { wait?: boolean; timeout?: string }): Asked[
     : `--timeout must be a number of seconds, not '${timeout}'.`
 }
 
-function findRow(words: readonly string[]): [CommandName, CommandRow] | null {
-  const matches = ROWS.filter(([, { cli }]) => cli.every((word, i) => words[i] === word))
-  return matches.sort(([, a], [, b]) => b.cli.length - a.cli.length)[0] ?? null
+/** How many words of the line named it, too. */
+function findRow(given: readonly string[]): { name: CommandName; row: CommandRow; words: number } | null {
+  const matches = ROWS.flatMap(([name, row]) =>
+    [row.cli, ...(row.also ?? []).map((one) => one.split(' '))]
+      .filter((words) => words.every((word, i) => given[i] === word))
+      .map((words) => ({ name, row, words: words.length })),
+  )
+  return matches.sort((a, b) => b.words - a.words)[0] ?? null
 }
 
 function argsOf(

@@ -3,13 +3,15 @@ import { resolve } from 'node:path'
 import { type AdminTarget, adminClient, UnreachableError } from '../app/admin-client.ts'
 import { EXIT, exitOfFailure } from '../app/exit-codes.ts'
 import type { Machine } from '../config/paths.ts'
-import { CommandError, type CommandName } from '../protocol/commands.ts'
+import { type AppCommands, CommandError, type CommandName } from '../protocol/commands.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import { type EngineView, isComing } from '../protocol/engine.ts'
+import type { BenchReport, FitReport, InstallView, PullView, VerifyReport } from '../protocol/models.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { type Asked, parseCommandLine } from './arguments.ts'
 import { exitOfWait, WAITED_FOR, waitForEngine } from './engine-wait.ts'
 import { type FoundServer, findServer } from './find-server.ts'
+import { followInstall, followPull } from './follow-job.ts'
 import { followLog } from './follow-log.ts'
 import { engineLine, PRINTERS, stoppedLines } from './printers.ts'
 import { reporter } from './progress.ts'
@@ -25,13 +27,32 @@ export type CliWorld = Machine & {
   colour: boolean
   /** Columns of the terminal that `err` goes to; null: it is none. */
   errColumns: () => number | null
+  /** Asks the person at the terminal; not there where nobody can answer. */
+  ask?: (question: string) => Promise<boolean>
   /** Aborts on Ctrl-C, from this call on: what does not watch ends by it as every program does. */
   untilStopped: () => AbortSignal
 }
 
+const EXITS: Partial<Record<string, number>> = { invalid_request: EXIT.usage, model_not_found: EXIT.badModel }
+
 const NO_ACCESS = new Set(['invalid_api_key', 'permission_denied', 'host_not_allowed', 'origin_not_allowed'])
 
 const PIPE_COLUMNS = 120
+
+/** What needs no Lexora that runs: the disk, the hub and the installed engines are there without one. */
+const LOCAL: ReadonlySet<CommandName> = new Set([
+  'listModels',
+  'scanModels',
+  'verifyModel',
+  'removeModel',
+  'pullModel',
+  'fitModel',
+  'presets',
+  'engineVersions',
+  'installEngine',
+  'useEngine',
+  'rollbackEngine',
+])
 
 /** The `lexora` command with a word. Sets the exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -47,6 +68,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     terminal: () => (stdout.isTTY ? { columns: stdout.columns || 80, rows: stdout.rows || 24 } : null),
     colour: stdout.isTTY && env['NO_COLOR'] === undefined,
     errColumns: () => (stderr.isTTY ? stderr.columns || 80 : null),
+    ...(process.stdin.isTTY ? { ask: askTerminal } : {}),
     untilStopped: () => {
       const stopped = new AbortController()
       const stop = (): void => stopped.abort()
@@ -57,6 +79,16 @@ export async function main(argv: readonly string[]): Promise<void> {
       return stopped.signal
     },
   })
+}
+
+async function askTerminal(question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises')
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim())
+  } finally {
+    asking.close()
+  }
 }
 
 /** Runs one command against a Lexora that runs; answers the exit code. Never starts one. */
@@ -72,6 +104,9 @@ export async function runCommand(argv: readonly string[], world: CliWorld): Prom
   try {
     if (asked.name === 'doctor' && isOwnMatter(asked, found)) return await runDoctor(asked, found, world)
     if (isOfFiles(asked) && !found.ok && found.why === 'not-running') return await runOnFiles(asked, world)
+    if (!found.ok && asked.host === null && found.why === 'not-running' && LOCAL.has(asked.name)) {
+      return await runLocally(asked, world)
+    }
     if (!found.ok) return notFound(asked, found, world)
     return await runFor(asked, found.target, world)
   } catch (error) {
@@ -80,7 +115,7 @@ export async function runCommand(argv: readonly string[], world: CliWorld): Prom
     const { code } = error.problem
     const refused = NO_ACCESS.has(code)
     const hint = refused && asked.key === null ? ' Give the admin key as --key or LEXORA_AUTH__ADMIN_KEY.' : ''
-    const exit = refused ? EXIT.auth : code === 'invalid_request' ? EXIT.usage : EXIT.failure
+    const exit = refused ? EXIT.auth : (EXITS[code] ?? EXIT.failure)
     return fail(`${error.message}${hint}`, exit, world)
   }
 }
@@ -116,14 +151,49 @@ async function runFor(asked: Asked, target: AdminTarget, world: CliWorld): Promi
     await followLog(adminClient(target), asked, world.out, world.untilStopped())
     return EXIT.ok
   }
-  return asked.wait === null ? await runOnce(asked, target, world) : await runWait(asked, target, world)
+  if (asked.wait !== null) return await runWait(asked, target, world)
+  return await runOnce(asked, adminClient(target), true, world)
 }
 
-async function runOnce({ name, args, json }: Asked, target: AdminTarget, world: CliWorld): Promise<number> {
-  const run = adminClient(target)[name] as (given: unknown) => Promise<unknown>
-  const result = await run(args)
+/** In this process: it brings half of the server along, which no other command should have to read. */
+async function runLocally(asked: Asked, world: CliWorld): Promise<number> {
+  const { withLocalModels } = await import('./local-models.ts')
+  return await withLocalModels(world, async (commands) => await runOnce(asked, commands, false, world))
+}
+
+/** `lives`: what was begun goes on when this command ends. */
+async function runOnce(asked: Asked, commands: Partial<AppCommands>, lives: boolean, world: CliWorld): Promise<number> {
+  const { name, args, json } = asked
+  if (name === 'removeModel' && !asked.yes) {
+    const refusal = await askFirst(`Remove ${String(args['model'])} from the disk?`, world)
+    if (refusal !== null) return fail(refusal, EXIT.usage, world)
+  }
+  const run = commands[name] as (given: unknown) => Promise<unknown>
+  const first = await run(args)
+  const result = asked.detach && lives ? first : await followed(name, first, commands, asked, world)
   show(name, result, json, world)
   return exitOf(name, result)
+}
+
+/** Null: go on. */
+async function askFirst(question: string, { ask }: CliWorld): Promise<string | null> {
+  if (ask === undefined) return 'This removes files: say --yes.'
+  return (await ask(question)) ? null : 'Nothing was removed.'
+}
+
+/** What takes its time is seen through, with the way there on the error output. */
+async function followed(
+  name: CommandName,
+  first: unknown,
+  commands: Partial<AppCommands>,
+  { json }: Asked,
+  { err, errColumns, untilStopped }: CliWorld,
+): Promise<unknown> {
+  if (name !== 'pullModel' && name !== 'installEngine') return first
+  const watcher = { err, errColumns, stopped: untilStopped(), quiet: json }
+  return name === 'pullModel'
+    ? await followPull(commands as AppCommands, first as PullView, watcher)
+    : await followInstall(commands as AppCommands, first as InstallView, watcher)
 }
 
 function show(name: CommandName, result: unknown, json: boolean, world: CliWorld): void {
@@ -186,6 +256,8 @@ function exitOf(name: CommandName, result: unknown): number {
   if (name === 'doctor') {
     return (result as DoctorReport).checks.some(({ level }) => level === 'fail') ? EXIT.failure : EXIT.ok
   }
+  const exit = exitOfModel(name, result)
+  if (exit !== null) return exit
   if (name !== 'snapshot') return EXIT.ok
   const { server, health, engines } = result as AppSnapshot
   if (server.state === 'starting') return EXIT.starting
@@ -193,6 +265,24 @@ function exitOf(name: CommandName, result: unknown): number {
   if (engines.some(({ state }) => isComing(state))) return EXIT.starting
   const failed = engines.find(({ state }) => state.is === 'failed' || state.is === 'not-installed')?.state
   return failed !== undefined && 'failure' in failed ? exitOfFailure(failed.failure.class) : EXIT.failure
+}
+
+/** Null: it is no command for models, or all is well. */
+function exitOfModel(name: CommandName, result: unknown): number | null {
+  switch (name) {
+    case 'fitModel':
+      return (result as FitReport).fits ? null : EXIT.noMemory
+    case 'verifyModel':
+      return (result as VerifyReport).problems.length === 0 ? null : EXIT.badModel
+    case 'pullModel':
+      return (result as PullView).state === 'failed' ? EXIT.failure : null
+    case 'installEngine':
+      return (result as InstallView).phase === 'failed' ? EXIT.failure : null
+    case 'bench':
+      return (result as BenchReport).ttftMs === null ? EXIT.failure : null
+    default:
+      return null
+  }
 }
 
 function fail(message: string, code: number, { err }: CliWorld): number {

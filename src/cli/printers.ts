@@ -4,6 +4,7 @@ import { type EngineView, isServing, type StopReceipt } from '../protocol/engine
 import type { GpuHolderView, GpuReport, RequestView } from '../protocol/snapshot.ts'
 import { engineWords, failureOf, receiptWords } from './engine-words.ts'
 import { bytes, type Column, duration, plain, table } from './format.ts'
+import { MODEL_PRINTERS } from './model-printers.ts'
 import { failureLines, gpuLines, type Look, line, statusLines, type Tone } from './status-view.ts'
 import { USERS_PRINTERS } from './users-printers.ts'
 
@@ -25,6 +26,7 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   engineLog: ({ lines }) => lines.map(plain),
   doctor: doctorLines,
   ...USERS_PRINTERS,
+  ...MODEL_PRINTERS,
 }
 
 /** One engine as it is now, and what went wrong with it. */

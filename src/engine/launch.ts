@@ -3,6 +3,7 @@ import { delimiter, dirname, isAbsolute, join } from 'node:path'
 import type { Config } from '../protocol/config.ts'
 import type { EngineFailure } from '../protocol/engine.ts'
 import { failed } from './failed.ts'
+import { usedVersion } from './versions.ts'
 
 export type EngineConfig = Config['engines'][string]
 
@@ -17,6 +18,8 @@ export type LaunchWorld = {
   home: string
   /** Node and the demo engine's program. */
   demo: string[]
+  /** Where Lexora installs engines itself. */
+  versions?: string
 }
 
 type Found = { launch: Launch } | { failure: EngineFailure }
@@ -40,7 +43,7 @@ export function findLaunch(config: EngineConfig, world: LaunchWorld): Found {
 }
 
 function byLaunch(config: EngineConfig, world: LaunchWorld): Found {
-  if (config.launch === 'venv') return inVenv(config, world)
+  if (config.launch === 'venv') return inOwnVenv(config, world)
   if (config.launch === 'docker') return inDocker(config, world)
   if (config.launch === 'wsl') return inWsl(config, world)
   return byName(config.executable ?? PROGRAMS.vllm, world)
@@ -49,8 +52,9 @@ function byLaunch(config: EngineConfig, world: LaunchWorld): Found {
 function anyVllm(config: EngineConfig, world: LaunchWorld): Found {
   const tries: Found[] = []
   const ways = [
-    ...(config.venv === null ? [] : [inVenv]),
+    ...(config.venv === null ? [] : [inOwnVenv]),
     ...(config.image === null ? [] : [inDocker]),
+    ...(world.versions === undefined ? [] : [installed]),
     () => byName(PROGRAMS.vllm, world),
     () => byName(join(world.home, '.local', 'bin', PROGRAMS.vllm), world),
     ...(world.platform === 'win32' ? [inWsl] : []),
@@ -64,9 +68,19 @@ function anyVllm(config: EngineConfig, world: LaunchWorld): Found {
   const failure = failed(
     'executable_missing',
     'vLLM is not installed, as far as Lexora can see.',
-    'Install it with `uv venv && uv pip install vllm --torch-backend=auto`, and set `venv` to that folder.',
+    'Install it: `lexora engine install`. Or set `venv` to the folder of an environment that has it.',
   )
   return { failure: { ...failure, lines: looked } }
+}
+
+/** The version that `lexora engine use` has chosen. */
+function installed(_: EngineConfig, world: LaunchWorld): Found {
+  const used = usedVersion(world.versions!)
+  if (used === null) {
+    return { failure: failed('executable_missing', 'Lexora has installed no vLLM itself.', EXECUTABLE_FIX) }
+  }
+  const found = inVenv(join(used.path, 'venv'), world)
+  return 'launch' in found ? { launch: { ...found.launch, said: `installed by Lexora, ${used.version}` } } : found
 }
 
 function byName(name: string, world: LaunchWorld): Found {
@@ -82,8 +96,12 @@ function byName(name: string, world: LaunchWorld): Found {
 
 const EXECUTABLE_FIX = 'Install it, or set `executable` or `venv` to where it is.'
 
-function inVenv({ venv }: EngineConfig, { platform }: LaunchWorld): Found {
+function inOwnVenv({ venv }: EngineConfig, world: LaunchWorld): Found {
   if (venv === null) return { failure: failed('executable_missing', 'No `venv` is named.', EXECUTABLE_FIX) }
+  return inVenv(venv, world)
+}
+
+function inVenv(venv: string, { platform }: LaunchWorld): Found {
   const program = platform === 'win32' ? join(venv, 'Scripts', 'vllm.exe') : join(venv, 'bin', 'vllm')
   const problem = problemWith(program)
   if (problem !== null) return { failure: problem }
@@ -111,7 +129,8 @@ function inWsl({ executable, venv }: EngineConfig, world: LaunchWorld): Found {
   return { launch: { via: 'wsl', argv: [wsl, program], said: `WSL ${program}` } }
 }
 
-function findOnPath(name: string, { env, platform }: LaunchWorld): string | null {
+/** Its whole path; null: there is none that may be executed. */
+export function findOnPath(name: string, { env, platform }: Pick<LaunchWorld, 'env' | 'platform'>): string | null {
   const tails = platform === 'win32' ? ['', '.exe', '.cmd', '.bat'] : ['']
   for (const folder of (env['PATH'] ?? env['Path'] ?? '').split(delimiter)) {
     if (!isAbsolute(folder)) continue

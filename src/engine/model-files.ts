@@ -1,5 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join } from 'node:path'
+import { hubCache } from '../config/hub-cache.ts'
 import type { EngineFailure } from '../protocol/engine.ts'
 import { failed } from './failed.ts'
 
@@ -138,8 +139,7 @@ function partsOf(path: string, count: number): string[] {
 
 /** Where the hub's cache holds a repository; null where it does not, or not yet whole. */
 function hubSnapshot(model: string, env: Env, home: string): string | null {
-  const cache = env['HF_HUB_CACHE'] ?? join(env['HF_HOME'] ?? join(home, '.cache', 'huggingface'), 'hub')
-  const repository = join(cache, `models--${model.replaceAll('/', '--')}`)
+  const repository = join(hubCache(env, home), `models--${model.replaceAll('/', '--')}`)
   try {
     if (readdirSync(join(repository, 'blobs')).some((name) => name.endsWith('.incomplete'))) return null
     return join(repository, 'snapshots', readFileSync(join(repository, 'refs', 'main'), 'utf8').trim())

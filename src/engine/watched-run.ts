@@ -328,6 +328,7 @@ export class WatchedRun {
       phases: timingsOf(this.log.progress, now) as Record<string, number>,
       memoryBytes: usedReady === null || usedBytes === null ? null : Math.max(0, usedReady - usedBytes),
       prefillRate: this.serving?.prefillRate ?? null,
+      kvTokens: this.serving?.kvTokens ?? null,
     })
   }
 

@@ -11,6 +11,8 @@ export type CommandRow = {
   /** A name in braces is an argument; the CLI takes those by position, the others as options. */
   path: `/admin/${string}`
   cli: readonly [string, ...string[]]
+  /** Other words for the same, as `models ls`. */
+  also?: readonly string[]
   scope: 'admin:read' | 'admin:write'
   /** On GET they come from the query, so their schemas must accept text. */
   args: Argument
@@ -23,13 +25,13 @@ export type CommandRow = {
   places?: readonly string[]
   /** Arguments that are true or false: options without a value. */
   switches?: readonly string[]
-  /** What the CLI adds by itself. `watch`: the same at EVENTS_PATH, as it changes. `wait`: until the end state. */
+  /** What the CLI adds by itself. `watch`: the same at EVENTS_PATH, as it changes. `wait`: until the end state. `detach`: not until then. */
   terminal?: readonly TerminalOption[]
   /** Where an answer may take longer than most. */
   answersWithinMs?: number
 }
 
-export type TerminalOption = 'watch' | 'wait' | 'timeout' | 'follow' | 'config'
+export type TerminalOption = 'watch' | 'wait' | 'timeout' | 'follow' | 'config' | 'yes' | 'detach'
 
 /** The type of what a command answers; no such value exists. */
 declare const ANSWERS: unique symbol

@@ -3,6 +3,7 @@ import { type Answers, type CommandRow, flag, row } from './command-row.ts'
 import type { DoctorReport } from './doctor.ts'
 import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
+import { MODEL_COMMANDS } from './model-commands.ts'
 import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } from './snapshot.ts'
 import { USERS_COMMANDS } from './users-commands.ts'
 
@@ -140,6 +141,7 @@ export const COMMANDS = {
     answersWithinMs: 240_000,
   }),
   ...USERS_COMMANDS,
+  ...MODEL_COMMANDS,
 } as const
 
 /** Where snapshots stream from, as server-sent events. */

@@ -1,4 +1,5 @@
 import type { EngineStateName, EngineView } from './engine.ts'
+import type { InstallView, PullView } from './models.ts'
 
 /**
  * Everything a face may show, replaced whole with each change. It holds no secrets: no keys, no headers, no prompts or
@@ -20,6 +21,10 @@ export type AppSnapshot = {
   engines: EngineView[]
   gpu: GpuReport
   stats: Stats
+  /** Models on their way here; not there while there are none. */
+  pulls?: PullView[]
+  /** An engine that is being installed; not there otherwise. */
+  install?: InstallView
 }
 
 /** The GPUs of this machine. None, or a tool that is of no use, is a value with its reason. */

@@ -17,6 +17,8 @@ export type EngineStart = {
   memoryBytes: number | null
   /** Prompt tokens a second; null where it was not measured. */
   prefillRate: number | null
+  /** Tokens that its cache had room for; null where it did not tell. */
+  kvTokens: number | null
 }
 
 /** Enough to learn from; older ones tell of other disks and other versions. */
@@ -33,11 +35,11 @@ export class EngineStarts {
 
   record(start: EngineStart): void {
     this.store.later((database) => {
-      const { at, engine, model, flagsHash, gpu, outcome, totalMs, phases, memoryBytes, prefillRate } = start
+      const { at, engine, model, flagsHash, gpu, outcome, totalMs, phases, memoryBytes, prefillRate, kvTokens } = start
       database
         .prepare(
-          `INSERT INTO engine_starts (at_ms, engine, model, flags_hash, gpu, outcome, total_ms, phases, memory_bytes, prefill_rate)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO engine_starts (at_ms, engine, model, flags_hash, gpu, outcome, total_ms, phases, memory_bytes, prefill_rate, kv_tokens)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           at.getTime(),
@@ -50,6 +52,7 @@ export class EngineStarts {
           JSON.stringify(phases),
           memoryBytes,
           prefillRate,
+          kvTokens,
         )
       database
         .prepare(
@@ -84,5 +87,6 @@ function fromRow(row: Record<string, unknown>): EngineStart {
     phases: JSON.parse(String(row['phases'])) as Record<string, number>,
     memoryBytes: row['memory_bytes'] === null ? null : Number(row['memory_bytes']),
     prefillRate: row['prefill_rate'] === null ? null : Number(row['prefill_rate']),
+    kvTokens: row['kv_tokens'] === null ? null : Number(row['kv_tokens']),
   }
 }

@@ -49,6 +49,8 @@ export const MIGRATIONS: Migrations = [
      ok INTEGER NOT NULL
    ) STRICT;
    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
+  // 3: how many tokens its cache had room for, so that what it took beside it can be told.
+  'ALTER TABLE engine_starts ADD COLUMN kv_tokens INTEGER',
 ]
 
 /** `history.db`: what may be lost without harm to anybody. */

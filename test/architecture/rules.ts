@@ -17,6 +17,7 @@ const RANKS: Record<string, number> = {
   users: 2,
   backends: 3,
   engine: 3,
+  models: 3,
   gateway: 4,
   app: 5,
   cli: 6,

@@ -5,7 +5,17 @@ import { type CommandRow, placeNames } from '../../src/protocol/command-row.ts'
 import { COMMANDS } from '../../src/protocol/commands.ts'
 
 const rows = Object.entries(COMMANDS) as [string, CommandRow][]
-const plain = { json: false, watch: false, wait: null, follow: false, config: undefined, host: null, key: null }
+const plain = {
+  json: false,
+  watch: false,
+  wait: null,
+  follow: false,
+  yes: false,
+  detach: false,
+  config: undefined,
+  host: null,
+  key: null,
+}
 
 describe('every command', () => {
   test.each(rows)('%s is called by its words', (name, row) => {

@@ -39,6 +39,7 @@ const aStart = (more: Partial<EngineStart> = {}): EngineStart => ({
   phases: { 'loading weights': 30_000 },
   memoryBytes: 20e9,
   prefillRate: 5000.5,
+  kvTokens: 100_000,
   ...more,
 })
 

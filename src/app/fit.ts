@@ -1,0 +1,149 @@
+import { freemem, totalmem } from 'node:os'
+import { memoryShare } from '../engine/command-line.ts'
+import type { EngineConfig } from '../engine/launch.ts'
+import type { GpuMemory } from '../engine/preflight.ts'
+import type { Described } from '../models/describe.ts'
+import { type FitQuestion, fitModel } from '../policy/fit.ts'
+import type { ModelShape } from '../policy/model-shape.ts'
+import type { FitReport } from '../protocol/models.ts'
+import type { EngineStart } from '../store/engine-starts.ts'
+
+const GIB = 1024 ** 3
+const DEFAULT_SEQUENCES = 256
+/** From this size on vLLM computes more tokens a step by itself (reference/vllm.md 1.2). */
+const LARGE_GPU_BYTES = 70 * GIB
+
+export type FitGiven = {
+  model: string
+  described: Pick<Described, 'shape' | 'weights' | 'bytes' | 'format'>
+  context: number | null
+  /** Those that it may use; null where no GPU tells. */
+  gpus: readonly GpuMemory[] | null
+  /** The configuration that it would be started with; `args` of vLLM by their names. */
+  args: EngineConfig['args']
+  /** Earlier good starts on these GPUs, the oldest first. */
+  earlier: readonly EngineStart[]
+}
+
+/** Null: the files say too little to compute anything. */
+export function fitReport(given: FitGiven): FitReport | null {
+  const { model, described, context, args, earlier } = given
+  const { shape } = described
+  if (shape === null) return null
+  const engine = described.format === 'gguf' ? 'llama-server' : 'vllm'
+  const room = roomOf(given.gpus, args)
+  const cards = room.cards
+  const weights = weightsOf(described, shape, args)
+  const own = (name: string): unknown => args[name] ?? args[name.replaceAll('-', '_')]
+  const maxSequences = engine === 'vllm' ? Number(own('max-num-seqs')) || DEFAULT_SEQUENCES : 1
+  const question: FitQuestion = {
+    shape,
+    weightsBytes: weights.bytes,
+    weightsBy: weights.how,
+    engine,
+    cards,
+    budgetBytes: room.budgetBytes,
+    context: context ?? (Number(own('max-model-len')) || null),
+    cacheValueBytes: cacheValueBytes(own('kv-cache-dtype'), own('dtype'), shape),
+    batchTokens: Number(own('max-num-batched-tokens')) || (room.totalBytes / cards >= LARGE_GPU_BYTES ? 8192 : 2048),
+    maxSequences,
+    eager: own('enforce-eager') === true || room.gpu === null,
+    measured: null,
+  }
+  const answer = fitModel({ ...question, measured: measuredOf(earlier, question) })
+  const report = { model, gpu: room.gpu, ...answer }
+  return { ...report, advice: adviceOf(report, question, context) }
+}
+
+type Room = { cards: number; budgetBytes: number; totalBytes: number; gpu: FitReport['gpu'] }
+
+/** What may be taken of each card: what is free, less what a desktop may still want. */
+function roomOf(gpus: readonly GpuMemory[] | null, args: EngineConfig['args']): Room {
+  const wanted = Number(args['tensor-parallel-size'] ?? args['tensor_parallel_size'] ?? 1) || 1
+  const known = (gpus ?? []).flatMap(({ name, totalBytes, freeBytes }) =>
+    totalBytes === null || freeBytes === null ? [] : [{ name, totalBytes, freeBytes }],
+  )
+  const used = known.toSorted((one, other) => other.freeBytes - one.freeBytes).slice(0, wanted)
+  const least = used.at(-1)
+  if (least === undefined) return { cards: 1, budgetBytes: freemem(), totalBytes: totalmem(), gpu: null }
+  const share = Number(args['gpu-memory-utilization'] ?? args['gpu_memory_utilization']) || memoryShare(least)
+  const sum = (of: 'totalBytes' | 'freeBytes'): number => used.reduce((all, one) => all + one[of], 0)
+  return {
+    cards: used.length,
+    budgetBytes: Math.min(share * least.totalBytes, least.freeBytes),
+    totalBytes: sum('totalBytes'),
+    gpu: { names: used.map(({ name }) => name), totalBytes: sum('totalBytes'), freeBytes: sum('freeBytes') },
+  }
+}
+
+/** vLLM loads float32 as 16 bits unless it is told otherwise; everything else as it is. */
+function weightsOf(
+  { weights, bytes, format }: Pick<Described, 'weights' | 'bytes' | 'format'>,
+  shape: ModelShape,
+  args: EngineConfig['args'],
+): { bytes: number; how: string } {
+  if (weights === null) {
+    if (format === 'gguf' && bytes > 0) return { bytes, how: 'the size of the file' }
+    if (shape.parameters !== null) {
+      const how = `${(shape.parameters / 1e9).toFixed(2)} billion parameters of ${shape.bytesPerWeight} bytes, by config.json`
+      return { bytes: Math.round(shape.parameters * shape.bytesPerWeight), how }
+    }
+    return { bytes, how: 'the size of its files' }
+  }
+  const isHalved = args['dtype'] !== 'float32'
+  const sum = Object.entries(weights).reduce(
+    (all, [type, { bytes: own }]) => all + (type === 'F32' && isHalved && shape.quantization === null ? own / 2 : own),
+    0,
+  )
+  return { bytes: Math.round(sum), how: `tensors of ${Object.keys(weights).join(', ')} in the files` }
+}
+
+function cacheValueBytes(asked: unknown, dtype: unknown, shape: ModelShape): number {
+  if (asked === undefined || asked === 'auto') return dtype === 'float32' ? 4 : shape.bytesPerValue
+  return /fp8|int8/.test(String(asked)) ? 1 : /int4|fp4/.test(String(asked)) ? 0.5 : 2
+}
+
+/** What the last start took beside its cache: as measured, less the tokens that it said it had room for. */
+function measuredOf(earlier: readonly EngineStart[], question: FitQuestion): FitQuestion['measured'] {
+  for (const { at, memoryBytes, kvTokens } of earlier.toReversed()) {
+    if (memoryBytes === null || kvTokens === null) continue
+    const { cache } = question.shape
+    // With windows the tokens that it tells are not those of every layer.
+    if (cache.length !== 1 || cache[0]!.window !== null) continue
+    const perToken = cache[0]!.layers * cache[0]!.values * question.cacheValueBytes
+    const fixedBytes = memoryBytes - kvTokens * perToken
+    if (fixedBytes > question.weightsBytes / 2) return { fixedBytes, at: at.toISOString() }
+  }
+  return null
+}
+
+function adviceOf(report: Omit<FitReport, 'advice'>, question: FitQuestion, asked: number | null): string[] {
+  const { fits, longestContext, neededBytes, gpu, weightsBytes, overheadBytes, context } = report
+  const advice: string[] = []
+  if (gpu === null) advice.push('No GPU tells its memory: it was compared with the free memory of this machine.')
+  if (gpu === null && question.engine === 'vllm')
+    advice.push('On a CPU, say how much the cache may take: env.VLLM_CPU_KVCACHE_SPACE (GiB).')
+  const limit = question.shape.contextLength
+  if (asked !== null && limit !== null && asked > limit) advice.push(`The model is made for ${limit} tokens.`)
+  if (fits) {
+    if (limit !== null && longestContext < limit)
+      advice.push(`Its whole context of ${limit} tokens does not fit; the longest is ${longestContext}.`)
+    return advice
+  }
+  if (longestContext > 0) advice.push(`It fits with at most ${longestContext} tokens: --context ${longestContext}`)
+  const byteCache = fitModel({ ...question, context: asked, cacheValueBytes: 1 })
+  if (question.engine === 'vllm' && question.cacheValueBytes > 1 && byteCache.longestContext > longestContext) {
+    advice.push(`With kv-cache-dtype fp8 ${byteCache.longestContext} tokens fit.`)
+  }
+  const free = gpu === null ? question.budgetBytes : gpu.freeBytes
+  if (gpu !== null && neededBytes <= gpu.totalBytes && neededBytes > free)
+    advice.push('It would fit if others gave their memory back: lexora gpu --who')
+  if (weightsBytes + overheadBytes > (gpu?.totalBytes ?? free)) {
+    const each = Math.ceil(neededBytes / Math.max(1, question.budgetBytes))
+    advice.push(
+      `Choose a smaller or stronger quantised model${gpu === null ? '' : `, or ${each} such GPUs (tensor-parallel-size)`}.`,
+    )
+  }
+  if (advice.length === 0) advice.push(`${context} tokens need ${((neededBytes - free) / GIB).toFixed(1)} GiB more.`)
+  return advice
+}

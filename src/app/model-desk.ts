@@ -1,0 +1,140 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { hubAddress, hubCache, hubIsOff, hubToken } from '../config/hub-cache.ts'
+import type { LexoraPaths, Machine } from '../config/paths.ts'
+import { Installer } from '../engine/installer.ts'
+import { versionsFolder } from '../engine/versions.ts'
+import { type CataloguePlaces, type FoundModel, scanModels } from '../models/catalogue.ts'
+import { Hub } from '../models/hub.ts'
+import { readPresets } from '../models/presets.ts'
+import { PULL_TIMING, type PullTiming } from '../models/pull.ts'
+import { Pulls } from '../models/pulls.ts'
+import type { Config } from '../protocol/config.ts'
+import type { EngineView } from '../protocol/engine.ts'
+import type { InstallView, PresetView, PullView } from '../protocol/models.ts'
+import type { Store } from '../store/database.ts'
+import { EngineStarts } from '../store/engine-starts.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { GpuDesk } from './gpu-desk.ts'
+
+export type ModelDeskOptions = {
+  machine: Machine
+  paths: LexoraPaths
+  engines: Config['engines']
+  gpu: GpuDesk
+  /** Null: of earlier starts nothing is known. */
+  store: Store | null
+  log: Logger
+  timing?: PullTiming
+  /** Goes on with pulls that an earlier Lexora did not finish: not for a command of a moment. */
+  resume: boolean
+}
+
+/** A look at the disk is good for so long. */
+const FRESH_MS = 5000
+
+/** Models on disk, their way here, and the engines that Lexora installs. */
+export class ModelDesk {
+  readonly options: ModelDeskOptions
+  readonly places: CataloguePlaces
+  readonly pulls: Pulls
+  readonly installer: Installer
+  readonly versions: string
+  readonly starts: EngineStarts | null
+  private seen: { at: number; models: Promise<FoundModel[]> } | null = null
+
+  constructor(options: ModelDeskOptions) {
+    this.options = options
+    const { machine, paths, log, store } = options
+    const { env, home, platform } = machine
+    this.places = { hubCache: hubCache(env, home), folders: [join(paths.stateDir, 'models')] }
+    this.versions = versionsFolder(paths.stateDir)
+    this.starts = store === null ? null : new EngineStarts(store)
+    this.pulls = new Pulls({
+      hub: () => this.hub(),
+      hubCache: this.places.hubCache,
+      journal: options.resume ? join(paths.stateDir, 'pulls.json') : null,
+      timing: options.timing ?? PULL_TIMING,
+      onDone: (repo) => {
+        this.seen = null
+        log.info('a model is here', { repo })
+      },
+      onFailed: (repo, reason) => log.warn('a model could not be fetched', { repo, reason }),
+    })
+    this.installer = new Installer({
+      folder: this.versions,
+      env,
+      platform,
+      home,
+      now: () => new Date(),
+      onEnd: (version, problem) => {
+        if (problem === null) log.info('vLLM is installed, and used from the next start on', { version })
+        else log.warn('vLLM was not installed', { version, reason: problem.cause })
+      },
+    })
+  }
+
+  /** Null: nothing may be fetched. */
+  hub(): Hub | null {
+    const { env, home } = this.options.machine
+    return hubIsOff(env) ? null : new Hub({ address: hubAddress(env), token: hubToken(env, home) })
+  }
+
+  /** What lies on the disk, as of a moment ago; `anew`: as of now. */
+  async models(anew = false): Promise<FoundModel[]> {
+    const now = performance.now()
+    if (anew || this.seen === null || now - this.seen.at > FRESH_MS) {
+      const models = scanModels(this.places)
+      this.seen = { at: now, models }
+    }
+    return await this.seen.models
+  }
+
+  forget(): void {
+    this.seen = null
+  }
+
+  /** For the snapshot: what is on its way, where anything is. */
+  underWay(): { pulls?: PullView[]; install?: InstallView } {
+    const open = new Set(this.pulls.open.map(({ id }) => id))
+    const install = this.installer.isRunning ? this.installer.view() : null
+    return {
+      ...(open.size > 0 ? { pulls: this.pulls.views().filter(({ id }) => open.has(id)) } : {}),
+      ...(install === null ? {} : { install }),
+    }
+  }
+
+  presets(): Omit<PresetView, 'installed'>[] {
+    const path = presetFile()
+    return path === null ? [] : readPresets(readFileSync(path, 'utf8'))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.pulls.close(), this.installer.close()])
+  }
+}
+
+/** `resources/` lies beside the sources and beside the built program. */
+function presetFile(): string | null {
+  for (let folder = new URL('.', import.meta.url), hops = 0; hops < 4; folder = new URL('..', folder), hops++) {
+    const path = fileURLToPath(new URL('resources/models.yaml', folder))
+    if (existsSync(path)) return path
+  }
+  return null
+}
+
+/** Engines of the configuration that name a model by its id, its path, or as part of a repository. */
+export function usersOf({ id, path }: Pick<FoundModel, 'id' | 'path'>, engines: Config['engines']): string[] {
+  return Object.entries(engines).flatMap(([name, { model }]) =>
+    model !== null && (model === id || model === path || (model.length > 3 && id.startsWith(`${model}:`)))
+      ? [name]
+      : [],
+  )
+}
+
+/** Of these engines one that runs, or is about to. */
+export function runningUser(names: readonly string[], views: readonly EngineView[]): EngineView | undefined {
+  const idle = new Set(['not-installed', 'stopped', 'failed', 'foreign', 'backoff'])
+  return views.find(({ name, state }) => names.includes(name) && !idle.has(state.is))
+}

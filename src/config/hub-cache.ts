@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+type Env = Readonly<Record<string, string | undefined>>
+
+const PUBLIC_HUB = 'https://huggingface.co'
+
+/** Where the hub's own tools keep what they fetched, and so vLLM: HF_HUB_CACHE, else `hub` in HF_HOME. */
+export function hubCache(env: Env, home: string): string {
+  return env['HF_HUB_CACHE'] || env['HUGGINGFACE_HUB_CACHE'] || join(hubHome(env, home), 'hub')
+}
+
+/** The hub itself, without a slash at its end. */
+export function hubAddress(env: Env): string {
+  return (env['HF_ENDPOINT'] || PUBLIC_HUB).replace(/\/+$/, '')
+}
+
+/** HF_TOKEN, else the one that `hf auth login` left. Null: none. */
+export function hubToken(env: Env, home: string): string | null {
+  const named = env['HF_TOKEN'] || env['HUGGING_FACE_HUB_TOKEN']
+  if (named) return named.trim()
+  try {
+    return readFileSync(env['HF_TOKEN_PATH'] || join(hubHome(env, home), 'token'), 'utf8').trim() || null
+  } catch {
+    return null
+  }
+}
+
+/** Nothing may be fetched: HF_HUB_OFFLINE. */
+export function hubIsOff(env: Env): boolean {
+  return /^(1|true|yes|on)$/i.test(env['HF_HUB_OFFLINE'] ?? '')
+}
+
+function hubHome(env: Env, home: string): string {
+  return env['HF_HOME'] || join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'huggingface')
+}

@@ -1,0 +1,280 @@
+import { mkdirSync, statfsSync } from 'node:fs'
+import { mkdir, open, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { repositoryFolder } from './catalogue.ts'
+import { chooseFiles } from './choose-files.ts'
+import { hashFile } from './hash-file.ts'
+import { type Hub, HubError, type HubFile } from './hub.ts'
+
+export type PullTiming = {
+  /** Before the first, second … try that follows one without progress; after the last of them it is given up. */
+  retryMs: readonly number[]
+}
+
+export const PULL_TIMING: PullTiming = { retryMs: [1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000] }
+
+export type PullFile = { name: string; bytes: number; total: number; done: boolean }
+
+/** What is told while it goes on. */
+export type PullEvents = {
+  onFiles: (files: readonly PullFile[]) => void
+  /** `null`: it goes on again. */
+  onWait: (error: HubError | null) => void
+  onVerify: (isVerifying: boolean) => void
+}
+
+type Job = {
+  hub: Hub
+  hubCache: string
+  repo: string
+  revision: string
+  patterns: readonly string[]
+  timing: PullTiming
+  signal: AbortSignal
+} & PullEvents
+
+/** Files that come at once: one connection seldom fills the line. */
+const AT_ONCE = 3
+/** Left for everybody else on the disk. */
+const SPARE_BYTES = 512 * 2 ** 20
+
+/**
+ * Fetches a repository into the hub's cache as its own tools lay it out: content by its hash in `blobs`, links to it in
+ * `snapshots/COMMIT`, and `refs/REVISION` last. A file gets its place only when its hash is right. Resolves with the
+ * folder of the snapshot; rejects with HubError, or with the signal's reason.
+ */
+export async function pull(job: Job): Promise<string> {
+  const { hub, repo, revision, patterns, signal } = job
+  const listing = await again(job, async () => await hub.list(repo, revision, signal))
+  const chosen = chooseFiles(listing.files, patterns, repo)
+  const folder = join(job.hubCache, repositoryFolder(repo))
+  const unlock = await lock(folder, repo)
+  try {
+    const files = await Promise.all(chosen.map(async (file) => await fileJob(folder, file)))
+    checkRoom(folder, files)
+    await fetchAll(job, listing.commit, files)
+    const snapshot = join(folder, 'snapshots', listing.commit)
+    for (const { file, blob } of files) await link(blob, join(snapshot, ...file.path.split('/')))
+    await writeRef(folder, revision, listing.commit)
+    return snapshot
+  } catch (error) {
+    throw explained(error, folder)
+  } finally {
+    await unlock()
+  }
+}
+
+type FileJob = { file: HubFile; blob: string; part: string; told: PullFile }
+
+async function fileJob(folder: string, file: HubFile): Promise<FileJob> {
+  const blob = join(folder, 'blobs', file.hash.hex)
+  const part = `${blob}.incomplete`
+  const isThere = (await sizeOf(blob)) === file.size
+  const bytes = isThere ? file.size : Math.min(file.size, (await sizeOf(part)) ?? 0)
+  return { file, blob, part, told: { name: file.path, bytes, total: file.size, done: isThere } }
+}
+
+async function fetchAll(job: Job, commit: string, files: readonly FileJob[]): Promise<void> {
+  const tell = (): void => job.onFiles(files.map(({ told }) => told))
+  tell()
+  // The same content may have two names: it comes once.
+  const waiting = [...new Map(files.filter(({ told }) => !told.done).map((one) => [one.blob, one])).values()]
+  waiting.sort((one, other) => one.file.size - other.file.size)
+  const stopped = new AbortController()
+  const signal = AbortSignal.any([job.signal, stopped.signal])
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await fetchFile({ ...job, signal }, commit, next, tell)
+      for (const same of files)
+        if (same.blob === next.blob) Object.assign(same.told, { bytes: same.told.total, done: true })
+      tell()
+    }
+  }
+  const workers = Array.from({ length: AT_ONCE }, async () => {
+    try {
+      await worker()
+    } catch (error) {
+      // One that fails ends the others, and its reason is the one that is told.
+      stopped.abort(error)
+      throw error
+    }
+  })
+  const failed = (await Promise.allSettled(workers)).find((end) => end.status === 'rejected')
+  if (failed !== undefined) throw stopped.signal.aborted ? (stopped.signal.reason as Error) : failed.reason
+}
+
+async function fetchFile(job: Job, commit: string, own: FileJob, tell: () => void): Promise<void> {
+  await mkdir(dirname(own.blob), { recursive: true })
+  for (let tries = 1; ; tries++) {
+    await again(
+      job,
+      async () => await fetchRest(job, commit, own, tell),
+      () => own.told.bytes,
+    )
+    job.onVerify(true)
+    const found = await hashFile(own.part, own.file.hash.kind, job.signal).finally(() => job.onVerify(false))
+    if (found === own.file.hash.hex) break
+    await rm(own.part, { force: true })
+    own.told.bytes = 0
+    if (tries >= 2) {
+      throw new HubError(
+        `What comes as ${own.file.path} is not what the hub says it is: its hash is wrong, twice.`,
+        'A proxy or a mirror may change it; try again later, or set HF_ENDPOINT to another address.',
+      )
+    }
+  }
+  await rename(own.part, own.blob)
+}
+
+/** From where it was cut off to its end, or to the next cut. */
+async function fetchRest(job: Job, commit: string, own: FileJob, tell: () => void): Promise<void> {
+  const { hub, repo, signal } = job
+  const { file, part, told } = own
+  const have = (await sizeOf(part)) ?? 0
+  if (have > file.size) await rm(part, { force: true })
+  let at = have > file.size ? 0 : have
+  told.bytes = at
+  if (at === file.size && at > 0) return
+  const answer = await hub.open(repo, commit, file.path, at, signal)
+  if (answer === null || answer.from > at) {
+    await answer?.body.dump().catch(() => undefined)
+    await rm(part, { force: true })
+    throw new HubError(`The hub does not go on where ${file.path} was cut off.`, null, { again: true })
+  }
+  at = answer.from
+  const output = await open(part, at === 0 ? 'w' : 'r+')
+  try {
+    job.onWait(null)
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      if (at + chunk.length > file.size)
+        throw new HubError(`The hub sends more of ${file.path} than it has listed.`, null)
+      await output.write(chunk, 0, chunk.length, at)
+      at += chunk.length
+      told.bytes = at
+      tell()
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof HubError || isDiskError(error)) throw error
+    throw new HubError(`The connection to the hub broke (${codeOf(error)}).`, 'Check the network.', { again: true })
+  } finally {
+    await output.close()
+  }
+  if (at < file.size) throw new HubError(`The hub ended ${file.path} early.`, 'Try again later.', { again: true })
+}
+
+/** Tries until it works, with growing waits between tries that brought nothing. */
+async function again<Result>(job: Job, work: () => Promise<Result>, progress: () => number = () => 0): Promise<Result> {
+  let idle = 0
+  for (;;) {
+    const before = progress()
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof HubError) || !error.again) throw error
+      idle = progress() > before ? 0 : idle + 1
+      const wait = job.timing.retryMs[Math.max(0, idle - 1)]
+      if (wait === undefined) throw error
+      job.onWait(error)
+      await pause(error.afterMs ?? wait, undefined, { signal: job.signal })
+    }
+  }
+}
+
+function checkRoom(folder: string, files: readonly FileJob[]): void {
+  mkdirSync(join(folder, 'blobs'), { recursive: true })
+  const needed = files.reduce((sum, { told }) => sum + told.total - told.bytes, 0)
+  const { bavail, bsize } = statfsSync(folder)
+  const free = bavail * bsize
+  if (needed === 0 || needed + SPARE_BYTES <= free) return
+  throw new HubError(
+    `There is no room: ${gib(needed)} are still to come, and ${gib(free)} are free on the disk of ${folder}.`,
+    'Remove models (`lexora models rm`), or set HF_HOME to another disk.',
+  )
+}
+
+/** A link as the hub's tools make it; where links are not allowed the file itself, as they do there. */
+async function link(blob: string, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await rm(path, { force: true })
+  try {
+    await symlink(relative(dirname(path), blob), path)
+  } catch (error) {
+    if (!['EPERM', 'ENOSYS', 'EINVAL'].includes(codeOf(error))) throw error
+    await rename(blob, path)
+  }
+}
+
+async function writeRef(folder: string, revision: string, commit: string): Promise<void> {
+  if (revision === commit) return
+  const path = join(folder, 'refs', ...revision.split('/'))
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(`${path}.new`, commit)
+  await rename(`${path}.new`, path)
+}
+
+/** Two programs would write into one file. One that is gone holds nothing. */
+async function lock(folder: string, repo: string): Promise<() => Promise<void>> {
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw explained(error, folder)
+  })
+  const path = join(folder, 'lexora.lock')
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      await writeFile(path, String(process.pid), { flag: 'wx' })
+      return async () => await rm(path, { force: true })
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw explained(error, folder)
+    }
+    const holder = Number(await readFile(path, 'utf8').catch(() => ''))
+    if (holder > 0 && isAlive(holder)) {
+      throw new HubError(`Another Lexora (pid ${holder}) is fetching ${repo}.`, 'Wait for it, or cancel it there.')
+    }
+    await rm(path, { force: true })
+  }
+  throw new HubError(`The folder of ${repo} is locked.`, `Remove ${path}.`)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return codeOf(error) === 'EPERM'
+  }
+}
+
+const DISK_FIXES: Record<string, string> = {
+  ENOSPC: 'Make room (`lexora models rm`), or set HF_HOME to another disk; it goes on where it was.',
+  EDQUOT: 'Your quota is used up: make room, or set HF_HOME to another disk.',
+  EACCES: 'Give yourself the right to write there, or set HF_HOME to a folder of yours.',
+  EPERM: 'Give yourself the right to write there, or set HF_HOME to a folder of yours.',
+  EROFS: 'The disk is read-only: set HF_HOME to another one.',
+  EIO: 'The disk reports errors: check it.',
+  ENOTDIR: 'Something that is no folder is in the way.',
+}
+
+function isDiskError(error: unknown): boolean {
+  return Object.hasOwn(DISK_FIXES, codeOf(error))
+}
+
+function explained(error: unknown, folder: string): unknown {
+  const code = codeOf(error)
+  if (error instanceof HubError || !isDiskError(error)) return error
+  const what = code === 'ENOSPC' || code === 'EDQUOT' ? 'The disk became full' : 'It cannot be written'
+  return new HubError(`${what}: ${folder} (${code}).`, DISK_FIXES[code]!)
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException
+  return code ?? name ?? 'error'
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  return (await stat(path).catch(() => null))?.size ?? null
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+}

@@ -1,0 +1,239 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { PullView } from '../protocol/models.ts'
+import { parseRepository } from './choose-files.ts'
+import { type Hub, HubError } from './hub.ts'
+import { type PullFile, type PullTiming, pull } from './pull.ts'
+
+export type PullsOptions = {
+  /** Made anew for each pull, since a token may come meanwhile. Null: nothing may be fetched. */
+  hub: () => Hub | null
+  hubCache: string
+  /** Where unfinished pulls are written down, so that a restart goes on with them; null: nowhere. */
+  journal: string | null
+  timing: PullTiming
+  /** Told when one has ended well: there is a new model. */
+  onDone: (repo: string) => void
+  onFailed: (repo: string, cause: string) => void
+}
+
+type Wanted = { id: string; repo: string; revision: string; patterns: string[] }
+type Entry = Wanted & {
+  state: PullView['state']
+  files: readonly PullFile[]
+  problem: PullView['problem']
+  verifying: number
+  cancel: AbortController
+  /** Where the rate is counted from. */
+  mark: { at: number; bytes: number }
+  rate: number | null
+}
+
+const KEPT = 20
+const MAX_WAITING = 50
+const RATE_MS = 3000
+const OFF = new HubError('Nothing may be fetched: HF_HUB_OFFLINE is set.', 'Unset it where this Lexora is started.')
+
+/** All pulls of this process, one after another. They end with it, and go on with the next one. */
+export class Pulls {
+  private readonly options: PullsOptions
+  private readonly entries = new Map<string, Entry>()
+  private running: Promise<void> | null = null
+  private closing = false
+
+  constructor(options: PullsOptions) {
+    this.options = options
+    for (const wanted of readJournal(options.journal)) this.enter(wanted)
+    this.next()
+  }
+
+  /** Throws HubError for what cannot be one. A second ask for the same is the first one. */
+  add(asked: { repo: string; revision: string; files: readonly string[] }): PullView {
+    const { repo, patterns: named } = parseRepository(asked.repo)
+    const patterns = [...named, ...asked.files]
+    if (this.options.hub() === null) throw OFF
+    const same = [...this.entries.values()].find(
+      (one) =>
+        isOpen(one) &&
+        one.repo === repo &&
+        one.revision === asked.revision &&
+        String(one.patterns) === String(patterns),
+    )
+    if (same !== undefined) return this.viewOf(same)
+    if (this.open.length >= MAX_WAITING)
+      throw new HubError(`${MAX_WAITING} pulls wait already.`, 'Cancel some of them.')
+    const entry = this.enter({ id: randomBytes(4).toString('hex'), repo, revision: asked.revision, patterns })
+    this.write()
+    this.next()
+    return this.viewOf(entry)
+  }
+
+  /** Undefined: there is none of that id. What has come stays for the next try. */
+  cancel(id: string): PullView | undefined {
+    const entry = this.entries.get(id)
+    if (entry === undefined) return undefined
+    if (isOpen(entry)) {
+      entry.state = 'cancelled'
+      entry.cancel.abort(new Error('cancelled'))
+      this.write()
+    }
+    return this.viewOf(entry)
+  }
+
+  views(): PullView[] {
+    return [...this.entries.values()].map((entry) => this.viewOf(entry))
+  }
+
+  /** Those that are not over. */
+  get open(): Entry[] {
+    return [...this.entries.values()].filter(isOpen)
+  }
+
+  /** Ends what runs; the journal keeps it. */
+  async close(): Promise<void> {
+    this.closing = true
+    for (const entry of this.open) entry.cancel.abort(new Error('closing'))
+    await this.running
+  }
+
+  private enter(wanted: Wanted): Entry {
+    const entry: Entry = {
+      ...wanted,
+      state: 'queued',
+      files: [],
+      problem: null,
+      verifying: 0,
+      cancel: new AbortController(),
+      mark: { at: 0, bytes: 0 },
+      rate: null,
+    }
+    this.entries.set(entry.id, entry)
+    for (const old of [...this.entries.values()].filter((one) => !isOpen(one)).slice(0, -KEPT))
+      this.entries.delete(old.id)
+    return entry
+  }
+
+  private next(): void {
+    if (this.running !== null || this.closing) return
+    const entry = this.open[0]
+    if (entry === undefined) return
+    this.running = this.run(entry).finally(() => {
+      this.running = null
+      this.next()
+    })
+  }
+
+  private async run(entry: Entry): Promise<void> {
+    const { repo, revision, patterns } = entry
+    const { hubCache, timing } = this.options
+    entry.state = 'running'
+    try {
+      const hub = this.options.hub()
+      if (hub === null) throw OFF
+      await pull({
+        hub,
+        hubCache,
+        repo,
+        revision,
+        patterns,
+        timing,
+        signal: entry.cancel.signal,
+        onFiles: (files) => measure(entry, files),
+        onWait: (error) => {
+          if (entry.cancel.signal.aborted) return
+          entry.state = error === null ? 'running' : 'paused'
+          entry.problem = error === null ? null : { cause: error.message, fix: error.fix }
+        },
+        onVerify: (isVerifying) => {
+          entry.verifying += isVerifying ? 1 : -1
+        },
+      })
+      Object.assign(entry, { state: 'done', problem: null })
+      this.options.onDone(repo)
+    } catch (error) {
+      // Cancelled it says so already; of one that a closing ends, the journal knows.
+      if (entry.cancel.signal.aborted) return
+      entry.state = 'failed'
+      entry.problem = problemOf(error)
+      this.options.onFailed(repo, entry.problem.cause)
+    } finally {
+      if (!this.closing) this.write()
+    }
+  }
+
+  private viewOf(entry: Entry): PullView {
+    const { id, repo, revision, files, problem, rate } = entry
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+    const total = files.length > 0 ? files.reduce((sum, file) => sum + file.total, 0) : null
+    const isRunning = entry.state === 'running'
+    const left = files.length > 0 && files.every((file) => file.bytes === file.total || file.done)
+    const state = isRunning && entry.verifying > 0 && left ? 'verifying' : entry.state
+    const bytesPerSecond = isRunning && rate !== null ? Math.round(rate) : null
+    return {
+      id,
+      repo,
+      revision,
+      state,
+      bytes,
+      total,
+      bytesPerSecond,
+      etaSeconds: bytesPerSecond && total !== null ? Math.ceil((total - bytes) / bytesPerSecond) : null,
+      files: files.map((file) => ({ ...file })),
+      problem,
+    }
+  }
+
+  private write(): void {
+    const { journal } = this.options
+    if (journal === null) return
+    const open = this.open.map(({ id, repo, revision, patterns }) => ({ id, repo, revision, patterns }))
+    try {
+      if (open.length === 0) return rmSync(journal, { force: true })
+      mkdirSync(dirname(journal), { recursive: true, mode: 0o700 })
+      writeFileSync(`${journal}.new`, JSON.stringify(open), { mode: 0o600 })
+      renameSync(`${journal}.new`, journal)
+    } catch {
+      // It only costs that a restart does not go on by itself.
+    }
+  }
+}
+
+function isOpen({ state }: Entry): boolean {
+  return state === 'queued' || state === 'running' || state === 'paused'
+}
+
+/** A moving rate: half of it is the last three seconds. */
+function measure(entry: Entry, files: readonly PullFile[]): void {
+  entry.files = files
+  const now = performance.now()
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+  const { mark } = entry
+  if (mark.at === 0) entry.mark = { at: now, bytes }
+  else if (now - mark.at >= RATE_MS || (entry.rate === null && now - mark.at >= RATE_MS / 10)) {
+    const latest = (1000 * Math.max(0, bytes - mark.bytes)) / (now - mark.at)
+    entry.rate = entry.rate === null ? latest : (entry.rate + latest) / 2
+    entry.mark = { at: now, bytes }
+  }
+}
+
+function problemOf(error: unknown): NonNullable<PullView['problem']> {
+  if (error instanceof HubError) return { cause: error.message, fix: error.fix }
+  return { cause: `It failed unexpectedly: ${error instanceof Error ? error.message : String(error)}`, fix: null }
+}
+
+/** A journal that cannot be read, or that somebody else wrote, is none. */
+function readJournal(path: string | null): Wanted[] {
+  if (path === null) return []
+  try {
+    const found: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    return (Array.isArray(found) ? found : []).flatMap((one: Partial<Wanted> | null) => {
+      const { id, repo, revision, patterns } = one ?? {}
+      const isWhole =
+        typeof id === 'string' && typeof repo === 'string' && typeof revision === 'string' && Array.isArray(patterns)
+      return isWhole ? [{ id, repo: parseRepository(repo).repo, revision, patterns: patterns.map(String) }] : []
+    })
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,192 @@
+import { z } from 'zod'
+import { row } from './command-row.ts'
+import type {
+  BenchReport,
+  EngineVersions,
+  FitReport,
+  InstallView,
+  ModelView,
+  PresetView,
+  PullView,
+  VerifyReport,
+} from './models.ts'
+
+const text = (what: string) => z.string(`is missing: name ${what}`).min(1, 'is empty').max(1024, 'is too long')
+const model = text('a model')
+const whole = (least: number, most: number) =>
+  z.coerce
+    .number('is not a number')
+    .int('is not whole')
+    .min(least, `is less than ${least}`)
+    .max(most, `is over ${most}`)
+/** A list, or text with commas as the CLI has it. */
+const patterns = z
+  .union([z.array(z.string().min(1).max(256)).max(64), z.string().max(1024)], 'is no list of file names')
+  .transform((given) => (typeof given === 'string' ? given.split(',').filter((one) => one !== '') : given))
+const version = z.string().regex(/^\d[\w.+!-]{0,63}$/, 'is no version')
+
+/** Models and installed engines: finding, fetching, fitting, measuring. */
+export const MODEL_COMMANDS = {
+  listModels: row<{ models: ModelView[] }>()({
+    method: 'GET',
+    path: '/admin/models',
+    cli: ['models'],
+    also: ['models ls'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'the models on this machine: the hub’s cache and the folder of models',
+    answersWithinMs: 60_000,
+  }),
+  scanModels: row<{ models: ModelView[] }>()({
+    method: 'POST',
+    path: '/admin/models/scan',
+    cli: ['models', 'scan'],
+    scope: 'admin:write',
+    args: z.strictObject({}),
+    about: 'look at the disk again',
+    answersWithinMs: 60_000,
+  }),
+  verifyModel: row<VerifyReport>()({
+    method: 'POST',
+    path: '/admin/models/verify',
+    cli: ['models', 'verify'],
+    places: ['model'],
+    scope: 'admin:write',
+    args: z.strictObject({ model }),
+    about: 'read all files of a model and compare them with their hashes',
+    answersWithinMs: 3_600_000,
+  }),
+  removeModel: row<{ model: string; freedBytes: number; path: string }>()({
+    method: 'POST',
+    path: '/admin/models/remove',
+    cli: ['models', 'rm'],
+    places: ['model'],
+    scope: 'admin:write',
+    args: z.strictObject({ model }),
+    about: 'remove a model from the disk; refused while a running engine uses it',
+    terminal: ['yes'],
+    answersWithinMs: 120_000,
+  }),
+  pullModel: row<PullView>()({
+    method: 'POST',
+    path: '/admin/models/pull',
+    cli: ['pull'],
+    places: ['repo'],
+    scope: 'admin:write',
+    args: z.strictObject({
+      repo: text('a hub repository, as Qwen/Qwen3-8B or REPO:*Q4_K_M.gguf'),
+      revision: z
+        .string()
+        .regex(/^[\w][\w./-]{0,127}$/, 'is no revision')
+        .optional(),
+      files: patterns.optional(),
+    }),
+    about: 'fetch a model of the hub into its cache; goes on where it was cut off',
+    terminal: ['detach'],
+  }),
+  listPulls: row<{ pulls: PullView[] }>()({
+    method: 'GET',
+    path: '/admin/pulls',
+    cli: ['pulls'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'models on their way here',
+  }),
+  cancelPull: row<PullView>()({
+    method: 'POST',
+    path: '/admin/pulls/{id}/cancel',
+    cli: ['pulls', 'cancel'],
+    scope: 'admin:write',
+    args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, 'is not the id of a pull') }),
+    about: 'end a pull; what has come stays for the next try',
+  }),
+  fitModel: row<FitReport>()({
+    method: 'GET',
+    path: '/admin/fit',
+    cli: ['fit'],
+    places: ['model'],
+    scope: 'admin:read',
+    args: z.strictObject({
+      model,
+      context: whole(1, 100_000_000).optional(),
+      gpu: z
+        .string()
+        .regex(/^\d{1,3}(,\d{1,3}){0,15}$/, 'is no GPU: a number as 0, or several as 0,1')
+        .optional(),
+    }),
+    about: 'whether a model fits into the memory that is free now, and with which context',
+    answersWithinMs: 60_000,
+  }),
+  presets: row<{ presets: PresetView[] }>()({
+    method: 'GET',
+    path: '/admin/presets',
+    cli: ['models', 'presets'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'good open models to begin with',
+    answersWithinMs: 60_000,
+  }),
+  engineVersions: row<EngineVersions>()({
+    method: 'GET',
+    path: '/admin/engine-versions',
+    cli: ['engine', 'list'],
+    also: ['engine'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'the versions of vLLM that Lexora has installed',
+  }),
+  installEngine: row<InstallView>()({
+    method: 'POST',
+    path: '/admin/engine-versions/install',
+    cli: ['engine', 'install'],
+    places: ['version'],
+    scope: 'admin:write',
+    args: z.strictObject({
+      version: version.optional(),
+      package: z
+        .string()
+        .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'is no name of a package')
+        .optional(),
+      canary: model.optional(),
+    }),
+    // A package is a program: who may name one is at this machine.
+    onlyHere: true,
+    about: 'install vLLM into an environment of its own, by uv; it is used once it has shown that it runs',
+    terminal: ['detach'],
+  }),
+  useEngine: row<EngineVersions>()({
+    method: 'POST',
+    path: '/admin/engine-versions/use',
+    cli: ['engine', 'use'],
+    places: ['version'],
+    scope: 'admin:write',
+    args: z.strictObject({
+      version: z.string('is missing: name a version').regex(/^\d[\w.+!-]{0,63}$/, 'is no version'),
+    }),
+    about: 'start engines with this installed version from now on',
+  }),
+  rollbackEngine: row<EngineVersions>()({
+    method: 'POST',
+    path: '/admin/engine-versions/rollback',
+    cli: ['engine', 'rollback'],
+    scope: 'admin:write',
+    args: z.strictObject({}),
+    about: 'go back to the version that was used before',
+  }),
+  bench: row<BenchReport>()({
+    method: 'POST',
+    path: '/admin/bench',
+    cli: ['bench'],
+    places: ['model'],
+    scope: 'admin:write',
+    args: z.strictObject({
+      model,
+      requests: whole(1, 1000).optional(),
+      concurrency: whole(1, 64).optional(),
+      tokens: whole(1, 4096).optional(),
+      prompt: whole(1, 32_768).optional(),
+    }),
+    about: 'time to the first token and tokens a second of a model that is served',
+    answersWithinMs: 900_000,
+  }),
+} as const

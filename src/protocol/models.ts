@@ -1,0 +1,154 @@
+/** Models on this machine, their way here, whether they fit, and the installed engines. Sizes in bytes, times in ISO 8601. */
+
+export type ModelKind = 'chat' | 'completion' | 'embedding' | 'rerank' | 'other'
+
+export type ModelView = {
+  /** A hub repository, `REPO:FILE.gguf`, or the path of a folder or a file. */
+  id: string
+  path: string
+  /** The hub's cache, or the folder of models. */
+  source: 'hub' | 'folder'
+  /** The commit that lies here. */
+  revision: string | null
+  format: 'safetensors' | 'gguf' | 'pytorch' | 'other'
+  /** On disk. */
+  bytes: number
+  quantization: string | null
+  architecture: string | null
+  parameters: number | null
+  contextLength: number | null
+  kind: ModelKind
+  /** Everything that an engine reads is there and whole. */
+  complete: boolean
+  /** Files that are not, and why a file is of no use. */
+  missing: string[]
+  /** Engines of the configuration that name it. */
+  usedBy: string[]
+  modified: string
+}
+
+/** What went wrong, in one sentence, and what to do. */
+export type PullProblem = { cause: string; fix: string | null }
+
+export type PullState = 'queued' | 'running' | 'verifying' | 'done' | 'failed' | 'cancelled' | 'paused'
+
+export type PullView = {
+  id: string
+  repo: string
+  /** As asked for, until the hub has said which commit that is. */
+  revision: string
+  /** `paused`: the hub or the network does not answer; it goes on by itself. */
+  state: PullState
+  bytes: number
+  /** Null until the hub has listed the files. */
+  total: number | null
+  bytesPerSecond: number | null
+  etaSeconds: number | null
+  files: { name: string; bytes: number; total: number; done: boolean }[]
+  problem: PullProblem | null
+}
+
+/** Whether a model's files are what they were when they were made. */
+export type VerifyReport = {
+  model: string
+  path: string
+  files: number
+  bytes: number
+  /** Files whose content was compared with their hash; the others show their structure only. */
+  hashed: number
+  problems: { file: string; why: string }[]
+}
+
+export type FitReport = {
+  model: string
+  /** Null: no GPU tells its memory; it was compared with the memory of the machine. */
+  gpu: { names: string[]; totalBytes: number; freeBytes: number } | null
+  weightsBytes: number
+  /** Of one token, on all GPUs together. */
+  kvBytesPerToken: number
+  /** Of one request of `context` tokens. */
+  kvBytes: number
+  overheadBytes: number
+  neededBytes: number
+  fits: boolean
+  context: number
+  /** 0: not even the weights fit. */
+  longestContext: number
+  /** Requests of `context` tokens that run at once. */
+  sequences: number
+  parts: { name: string; bytes: number; how: string }[]
+  /** What an earlier start took, less what its cache held beyond one such request; null: none was measured. */
+  measured: { neededBytes: number; at: string; errorRatio: number } | null
+  advice: string[]
+}
+
+export type PresetView = {
+  id: string
+  title: string
+  repo: string
+  kind: string
+  /** As people say it: `8B`, `30B (3B active)`. */
+  parameters: string
+  /** To fetch. */
+  bytes: number
+  license: string
+  context: number
+  minVramBytes: number
+  /** Options of vLLM that it is started with. */
+  args: Record<string, string | number | boolean>
+  note: string
+  installed: boolean
+}
+
+export type EngineVersionView = {
+  version: string
+  package: string
+  path: string
+  bytes: number | null
+  installedAt: string
+  used: boolean
+}
+
+export type InstallPhase = 'checking' | 'environment' | 'fetching' | 'trying' | 'done' | 'failed'
+
+/** An engine on its way here. `line`: the last that the installer said. */
+export type InstallView = {
+  version: string
+  package: string
+  phase: InstallPhase
+  line: string | null
+  startedAt: string
+  seconds: number
+  /** About what it takes on the disk, and what is free there. */
+  needsBytes: number
+  freeBytes: number | null
+  problem: PullProblem | null
+}
+
+export type EngineVersions = {
+  versions: EngineVersionView[]
+  used: string | null
+  /** What `rollback` goes back to. */
+  previous: string | null
+  /** The last installation since Lexora runs. */
+  install: InstallView | null
+  folder: string
+}
+
+export type BenchReport = {
+  model: string
+  requests: number
+  concurrency: number
+  tokens: number
+  errors: number
+  /** Why the first one failed. */
+  error: string | null
+  seconds: number
+  /** Milliseconds until the first token; null where no request came through. */
+  ttftMs: { p50: number; p95: number; max: number } | null
+  /** Of one stream, after its first token. */
+  tokensPerSecondPerStream: number | null
+  tokensPerSecond: number
+  promptTokens: number
+  completionTokens: number
+}
