@@ -23,7 +23,7 @@ const whole = (least: number, most: number) =>
 const patterns = z
   .union([z.array(z.string().min(1).max(256)).max(64), z.string().max(1024)], 'is no list of file names')
   .transform((given) => (typeof given === 'string' ? given.split(',').filter((one) => one !== '') : given))
-const version = z.string().regex(/^\d[\w.+!-]{0,63}$/, 'is no version')
+const version = z.string().regex(/^\w[\w.+!-]{0,63}$/, 'is no version')
 
 /** Models and installed engines: finding, fetching, fitting, measuring. */
 export const MODEL_COMMANDS = {
@@ -161,7 +161,7 @@ export const MODEL_COMMANDS = {
     places: ['version'],
     scope: 'admin:write',
     args: z.strictObject({
-      version: z.string('is missing: name a version').regex(/^\d[\w.+!-]{0,63}$/, 'is no version'),
+      version: z.string('is missing: name a version').regex(/^\w[\w.+!-]{0,63}$/, 'is no version'),
     }),
     about: 'start engines with this installed version from now on',
   }),
