@@ -34,7 +34,7 @@ export async function startApp(
   backends: readonly (Partial<ResolvedBackend> & { name: string })[],
   options: { config?: Patch; defaultBackend?: string | null; chance?: () => number } & Pick<
     AppOptions,
-    'session' | 'onListening' | 'engines' | 'gpu' | 'doctor'
+    'session' | 'onListening' | 'engines' | 'gpu' | 'doctor' | 'records'
   > = {},
 ): Promise<TestApp> {
   const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
@@ -59,6 +59,7 @@ export async function startApp(
     engines: options.engines,
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     ...(options.doctor === undefined ? {} : { doctor: options.doctor }),
+    ...(options.records === undefined ? {} : { records: options.records }),
     onListening: options.onListening,
     chance: options.chance ?? (() => 0.5),
     onOutcome: (outcome) => {

@@ -1,0 +1,247 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Store } from '../../src/store/database.ts'
+import { History, type HistoryState } from '../../src/store/history.ts'
+import { BatchWriter, readBatch } from '../../src/store/history-batch.ts'
+import { type HistoryBounds, HistoryTables } from '../../src/store/history-tables.ts'
+import { HISTORY_MIGRATIONS } from '../../src/store/migrations.ts'
+import type { Outcome } from '../../src/telemetry/outcome.ts'
+import { aFolder, HISTORY_ENTRY } from '../support/records.ts'
+import { anOutcome } from '../telemetry/given.ts'
+
+const AT = Date.parse('2026-11-21T12:34:56.789Z')
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+const EVERYTHING = { sinceMs: null, untilMs: null, before: null, limit: 1000 }
+
+function someTables(bounds: Partial<HistoryBounds> = {}) {
+  const failing: (string | null)[] = []
+  const store = new Store({
+    path: ':memory:',
+    migrations: HISTORY_MIGRATIONS,
+    onSetAside: () => undefined,
+    onFailing: (reason) => failing.push(reason),
+    now: () => new Date(AT),
+  })
+  onTestFinished(() => store.close())
+  const tables = new HistoryTables(store, { maxRows: 1000, keepDays: 14, ...bounds })
+  const write = (outcomes: Partial<Outcome>[], at = AT, isKnown = true): void => {
+    const writer = new BatchWriter()
+    for (const outcome of outcomes) writer.add(anOutcome(outcome), at, isKnown)
+    tables.write(writer.take())
+  }
+  const count = (table: string): number =>
+    Number(store.database.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.['count'])
+  return { store, tables, write, count, failing }
+}
+
+const words = fc.option(fc.string({ minLength: 1, maxLength: 20, unit: 'binary' }))
+const tokens = fc.option(fc.nat(1_000_000))
+const outcomes = fc.record({
+  reqId: fc.stringMatching(/^[\w.:-]{1,40}$/),
+  user: words,
+  keyId: words,
+  app: words,
+  backend: words,
+  band: fc.constantFrom('high', 'normal', 'low'),
+  error: words,
+  stream: fc.boolean(),
+  status: fc.integer({ min: 200, max: 599 }),
+  ttftMs: tokens,
+  usage: fc.option(fc.record({ prompt: tokens, completion: tokens, cached: tokens })),
+})
+
+describe('a batch', () => {
+  test('comes out in another thread as it went in', () => {
+    fc.assert(
+      fc.property(fc.array(outcomes, { maxLength: 150 }), fc.boolean(), (given, isKnown) => {
+        const writer = new BatchWriter()
+        for (const outcome of given) writer.add(anOutcome(outcome as Partial<Outcome>), AT, isKnown)
+        const rows = readBatch(structuredClone(writer.take()))
+        expect(rows).toMatchObject(
+          given.map(({ reqId, user, keyId, app, backend, band, error, stream, status, ttftMs, usage }) => ({
+            ...{ id: reqId, user, keyId, app, backend, band, error, stream, status, ttftMs, isKnown },
+            attempts: backend === null ? 0 : 1,
+            promptTokens: usage?.prompt ?? null,
+            completionTokens: usage?.completion ?? null,
+            cachedTokens: usage?.cached ?? null,
+          })),
+        )
+      }),
+    )
+  })
+
+  test('that was taken is somebody else’s', () => {
+    const writer = new BatchWriter()
+    writer.add(anOutcome({ user: 'ann' }), AT, true)
+    const first = writer.take()
+    writer.add(anOutcome({ user: 'bob' }), AT, true)
+    expect([readBatch(first)[0]?.user, readBatch(writer.take())[0]?.user, writer.count]).toEqual(['ann', 'bob', 0])
+  })
+})
+
+describe('requests that ended', () => {
+  test('are found by user, model, outcome, time and words, the newest first', () => {
+    const { tables, write } = someTables()
+    write([{ reqId: 'r1', user: 'ann', app: '50%_off' }])
+    write([{ reqId: 'r2', user: null, model: 'big', outcome: 'backend_error', error: 'backend_timeout' }], AT + HOUR)
+    const found = (query: object) => tables.requests({ ...EVERYTHING, ...query }).rows.map(({ id }) => id)
+    expect(found({})).toEqual(['r2', 'r1'])
+    expect(found({ user: 'ann' })).toEqual(['r1'])
+    expect(found({ user: 'anonymous' })).toEqual(['r2'])
+    expect(found({ model: 'big' })).toEqual(['r2'])
+    expect([found({ outcome: 'ok' }), found({ outcome: 'error' })]).toEqual([['r1'], ['r2']])
+    expect([found({ sinceMs: AT + 1 }), found({ untilMs: AT + 1 })]).toEqual([['r2'], ['r1']])
+    expect([found({ search: '0%_o' }), found({ search: '%' }), found({ search: 'TIMEOUT' })]).toEqual([
+      ['r1'],
+      ['r1'],
+      ['r2'],
+    ])
+    expect(found({ search: "' OR 1=1 --" })).toEqual([])
+  })
+
+  test('come in pages that neither repeat nor miss one', () => {
+    const { tables, write } = someTables()
+    write(Array.from({ length: 25 }, (_, i) => ({ reqId: `r${i}` })))
+    const seen: string[] = []
+    let before: number | null = null
+    for (let pages = 0; pages < 10; pages++) {
+      const { rows, next } = tables.requests({ ...EVERYTHING, before, limit: 10 })
+      seen.push(...rows.map(({ id }) => id))
+      if (next === null) break
+      before = Number(next)
+      write([{ reqId: 'meanwhile' }])
+    }
+    expect(seen).toEqual(Array.from({ length: 25 }, (_, i) => `r${24 - i}`))
+  })
+
+  test('are kept up to so many, and so many days', () => {
+    const { tables, write, count } = someTables({ maxRows: 100, keepDays: 2 })
+    write(
+      Array.from({ length: 10 }, () => ({})),
+      AT - 3 * DAY,
+    )
+    write(Array.from({ length: 1500 }, () => ({})))
+    expect(count('requests')).toBe(100)
+    expect(tables.usage({ sinceMs: AT - 9 * DAY, untilMs: AT, by: [] })).toMatchObject([{ requests: 1510 }])
+  })
+
+  test('may not be kept at all; what they add up to is', () => {
+    const { write, count } = someTables({ maxRows: 0 })
+    write([{}, {}])
+    expect([count('requests'), count('usage')]).toEqual([0, 1])
+  })
+})
+
+describe('usage', () => {
+  test('adds up by what is asked to be told apart', () => {
+    const { tables, write } = someTables()
+    const usage = { prompt: 10, completion: 5, cached: 2 }
+    write([{ user: 'ann', usage }, { user: 'ann', usage, outcome: 'stream_error' }, { user: 'bob' }, { user: null }])
+    write([{ user: 'ann', model: 'big', usage }], AT + HOUR)
+    const query = { sinceMs: AT - HOUR, untilMs: AT + 2 * HOUR }
+    const nothing = { hour: null, day: null, user: null, model: null, backend: null }
+    expect(tables.usage({ ...query, by: ['user'] })).toMatchObject([
+      { ...nothing, user: null, requests: 1 },
+      { ...nothing, user: 'ann', requests: 3, errors: 1, promptTokens: 30, completionTokens: 15, cachedTokens: 6 },
+      { ...nothing, user: 'bob', requests: 1, promptTokens: 0 },
+    ])
+    expect(tables.usage({ ...query, by: ['hour', 'model'] }).map(({ hour, model }) => [hour, model])).toEqual([
+      ['2026-11-21T12', 'tiny'],
+      ['2026-11-21T13', 'big'],
+    ])
+    expect(tables.usage({ ...query, by: ['day'] })).toMatchObject([{ day: '2026-11-21', requests: 5 }])
+    expect(tables.usage({ ...query, untilMs: AT, by: [] })).toMatchObject([{ ...nothing, requests: 4 }])
+  })
+
+  test('of 100,000 names that nobody knows takes 1,001 rows an hour, and none from those who are known', () => {
+    const { write, count, tables } = someTables()
+    for (let i = 0; i < 50; i++)
+      write(
+        Array.from({ length: 2000 }, (_, j) => ({ user: `junk-${i}-${j}` })),
+        AT,
+        false,
+      )
+    write([{ user: 'ann' }], AT, true)
+    expect(count('usage')).toBe(1002)
+    expect(count('seen')).toBe(1)
+    const rows = tables.usage({ sinceMs: AT, untilMs: AT, by: ['user'] })
+    expect(rows.find(({ user }) => user === 'other')?.requests).toBe(99_000)
+    expect(rows.find(({ user }) => user === 'ann')?.requests).toBe(1)
+  })
+
+  test('of today is remembered over a restart, and so is who was last heard of when', () => {
+    const { tables, write } = someTables()
+    write([{ user: 'ann', usage: { prompt: 7, completion: 1, cached: 0 } }], AT - DAY)
+    write([{ user: 'ann', keyId: 'k1', usage: { prompt: 3, completion: 2, cached: 0 } }])
+    expect(tables.memory(AT)).toEqual({
+      today: [{ user: 'ann', requests: 1, tokens: 5, errors: 0 }],
+      seen: [
+        { kind: 'key', name: 'k1', atMs: AT },
+        { kind: 'user', name: 'ann', atMs: AT },
+      ],
+    })
+  })
+})
+
+test('a disk that is full costs the batch, which is undone as a whole', () => {
+  const { store, write, count, failing } = someTables()
+  write([{ reqId: 'before' }])
+  const { page_count: pages } = store.database.prepare('PRAGMA page_count').get() as { page_count: number }
+  store.database.exec(`PRAGMA max_page_count = ${pages + 1}`)
+  const many = Array.from({ length: 500 }, (_, i) => ({ reqId: `r${i}`, user: 'x'.repeat(100) }))
+  expect(() => write(many)).toThrow(/full/)
+  expect([count('requests'), failing]).toEqual([1, [expect.stringMatching(/full/)]])
+  store.database.exec('PRAGMA max_page_count = 100000')
+  write([{ reqId: 'after' }])
+  expect([count('requests'), failing.at(-1)]).toEqual([2, null])
+})
+
+describe('the thread', () => {
+  function aHistory(path: string) {
+    const states: HistoryState[] = []
+    const aside: string[] = []
+    const history = new History({
+      entry: HISTORY_ENTRY,
+      path,
+      bounds: { maxRows: 1000, keepDays: 14 },
+      onState: (state) => states.push(state),
+      onSetAside: (keptAs) => aside.push(keptAs),
+    })
+    onTestFinished(() => history.close())
+    return { history, states, aside }
+  }
+
+  test('has written what was recorded when it is asked, and when it is closed', async () => {
+    const path = join(aFolder(), 'history.db')
+    const { history } = aHistory(path)
+    for (let i = 0; i < 5000; i++) history.record(anOutcome({ reqId: `r${i}` }), AT, true)
+    expect((await history.usage({ sinceMs: AT, untilMs: AT, by: [] }))[0]?.requests).toBe(5000)
+    history.record(anOutcome({ reqId: 'last' }), AT, true)
+    await history.close()
+    const again = aHistory(path).history
+    expect((await again.requests({ ...EVERYTHING, limit: 1 })).rows[0]?.id).toBe('last')
+  })
+
+  test('keeps a file that it cannot read aside, tells of it, and begins a new one', async () => {
+    const path = join(aFolder(), 'history.db')
+    writeFileSync(path, 'no database '.repeat(1000))
+    const { history, aside, states } = aHistory(path)
+    history.record(anOutcome(), AT, true)
+    expect((await history.requests(EVERYTHING)).rows).toHaveLength(1)
+    expect(aside).toEqual([expect.stringContaining(`${path}.unreadable-`)])
+    expect(states).toEqual([])
+  })
+
+  test('that cannot open its file costs the history, and is told once', async () => {
+    const { history, states } = aHistory(join(aFolder(), 'file.txt'.repeat(100), 'history.db'))
+    history.record(anOutcome(), AT, true)
+    await expect(history.requests(EVERYTHING)).rejects.toThrow()
+    for (let i = 0; i < 100; i++) history.record(anOutcome(), AT, true)
+    await expect(history.requests(EVERYTHING)).rejects.toThrow()
+    expect(states).toEqual([expect.objectContaining({ failing: expect.any(String) })])
+    expect(history.state.dropped).toBe(101)
+  })
+})
