@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs'
 import { lstat, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { InstallPhase, InstallView, PullProblem } from '../protocol/models.ts'
 import { tryModel } from './canary.ts'
 import { findOnPath } from './launch.ts'
@@ -159,12 +159,15 @@ export class Installer {
     throw new InstallError(cause, 'Make room there, or set LEXORA_HOME to another disk.')
   }
 
+  /** Of the folder's disk, which may have to be made first. */
   private free(): number | null {
-    try {
-      const { bavail, bsize } = statfsSync(this.options.folder)
-      return bavail * bsize
-    } catch {
-      return null
+    for (let folder = this.options.folder; ; folder = dirname(folder)) {
+      try {
+        const { bavail, bsize } = statfsSync(folder)
+        return bavail * bsize
+      } catch {
+        if (folder === dirname(folder)) return null
+      }
     }
   }
 

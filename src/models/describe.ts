@@ -132,7 +132,7 @@ async function readShards(folder: string, shards: readonly string[], missing: st
         weights[type] = { count: before.count + count, bytes: before.bytes + bytes }
       }
     } catch (error) {
-      missing.push(`${name} ${said(error)}`)
+      missing.push(isAbsent(error) ? name : `${name} ${said(error)}`)
     }
   }
   return Object.keys(weights).length > 0 ? weights : null
@@ -167,14 +167,14 @@ async function kindOf(folder: string, names: readonly string[], shape: ModelShap
   return tokenizer.includes('"chat_template"') ? 'chat' : 'completion'
 }
 
+function isAbsent(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+}
+
 function said(error: unknown): string {
   if (error instanceof BadFileError) return error.message
   const { code } = error as NodeJS.ErrnoException
-  return code === 'EACCES'
-    ? 'may not be read'
-    : code === 'ENOENT'
-      ? 'is missing'
-      : `cannot be read (${code ?? 'error'})`
+  return code === 'EACCES' ? 'may not be read' : `cannot be read (${code ?? 'error'})`
 }
 
 /** What a path holds, a folder or a GGUF file; null where nothing is. `names`: of the files below a folder. */

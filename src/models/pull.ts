@@ -253,6 +253,7 @@ const DISK_FIXES: Record<string, string> = {
   EROFS: 'The disk is read-only: set HF_HOME to another one.',
   EIO: 'The disk reports errors: check it.',
   ENOTDIR: 'Something that is no folder is in the way.',
+  EEXIST: 'Something that is no folder is in the way.',
 }
 
 function isDiskError(error: unknown): boolean {
