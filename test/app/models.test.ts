@@ -1,0 +1,330 @@
+/** The commands for models, as every face calls them. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { runBench } from '../../src/app/bench.ts'
+import { gpuDesk } from '../../src/app/gpu-desk.ts'
+import { type ModelCommands, modelCommands } from '../../src/app/model-commands.ts'
+import { ModelDesk } from '../../src/app/model-desk.ts'
+import { lexoraPaths } from '../../src/config/paths.ts'
+import type { GpuMemory } from '../../src/engine/preflight.ts'
+import { readPresets } from '../../src/models/presets.ts'
+import { configSchema } from '../../src/protocol/config.ts'
+import type { EngineView } from '../../src/protocol/engine.ts'
+import type { PullView } from '../../src/protocol/models.ts'
+import { Store } from '../../src/store/database.ts'
+import { startApp } from '../support/app.ts'
+import { FakeHub } from '../support/fake-hub.ts'
+import { startFakeVllm } from '../support/fake-vllm/server.ts'
+
+const GIB = 1024 ** 3
+const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const QWEN3_8B = {
+  architectures: ['Qwen3ForCausalLM'],
+  hidden_size: 4096,
+  intermediate_size: 12_288,
+  num_hidden_layers: 36,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  head_dim: 128,
+  vocab_size: 151_936,
+  max_position_embeddings: 40_960,
+  tie_word_embeddings: false,
+  torch_dtype: 'bfloat16',
+}
+const CARD: GpuMemory = {
+  index: 0,
+  id: 'GPU-1',
+  name: 'RTX 5090',
+  totalBytes: 31.84 * GIB,
+  usedBytes: 1 * GIB,
+  freeBytes: 30.84 * GIB,
+}
+
+type Given = {
+  root?: string
+  env?: Record<string, string>
+  engines?: Record<string, unknown>
+  views?: EngineView[]
+  gpus?: GpuMemory[] | null
+  store?: Store | null
+}
+
+function aDesk({ root = aRoot(), env = {}, engines = {}, views = [], gpus = null, store = null }: Given = {}) {
+  const machine = {
+    env: { LEXORA_HOME: join(root, 'home'), HF_HOME: join(root, 'hf'), PATH: '', ...env },
+    home: root,
+    cwd: root,
+    platform: process.platform,
+  }
+  const gpu = gpuDesk(null)
+  const desk = new ModelDesk({
+    machine,
+    paths: lexoraPaths(machine),
+    engines: configSchema.parse({ engines }).engines,
+    gpu: { ...gpu, source: { ...gpu.source, sample: async () => gpus } },
+    store,
+    log: SILENT,
+    timing: { retryMs: [0, 0] },
+    resume: true,
+  })
+  onTestFinished(async () => await desk.close())
+  const commands = modelCommands({ desk, engines: () => views, gateway: () => null })
+  return { root, desk, commands, cache: join(root, 'hf', 'hub') }
+}
+
+function aRoot(): string {
+  const root = mkdtempSync(join(tmpdir(), 'lx-desk-'))
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }))
+  return root
+}
+
+/** One tensor that says that it is of so many bytes, without their being there. */
+function weights(bytes: number): Buffer {
+  const header = Buffer.from(JSON.stringify({ w: { dtype: 'BF16', shape: [bytes / 2], data_offsets: [0, bytes] } }))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(header.length))
+  return Buffer.concat([length, header, Buffer.alloc(bytes)])
+}
+
+const FILES = { 'config.json': JSON.stringify(QWEN3_8B), 'model.safetensors': weights(2000) }
+
+function put(folder: string, files: Record<string, string | Buffer> = FILES): string {
+  mkdirSync(folder, { recursive: true })
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content)
+  return folder
+}
+
+async function ended(commands: ModelCommands, { id }: PullView): Promise<PullView> {
+  for (;;) {
+    const found = (await commands.listPulls()).pulls.find((one) => one.id === id)!
+    if (['done', 'failed', 'cancelled'].includes(found.state)) return found
+    await pause(5)
+  }
+}
+
+const running = (name: string): EngineView => ({ name, state: { is: 'ready', forMs: 1 } }) as EngineView
+
+describe('a model that is pulled', () => {
+  test('is listed, verified, and removed; and the hub’s cache is as it was', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
+    const { commands, cache, desk } = aDesk({
+      env: { HF_ENDPOINT: hub.address },
+      engines: { main: { model: 'acme/tiny' } },
+    })
+    const first = await commands.pullModel({ repo: 'acme/tiny' })
+    expect(first).toMatchObject({ repo: 'acme/tiny', revision: 'main', problem: null })
+    expect(desk.underWay().pulls).toHaveLength(1)
+    expect(await ended(commands, first)).toMatchObject({ state: 'done', bytes: expect.any(Number), problem: null })
+    expect(desk.underWay()).toEqual({})
+    const { models } = await commands.listModels()
+    expect(models).toMatchObject([{ id: 'acme/tiny', complete: true, usedBy: ['main'], parameters: 1000 }])
+    expect(await commands.verifyModel({ model: 'main' })).toMatchObject({ files: 2, hashed: 2, problems: [] })
+    const { freedBytes } = await commands.removeModel({ model: 'acme/tiny' })
+    expect(freedBytes).toBeGreaterThan(2000)
+    expect([existsSync(join(cache, 'models--acme--tiny')), (await commands.listModels()).models]).toEqual([false, []])
+  })
+
+  test('and whose content was changed since is found out', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
+    const { commands } = aDesk({ env: { HF_ENDPOINT: hub.address } })
+    await ended(commands, await commands.pullModel({ repo: 'acme/tiny' }))
+    const [model] = (await commands.listModels()).models
+    writeFileSync(join(model!.path, 'model.safetensors'), weights(2000).fill(1, 200))
+    const { problems } = await commands.verifyModel({ model: 'acme/tiny' })
+    expect(problems).toEqual([{ file: 'model.safetensors', why: 'is not what it was: its hash is wrong' }])
+  })
+
+  test('goes on after a restart of Lexora where it was', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
+    hub.fault = (path) => (path === 'model.safetensors' ? { stallAfter: 1000 } : null)
+    const one = aDesk({ env: { HF_ENDPOINT: hub.address } })
+    const first = await one.commands.pullModel({ repo: 'acme/tiny' })
+    while ((await one.commands.listPulls()).pulls[0]!.bytes < 1000) await pause(5)
+    await one.desk.close()
+    hub.fault = () => null
+    const two = aDesk({ root: one.root, env: { HF_ENDPOINT: hub.address } })
+    expect(await ended(two.commands, first)).toMatchObject({ state: 'done', repo: 'acme/tiny' })
+    expect(hub.asked('model.safetensors').at(-1)!.from).toBeGreaterThan(0)
+    expect(existsSync(join(one.root, 'home', 'pulls.json'))).toBe(false)
+  })
+
+  test('can be cancelled, and asked for twice is one', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
+    hub.fault = () => ({ stallAfter: 1 })
+    const { commands } = aDesk({ env: { HF_ENDPOINT: hub.address } })
+    const first = await commands.pullModel({ repo: 'acme/tiny' })
+    expect((await commands.pullModel({ repo: 'acme/tiny' })).id).toBe(first.id)
+    expect(await commands.cancelPull({ id: first.id })).toMatchObject({ state: 'cancelled' })
+    await expect(commands.cancelPull({ id: 'none' })).rejects.toMatchObject({ problem: { code: 'not_found' } })
+  })
+
+  test('tells what went wrong, and never a token', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny': { files: FILES, gated: { status: 403, token: 'right' } } })
+    const { commands } = aDesk({ env: { HF_ENDPOINT: hub.address, HF_TOKEN: 'hf_secret' } })
+    const view = await ended(commands, await commands.pullModel({ repo: 'acme/tiny' }))
+    expect(view).toMatchObject({ state: 'failed', problem: { fix: expect.stringMatching(/Accept its terms/) } })
+    expect(JSON.stringify(view)).not.toContain('hf_secret')
+  })
+
+  test('is none where nothing may be fetched, or the name is none', async () => {
+    const { commands } = aDesk({ env: { HF_HUB_OFFLINE: '1' } })
+    await expect(commands.pullModel({ repo: 'acme/tiny' })).rejects.toMatchObject({
+      problem: { param: 'repo', message: expect.stringMatching(/HF_HUB_OFFLINE is set/) },
+    })
+    await expect(commands.pullModel({ repo: '../x' })).rejects.toMatchObject({ problem: { code: 'invalid_request' } })
+  })
+})
+
+describe('what is removed', () => {
+  test('is nothing that a running engine uses', async () => {
+    const root = aRoot()
+    const path = put(join(root, 'home', 'models', 'tiny'))
+    const { commands } = aDesk({ root, engines: { main: { model: path } }, views: [running('main')] })
+    await expect(commands.removeModel({ model: path })).rejects.toMatchObject({
+      problem: { message: expect.stringMatching(/'main' uses it and is ready. Stop it first/) },
+    })
+    expect(existsSync(path)).toBe(true)
+  })
+
+  test('is a link into elsewhere, never what it leads to', async () => {
+    const root = aRoot()
+    const outside = put(join(root, 'outside'))
+    mkdirSync(join(root, 'home', 'models'), { recursive: true })
+    symlinkSync(outside, join(root, 'home', 'models', 'linked'))
+    const { commands } = aDesk({ root })
+    await commands.removeModel({ model: join(root, 'home', 'models', 'linked') })
+    expect([existsSync(join(root, 'home', 'models', 'linked')), existsSync(join(outside, 'config.json'))]).toEqual([
+      false,
+      true,
+    ])
+  })
+
+  test('must be there, and is named with its neighbours', async () => {
+    const root = aRoot()
+    const path = put(join(root, 'home', 'models', 'tiny'))
+    const { commands } = aDesk({ root })
+    await expect(commands.removeModel({ model: `${path}x` })).rejects.toMatchObject({
+      problem: { code: 'model_not_found', message: expect.stringContaining(`Did you mean ${path}?`) },
+    })
+    await expect(commands.removeModel({ model: '../..' })).rejects.toMatchObject({
+      problem: { code: 'model_not_found' },
+    })
+  })
+})
+
+describe('whether it fits', () => {
+  const modelOf = (root: string): string => put(join(root, 'model'))
+
+  test('is told before anything is fetched, from what the hub lists', async () => {
+    const hub = await FakeHub.start({ 'acme/qwen': { files: FILES } })
+    const { commands } = aDesk({ env: { HF_ENDPOINT: hub.address }, gpus: [CARD] })
+    const report = await commands.fitModel({ model: 'acme/qwen' })
+    expect(report).toMatchObject({ fits: true, kvBytesPerToken: 147_456, gpu: { names: ['RTX 5090'] } })
+    expect(hub.asked('model.safetensors')).toEqual([])
+  })
+
+  test('counts what is free, not what there is', async () => {
+    const root = aRoot()
+    const model = modelOf(root)
+    const asked = async (freeBytes: number) => {
+      const { commands } = aDesk({ root, gpus: [{ ...CARD, freeBytes }] })
+      return await commands.fitModel({ model, context: 40_960 })
+    }
+    expect(await asked(30 * GIB)).toMatchObject({ fits: true })
+    const busy = await asked(4 * GIB)
+    expect(busy).toMatchObject({ fits: false, advice: expect.arrayContaining([expect.stringMatching(/gpu --who/)]) })
+  })
+
+  test('goes by the engine of that name, its options and its GPUs', async () => {
+    const root = aRoot()
+    const two = [CARD, { ...CARD, index: 1, id: 'GPU-2', name: 'RTX 4090', freeBytes: 20 * GIB, totalBytes: 24 * GIB }]
+    const args = { 'max-model-len': 4096, 'kv-cache-dtype': 'fp8' }
+    const { commands } = aDesk({ root, gpus: two, engines: { main: { model: modelOf(root), args, gpus: [1] } } })
+    const report = await commands.fitModel({ model: 'main' })
+    expect(report).toMatchObject({ context: 4096, kvBytesPerToken: 73_728, gpu: { names: ['RTX 4090'] } })
+    await expect(commands.fitModel({ model: 'main', gpu: '7' })).rejects.toMatchObject({
+      problem: { param: 'gpu', message: 'There is no GPU 7; there is 0, 1.' },
+    })
+  })
+
+  test('goes by what an earlier start measured', async () => {
+    const root = aRoot()
+    const model = modelOf(root)
+    const store = new Store({ path: ':memory:', onSetAside: () => {}, onFailing: () => {}, now: () => new Date() })
+    onTestFinished(() => store.close())
+    const { commands, desk } = aDesk({ root, gpus: [CARD], store })
+    const plain = await commands.fitModel({ model, context: 8192 })
+    desk.starts!.record({
+      at: new Date('2026-11-21T10:00:00.000Z'),
+      engine: 'main',
+      model,
+      flagsHash: 'x',
+      gpu: 'RTX 5090',
+      outcome: 'ready',
+      totalMs: 1,
+      phases: {},
+      memoryBytes: 3 * GIB + 50_000 * 147_456,
+      prefillRate: null,
+      kvTokens: 50_000,
+    })
+    const report = await commands.fitModel({ model, context: 8192 })
+    expect(report.neededBytes).toBe(3 * GIB + 8192 * 147_456)
+    expect(report.measured).toMatchObject({ at: '2026-11-21T10:00:00.000Z' })
+    expect(report.measured!.errorRatio).toBeCloseTo((plain.neededBytes - report.neededBytes) / report.neededBytes, 6)
+  })
+
+  test('cannot be told of what is no language model', async () => {
+    const root = aRoot()
+    const { commands } = aDesk({ root })
+    const path = put(join(root, 'clip'), { ...FILES, 'config.json': '{"model_type": "clip"}' })
+    await expect(commands.fitModel({ model: path })).rejects.toMatchObject({ problem: { code: 'invalid_request' } })
+    await expect(commands.fitModel({ model: join(root, 'none') })).rejects.toMatchObject({
+      problem: { code: 'model_not_found' },
+    })
+  })
+})
+
+describe('presets', () => {
+  test('are a table that keeps to its schema, with the licence and the least GPU of each', async () => {
+    const { commands } = aDesk()
+    const { presets } = await commands.presets()
+    expect(presets.length).toBeGreaterThan(5)
+    expect(new Set(presets.map(({ id }) => id)).size).toBe(presets.length)
+    expect(presets.every(({ installed, minVramBytes, bytes }) => !installed && minVramBytes > bytes)).toBe(true)
+  })
+
+  test('that break their schema say where', () => {
+    const text = readFileSync(new URL('../../resources/models.yaml', import.meta.url), 'utf8')
+    expect(() => readPresets(text.replace('context: 40960', 'context: many'))).toThrow(/models.yaml: presets.0.context/)
+  })
+})
+
+describe('versions of the engine', () => {
+  test('that are not there cannot be used, and there is nothing to go back to', async () => {
+    const { commands } = aDesk()
+    expect(await commands.engineVersions()).toMatchObject({ versions: [], used: null, install: null })
+    await expect(commands.useEngine({ version: '0.1.0' })).rejects.toMatchObject({
+      problem: { code: 'not_found', message: expect.stringMatching(/lexora engine install 0.1.0/) },
+    })
+    await expect(commands.rollbackEngine()).rejects.toMatchObject({ problem: { code: 'not_found' } })
+  })
+})
+
+describe('a bench', () => {
+  test('counts what comes through the gateway', async () => {
+    const fake = await startFakeVllm()
+    onTestFinished(async () => await fake.close())
+    const { url } = await startApp([{ name: 'main', url: fake.url }])
+    const signal = new AbortController().signal
+    const asked = { address: url, key: null, model: 'tiny', requests: 5, concurrency: 2, tokens: 8, prompt: 10, signal }
+    const report = await runBench(asked)
+    expect(report).toMatchObject({ requests: 5, errors: 0, error: null })
+    expect(report.ttftMs!.p50).toBeGreaterThan(0)
+    expect(report.completionTokens).toBeGreaterThan(0)
+    const none = await runBench({ ...asked, model: 'nobody' })
+    expect(none).toMatchObject({ errors: 5, ttftMs: null, error: expect.stringMatching(/nobody/) })
+  })
+})
