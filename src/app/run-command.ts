@@ -9,24 +9,32 @@ const MAX_TARGET = 200
 
 /** One door to all commands, whoever comes: arguments are checked, and what is to change something is written down. */
 export function commandRunner(commands: AppCommands, audit: (row: AuditRow) => void, now: () => Date): RunCommand {
-  const call = async (name: CommandName, row: CommandRow, given: Record<string, unknown>, caller: Caller) => {
-    const parsed = parseCommandArgs(row, given)
-    if (!parsed.ok) throw new CommandError(parsed.problem)
+  const call = async (name: CommandName, row: CommandRow, args: Record<string, unknown>, caller: Caller) => {
     if (row.onlyHere === true && !caller.here)
       throw new CommandError(problem('permission_denied', 'This can only be done on the machine that Lexora runs on.'))
-    return await (commands[name] as (args: unknown) => Promise<unknown>)(parsed.args)
+    return await (commands[name] as (args: unknown) => Promise<unknown>)(args)
   }
   return async (name, given, caller) => {
     const row: CommandRow = COMMANDS[name]
-    if (row.method === 'GET') return await call(name, row, given, caller)
+    const parsed = parseCommandArgs(row, given)
+    const note = (ok: boolean): void => {
+      if (row.method === 'GET') return
+      const { who, face } = caller
+      // What was refused by its form may hold anything, a secret in the wrong place too.
+      const about = parsed.ok ? described(row, parsed.args) : { target: null, change: null }
+      audit({ at: now().toISOString(), who, face, action: name, ...about, ok })
+    }
+    if (!parsed.ok) {
+      note(false)
+      throw new CommandError(parsed.problem)
+    }
     let ok = false
     try {
-      const result = await call(name, row, given, caller)
+      const result = await call(name, row, parsed.args, caller)
       ok = true
       return result
     } finally {
-      const { who, face } = caller
-      audit({ at: now().toISOString(), who, face, action: name, ...described(row, given), ok })
+      note(ok)
     }
   }
 }
@@ -38,7 +46,7 @@ export function windowCommands(run: RunCommand): AppCommands {
   return Object.fromEntries(calls) as AppCommands
 }
 
-/** On what it was done, and what was asked for besides; fields that are not known stay out, they may hold anything. */
+/** On what it was done, and what was asked for besides. */
 function described(row: CommandRow, given: Record<string, unknown>): Pick<AuditRow, 'target' | 'change'> {
   const place = placeNames(row)[0]
   const target = place === undefined || typeof given[place] !== 'string' ? null : given[place].slice(0, MAX_TARGET)

@@ -17,21 +17,33 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?$/
 
 /**
  * The cheap checks before anything is read or looked up, in the order of DESIGN 8: target form, Host, Origin. They hold
- * in every bind mode, since a web page can reach loopback too (DNS rebinding, CVE-2024-28224).
+ * in every bind mode, since a web page can reach loopback too (DNS rebinding, CVE-2024-28224). `own`: the address of this
+ * machine that the connection came to; who names it as a literal was not led here by a name.
  */
-export function guard(head: RequestHead, rules: GuardRules): Problem | null {
+export function guard(head: RequestHead, rules: GuardRules, own: () => string | undefined = nowhere): Problem | null {
   if (!head.target.startsWith('/') || head.target.startsWith('//')) {
     return problem('invalid_request', 'The request target must be a path that starts with one slash.')
   }
   if (head.hosts.length !== 1) return problem('invalid_request', 'Send exactly one Host header.', { param: 'host' })
   const host = HOST.exec(head.hosts[0]!.toLowerCase())
   if (host === null) return problem('invalid_request', 'The Host header is malformed.', { param: 'host' })
-  if (!rules.hosts.has(host[1]!)) {
+  if (!rules.hosts.has(host[1]!) && host[1] !== literalOf(own())) {
     return problem('host_not_allowed', 'This host name is not served here. Add it to server.allowed_hosts.', {
       param: 'host',
     })
   }
   return guardOrigin(head, rules)
+}
+
+function nowhere(): undefined {
+  return undefined
+}
+
+/** An address as a Host header writes it. */
+function literalOf(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined
+  const plain = address.replace(/^::ffff:/, '').replace(/%.*$/, '')
+  return plain.includes(':') ? `[${plain}]` : plain
 }
 
 function guardOrigin(head: RequestHead, rules: GuardRules): Problem | null {

@@ -230,7 +230,7 @@ export class Gateway {
     const context: Context = { req, res, head, requestId }
     if (this.draining) res.setHeader('connection', 'close')
     const endpoint = this.managed.get(head.path)
-    const told = guard(head, this.options.rules)
+    const told = guard(head, this.options.rules, () => req.socket.localAddress)
     if (told !== null) return this.refuse(context, told, endpoint)
     if (head.origin !== null) {
       for (const [name, value] of corsHeaders(head, this.options.rules)) res.setHeader(name, value)

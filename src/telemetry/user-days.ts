@@ -6,7 +6,8 @@ const DAY_MS = 86_400_000
 /** Names come from requests; beyond these only users that are known are counted. */
 const MAX_USERS = 10_000
 
-type Row = UserDay & { day: number; seenMs: number }
+/** `known`: he keeps his place, whoever else comes. */
+type Row = UserDay & { day: number; seenMs: number; known: boolean }
 
 /** What each user had since midnight UTC, and when users and keys were last heard of. O(1) per request and bounded. */
 export class UserDays {
@@ -46,7 +47,9 @@ export class UserDays {
 
   /** Keeps a place for a user that is known. */
   know(user: string): void {
-    if (!this.users.has(user)) this.users.set(user, { day: -1, requests: 0, tokens: 0, errors: 0, seenMs: 0 })
+    const row = this.users.get(user) ?? newRow(-1)
+    row.known = true
+    this.users.set(user, row)
   }
 
   today(user: string, at: number): UserDay {
@@ -70,7 +73,7 @@ export class UserDays {
     if (row === undefined) {
       if (this.users.size >= MAX_USERS) this.forgetOld(day)
       if (this.users.size >= MAX_USERS) return null
-      row = { day, requests: 0, tokens: 0, errors: 0, seenMs: 0 }
+      row = newRow(day)
       this.users.set(name, row)
     } else if (row.day !== day) Object.assign(row, { day, requests: 0, tokens: 0, errors: 0 })
     return row
@@ -80,8 +83,12 @@ export class UserDays {
   private forgetOld(day: number): void {
     if (day === this.sweptDay) return
     this.sweptDay = day
-    for (const [name, row] of this.users) if (row.day >= 0 && row.day < day) this.users.delete(name)
+    for (const [name, row] of this.users) if (!row.known && row.day < day) this.users.delete(name)
   }
+}
+
+function newRow(day: number): Row {
+  return { day, requests: 0, tokens: 0, errors: 0, seenMs: 0, known: false }
 }
 
 function dayOf(at: number): number {

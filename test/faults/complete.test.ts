@@ -1,11 +1,29 @@
-/** Holds the fault catalogue complete: every id of reliability.md 2.A to 2.D and 2.G is the first word of a test's name. */
+/** Holds the fault catalogue complete: every id of reliability.md 2.A to 2.G is the first word of a test's name. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
-const SECTIONS = { A: 14, B: 43, C: 12, D: 26, G: 28 }
+const SECTIONS = { A: 14, B: 43, C: 12, D: 26, E: 22, F: 16, G: 28 }
 
 /** Rows that cannot be shown yet, and what they wait for. */
-const LATER: Record<string, string> = {}
+const LATER: Record<string, string> = {
+  E14: 'backend addresses come from the configuration file alone: comes with the command that changes it',
+  E16: 'options of engines come from the configuration file alone: comes with the command that changes it',
+  E17: 'markup in names is a matter of the window: comes with it',
+  E18: 'who holds the other loopback: comes with services',
+  E21: 'there are no updates yet: comes with packaging',
+  F1: 'a busy port has its tests in test/cli and test/gateway/listeners: comes with services',
+  F2: 'a second start of the desktop app: comes with the window',
+  F3: 'a configuration that is half written: comes with reload',
+  F4: 'a configuration that is not valid: comes with reload',
+  F5: 'reload under load: comes with reload',
+  F7: 'a bound on all logs together: comes with the gateway log',
+  F8: 'logs that somebody else rotates: comes with the gateway log',
+  F11: 'suspend and resume: comes with services',
+  F12: 'a stall of the event loop: comes with services',
+  F13: 'a slow leak: comes with the soak',
+  F14: 'a fault in every handler: comes with services',
+  F15: 'descriptors and ports that run out: comes with services',
+}
 
 const all = Object.entries(SECTIONS).flatMap(([section, rows]) =>
   Array.from({ length: rows }, (_, i) => `${section}${i + 1}`),
