@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { openRecords, type Records } from '../../src/app/records.ts'
+import { HISTORY_ENTRY } from '../chaos/entries.ts'
 
-export const HISTORY_ENTRY = fileURLToPath(new URL('../../src/store/history-worker.ts', import.meta.url))
+export { HISTORY_ENTRY }
 
 /** A folder that is gone when the test ends. */
 export function aFolder(): string {
