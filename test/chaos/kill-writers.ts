@@ -25,8 +25,8 @@ export async function killWriters(folder: string, kills: number, chance: () => n
   const report: KillReport = { kills, told: 0, lostUsers: 0, lostKeys: 0, unreadable: 0, requests: 0 }
   const told = new Map<string, string>()
   for (let round = 0; round < kills; round++) {
-    // Every fourth lives long enough for the history to be written too.
-    const moment = { after: Math.floor(chance() * 12), laterMs: Math.floor(chance() * (round % 4 === 0 ? 1500 : 5)) }
+    // Every eighth lives long enough for the history to be written too.
+    const moment = { after: Math.floor(chance() * 12), laterMs: Math.floor(chance() * (round % 8 === 0 ? 1500 : 5)) }
     await oneRound(folder, told.size + round, moment, told)
   }
   report.told = told.size
@@ -78,7 +78,7 @@ async function oneRound(
     if (++seen === after) killIn(laterMs)
   })
   // At the start it opens, checks and migrates: whatever it is at.
-  if (after === 0) killIn(40 + laterMs * 40)
+  if (after === 0) killIn(40 + (laterMs % 5) * 40)
   await ended
   clearTimeout(late)
 }
