@@ -43,7 +43,7 @@ export function fitReport(given: FitGiven): FitReport | null {
     engine,
     cards,
     budgetBytes: room.budgetBytes,
-    context: context ?? (Number(own('max-model-len')) || null),
+    context: context ?? tokensOf(own('max-model-len')),
     cacheValueBytes: cacheValueBytes(own('kv-cache-dtype'), own('dtype'), shape),
     batchTokens: Number(own('max-num-batched-tokens')) || (room.totalBytes / cards >= LARGE_GPU_BYTES ? 8192 : 2048),
     maxSequences,
@@ -53,6 +53,14 @@ export function fitReport(given: FitGiven): FitReport | null {
   const answer = fitModel({ ...question, measured: measuredOf(earlier, question) })
   const report = { model, gpu: room.gpu, ...answer }
   return { ...report, advice: adviceOf(report, question, context) }
+}
+
+/** `32k` is 32000 and `32K` 32768, as vLLM reads them; `auto` is what fits. */
+function tokensOf(given: unknown): number | null {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([kKmM]?)$/.exec(String(given)) ?? []
+  if (number === undefined) return null
+  const factor = { k: 1000, K: 1024, m: 1000 ** 2, M: 1024 ** 2 }[unit ?? ''] ?? 1
+  return Math.floor(Number(number) * factor) || null
 }
 
 type Room = { cards: number; budgetBytes: number; totalBytes: number; gpu: FitReport['gpu'] }
@@ -110,8 +118,7 @@ function measuredOf(earlier: readonly EngineStart[], question: FitQuestion): Fit
     const { cache } = question.shape
     // With windows the tokens that it tells are not those of every layer.
     if (cache.length !== 1 || cache[0]!.window !== null) continue
-    const perToken = cache[0]!.layers * cache[0]!.values * question.cacheValueBytes
-    const fixedBytes = memoryBytes - kvTokens * perToken
+    const fixedBytes = memoryBytes - kvTokens * fitModel(question).kvBytesPerToken
     if (fixedBytes > question.weightsBytes / 2) return { fixedBytes, at: at.toISOString() }
   }
   return null

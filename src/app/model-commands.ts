@@ -1,5 +1,6 @@
 import { lstat, rm } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { configHash } from '../engine/command-line.ts'
 import { InstallError } from '../engine/installer.ts'
 import type { EngineConfig } from '../engine/launch.ts'
 import { chooseVersion, installedVersions, readChoice } from '../engine/versions.ts'
@@ -15,6 +16,7 @@ import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { MODEL_COMMANDS } from '../protocol/model-commands.ts'
 import type { EngineVersions, ModelView } from '../protocol/models.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import type { EngineStart } from '../store/engine-starts.ts'
 import { runBench } from './bench.ts'
 import { type FitGiven, fitReport } from './fit.ts'
 import { type ModelDesk, runningUser, usersOf } from './model-desk.ts'
@@ -80,10 +82,11 @@ export function modelCommands(parts: ModelParts): ModelCommands {
       const hint = 'No other version was used before. Installed ones are shown by: lexora engine list'
       return useVersion(desk(), previous ?? refuse('not_found', hint, null))
     },
-    bench: async ({ model, requests, concurrency, tokens, prompt }) => {
+    bench: async ({ model, requests, concurrency, tokens, prompt, apiKey }) => {
       const gateway = parts.gateway() ?? refuse('not_found', 'Nothing is served here.', null)
       return await runBench({
         ...gateway,
+        ...(apiKey === undefined ? {} : { key: apiKey }),
         model,
         requests: Number(requests ?? BENCH.requests),
         concurrency: Number(concurrency ?? BENCH.concurrency),
@@ -202,12 +205,19 @@ async function fitGiven(desk: ModelDesk, name: string, context: number | null, g
     )
   }
   const names = (used ?? []).map(({ name: own }) => own).slice(0, cardsOf(engine))
-  const earlier = desk.starts?.earlier({ model: wanted, flagsHash: '', gpu: names.join(', ') }) ?? []
+  const earlier = engine === undefined ? [] : earlierStarts(desk, engine, names.join(', '))
   const args = {
     ...engine?.args,
     ...(gpu === null || engine !== undefined ? {} : { 'tensor-parallel-size': chosen.length }),
   }
   return { model: engineName ?? name, described, context, gpus: used, args, earlier }
+}
+
+/** With the very flags that it has now: with others its cache was of another size. */
+function earlierStarts({ starts }: ModelDesk, engine: EngineConfig, gpu: string): EngineStart[] {
+  const flagsHash = configHash({ ...engine, port: 0 })
+  const found = starts?.earlier({ model: engine.model ?? '', flagsHash, gpu }) ?? []
+  return found.filter((start) => start.flagsHash === flagsHash)
 }
 
 function cardsOf(engine: EngineConfig | undefined): number {

@@ -100,7 +100,14 @@ export class ModelDesk {
     const open = new Set(this.pulls.open.map(({ id }) => id))
     const install = this.installer.isRunning ? this.installer.view() : null
     return {
-      ...(open.size > 0 ? { pulls: this.pulls.views().filter(({ id }) => open.has(id)) } : {}),
+      ...(open.size > 0
+        ? {
+            pulls: this.pulls
+              .views()
+              .filter(({ id }) => open.has(id))
+              .map(shortened),
+          }
+        : {}),
       ...(install === null ? {} : { install }),
     }
   }
@@ -113,6 +120,11 @@ export class ModelDesk {
   async close(): Promise<void> {
     await Promise.all([this.pulls.close(), this.installer.close()])
   }
+}
+
+/** A snapshot stays small: of many files those that are not here yet are enough. */
+function shortened(view: PullView): PullView {
+  return { ...view, files: view.files.filter(({ done }) => !done).slice(0, 20) }
 }
 
 /** `resources/` lies beside the sources and beside the built program. */

@@ -269,7 +269,7 @@ export class Installer {
     const child = spawn(program, words, {
       detached: this.options.platform !== 'win32',
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...env, NO_COLOR: '1', UV_NO_PROGRESS: '1', PYTHONUNBUFFERED: '1' } as NodeJS.ProcessEnv,
+      env: { ...withoutSecrets(env), NO_COLOR: '1', UV_NO_PROGRESS: '1', PYTHONUNBUFFERED: '1' },
     })
     const end = (): void => endGroup(child)
     const signal = AbortSignal.any([this.cancelled.signal, AbortSignal.timeout(limitMs)])
@@ -298,6 +298,16 @@ export class Installer {
       process.removeListener('exit', end)
     }
   }
+}
+
+/** Packages run code of their own while they are installed. What uv itself is told stays. */
+function withoutSecrets(env: InstallerOptions['env']): Record<string, string> {
+  const isSecret = (name: string): boolean =>
+    !name.startsWith('UV_') && /^LEXORA_|TOKEN|SECRET|PASSWORD|API_?KEY/i.test(name)
+  const kept = Object.entries(env).flatMap(([name, value]) =>
+    value === undefined || isSecret(name) ? [] : [[name, value]],
+  )
+  return Object.fromEntries(kept) as Record<string, string>
 }
 
 function versionName(number: string, name: string): string {

@@ -32,6 +32,8 @@ type Job = {
   patterns: readonly string[]
   timing: PullTiming
   signal: AbortSignal
+  /** Of a folder's disk. */
+  freeBytes?: (folder: string) => number
 } & PullEvents
 
 /** Files that come at once: one connection seldom fills the line. */
@@ -52,7 +54,7 @@ export async function pull(job: Job): Promise<string> {
   const unlock = await lock(folder, repo)
   try {
     const files = await Promise.all(chosen.map(async (file) => await fileJob(folder, file)))
-    checkRoom(folder, files)
+    checkRoom(folder, files, job.freeBytes ?? freeBytesOf)
     await fetchAll(job, listing.commit, files)
     const snapshot = join(folder, 'snapshots', listing.commit)
     for (const { file, blob } of files) await link(blob, join(snapshot, ...file.path.split('/')))
@@ -182,11 +184,15 @@ async function again<Result>(job: Job, work: () => Promise<Result>, progress: ()
   }
 }
 
-function checkRoom(folder: string, files: readonly FileJob[]): void {
+function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
+}
+
+function checkRoom(folder: string, files: readonly FileJob[], freeBytes: (folder: string) => number): void {
   mkdirSync(join(folder, 'blobs'), { recursive: true })
   const needed = files.reduce((sum, { told }) => sum + told.total - told.bytes, 0)
-  const { bavail, bsize } = statfsSync(folder)
-  const free = bavail * bsize
+  const free = freeBytes(folder)
   if (needed === 0 || needed + SPARE_BYTES <= free) return
   throw new HubError(
     `There is no room: ${gib(needed)} are still to come, and ${gib(free)} are free on the disk of ${folder}.`,

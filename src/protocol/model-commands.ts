@@ -185,7 +185,10 @@ export const MODEL_COMMANDS = {
       concurrency: whole(1, 64).optional(),
       tokens: whole(1, 4096).optional(),
       prompt: whole(1, 32_768).optional(),
+      /** Of a user, where keys are needed and the configuration holds none. */
+      apiKey: z.string().min(1).max(512).optional(),
     }),
+    secrets: ['apiKey'],
     about: 'time to the first token and tokens a second of a model that is served',
     answersWithinMs: 900_000,
   }),

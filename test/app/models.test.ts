@@ -9,12 +9,14 @@ import { gpuDesk } from '../../src/app/gpu-desk.ts'
 import { type ModelCommands, modelCommands } from '../../src/app/model-commands.ts'
 import { ModelDesk } from '../../src/app/model-desk.ts'
 import { lexoraPaths } from '../../src/config/paths.ts'
+import { configHash } from '../../src/engine/command-line.ts'
 import type { GpuMemory } from '../../src/engine/preflight.ts'
 import { readPresets } from '../../src/models/presets.ts'
 import { configSchema } from '../../src/protocol/config.ts'
 import type { EngineView } from '../../src/protocol/engine.ts'
 import type { PullView } from '../../src/protocol/models.ts'
 import { Store } from '../../src/store/database.ts'
+import type { EngineStart } from '../../src/store/engine-starts.ts'
 import { startApp } from '../support/app.ts'
 import { FakeHub } from '../support/fake-hub.ts'
 import { startFakeVllm } from '../support/fake-vllm/server.ts'
@@ -255,13 +257,14 @@ describe('whether it fits', () => {
     const model = modelOf(root)
     const store = new Store({ path: ':memory:', onSetAside: () => {}, onFailing: () => {}, now: () => new Date() })
     onTestFinished(() => store.close())
-    const { commands, desk } = aDesk({ root, gpus: [CARD], store })
+    const { commands, desk } = aDesk({ root, gpus: [CARD], store, engines: { main: { model } } })
     const plain = await commands.fitModel({ model, context: 8192 })
-    desk.starts!.record({
+    const flagsHash = configHash({ ...desk.options.engines['main']!, port: 0 })
+    const start: EngineStart = {
       at: new Date('2026-11-21T10:00:00.000Z'),
       engine: 'main',
       model,
-      flagsHash: 'x',
+      flagsHash,
       gpu: 'RTX 5090',
       outcome: 'ready',
       totalMs: 1,
@@ -269,7 +272,10 @@ describe('whether it fits', () => {
       memoryBytes: 3 * GIB + 50_000 * 147_456,
       prefillRate: null,
       kvTokens: 50_000,
-    })
+    }
+    desk.starts!.record({ ...start, flagsHash: 'of other flags', memoryBytes: 20 * GIB })
+    expect((await commands.fitModel({ model })).measured).toBeNull()
+    desk.starts!.record(start)
     const report = await commands.fitModel({ model, context: 8192 })
     expect(report.neededBytes).toBe(3 * GIB + 8192 * 147_456)
     expect(report.measured).toMatchObject({ at: '2026-11-21T10:00:00.000Z' })

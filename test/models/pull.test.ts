@@ -55,13 +55,14 @@ type Ways = {
   signal?: AbortSignal
   silenceMs?: number
   tries?: number
+  freeBytes?: number
 }
 
 async function pulled(hub: FakeHub, hubCache: string, ways: Ways = {}) {
   const waits: string[] = []
   let files: readonly PullFile[] = []
   const { token = null, revision = 'main', patterns = [], signal = new AbortController().signal } = ways
-  const { silenceMs, tries = 2 } = ways
+  const { silenceMs, tries = 2, freeBytes } = ways
   const snapshot = await pull({
     hub: new Hub({ address: hub.address, token, ...(silenceMs === undefined ? {} : { silenceMs }) }),
     hubCache,
@@ -69,6 +70,7 @@ async function pulled(hub: FakeHub, hubCache: string, ways: Ways = {}) {
     revision,
     patterns,
     timing: { retryMs: Array<number>(tries).fill(0) },
+    ...(freeBytes === undefined ? {} : { freeBytes: () => freeBytes }),
     signal,
     onFiles: (told) => {
       files = told.map((file) => ({ ...file }))
@@ -227,6 +229,20 @@ describe('a pull', () => {
     expect((await failure(pulled(hub, aCache(), { revision: 'v9' }))).message).toMatch(/at revision v9/)
     const gone = { address: 'http://127.0.0.1:29999' } as FakeHub
     expect((await failure(pulled(gone, aCache()))).message).toMatch(/cannot be reached.*ECONNREFUSED/)
+  })
+
+  test('waits for a hub that asks it to, and is told what it waits for', async () => {
+    const hub = await FakeHub.start({ [REPO]: REPOSITORY })
+    hub.apiFault = (nth) => (nth <= 2 ? { status: nth === 1 ? 429 : 502 } : null)
+    const { waits } = await pulled(hub, aCache())
+    expect(waits).toEqual([expect.stringMatching(/HTTP 429/), expect.stringMatching(/HTTP 502/)])
+  })
+
+  test('without room ends before the first byte, and says how much is needed', async () => {
+    const hub = await FakeHub.start({ [REPO]: REPOSITORY })
+    const error = await failure(pulled(hub, aCache(), { freeBytes: 512 * 2 ** 20 }))
+    expect(error.message).toMatch(/There is no room: .* are still to come/)
+    expect(hub.asked('model.safetensors')).toEqual([])
   })
 
   test('into a place that cannot be written says so', async () => {
