@@ -14,15 +14,16 @@ if (major < 22 || (major === 22 && minor < 19)) {
   } else {
     const { main } = await import('./headless.ts')
     const { default: manifest } = await import('../package.json', { with: { type: 'json' } })
-    const [demo, guard, history] = import.meta.url.endsWith('.ts')
-      ? ['./demo/main.ts', './engine/guard/main.ts', './store/history-worker.ts']
-      : ['./demo.js', './guard.js', './history.js']
+    const [demo, guard, history, ui] = import.meta.url.endsWith('.ts')
+      ? ['./demo/main.ts', './engine/guard/main.ts', './store/history-worker.ts', '../dist/ui']
+      : ['./demo.js', './guard.js', './history.js', './ui']
     const at = (file: string): URL => new URL(file, import.meta.url)
     await main(argv, {
       version: manifest.version,
       demoEntry: at(demo),
       guardEntry: at(guard),
       historyEntry: at(history),
+      uiDir: at(ui),
     })
   }
 }

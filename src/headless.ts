@@ -12,7 +12,8 @@ export async function main(
     demoEntry,
     guardEntry,
     historyEntry,
-  }: { version: string; demoEntry: URL; guardEntry: URL; historyEntry: URL },
+    uiDir,
+  }: { version: string; demoEntry: URL; guardEntry: URL; historyEntry: URL; uiDir: URL },
 ): Promise<void> {
   const asked = parseArguments(argv)
   const out = (text: string): void => void process.stdout.write(text)
@@ -42,6 +43,7 @@ export async function main(
           demoEntry: fileURLToPath(demoEntry),
           guardEntry: fileURLToPath(guardEntry),
           historyEntry: fileURLToPath(historyEntry),
+          uiDir: fileURLToPath(uiDir),
           version,
         }),
       )

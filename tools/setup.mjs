@@ -13,7 +13,18 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 /** The Node that npm scripts use, whatever the system's is. */
 export const node = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
-const SOURCES = ['src', 'package.json', 'package-lock.json', 'vite.config.ts']
+/** Each bundle and what it is made of. The first empties dist, so that the window is built after it. */
+const BUNDLES = [
+  { title: 'Building', mark: ['dist'], config: 'vite.config.ts', sources: ['src'] },
+  {
+    title: 'Building the window',
+    mark: ['dist', 'ui'],
+    config: 'renderer/vite.config.ts',
+    sources: ['renderer', 'src/protocol'],
+    // The gateway serves without it.
+    optional: true,
+  },
+]
 
 export function ensureInstalled() {
   const mark = join(root, 'node_modules', '.lexora-install')
@@ -27,13 +38,19 @@ export function ensureInstalled() {
 }
 
 export function ensureBuilt() {
-  const mark = join(root, 'dist', '.lexora-build')
-  const wanted = hash(SOURCES.map(stamp))
-  if (existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return
-  step('Building', () => {
-    run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build'])
-    mkdirSync(join(root, 'dist'), { recursive: true })
-    writeFileSync(mark, wanted)
+  for (const bundle of BUNDLES) build(bundle)
+}
+
+function build({ title, mark, config, sources, optional = false }) {
+  const path = join(root, ...mark, '.lexora-build')
+  const wanted = hash([...sources, config, 'package.json', 'package-lock.json'].map(stamp))
+  if (existsSync(path) && readFileSync(path, 'utf8') === wanted) return
+  step(title, () => {
+    const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
+    const built = run(node, [vite, 'build', '-c', config], { optional })
+    if (!built) return
+    mkdirSync(join(root, ...mark), { recursive: true })
+    writeFileSync(path, wanted)
   })
 }
 
@@ -67,8 +84,10 @@ function npm(args) {
   else run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args)
 }
 
-function run(command, args) {
+function run(command, args, { optional = false } = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (error) throw error
-  if (status !== 0) process.exit(status ?? 1)
+  if (status === 0) return true
+  if (optional) return false
+  process.exit(status ?? 1)
 }

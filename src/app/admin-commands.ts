@@ -8,6 +8,7 @@ import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
 import type { GpuDesk } from './gpu-desk.ts'
 import { type ModelParts, modelCommands } from './model-commands.ts'
+import { type UiParts, uiCommands } from './ui-commands.ts'
 import { type RecordParts, userCommands } from './users-commands.ts'
 
 /** What the commands act on. */
@@ -30,6 +31,7 @@ export type CommandParts = {
   doctor: () => Promise<DoctorReport>
   records: RecordParts
   models: ModelParts
+  ui: UiParts
 }
 
 const LOG_LINES = 200
@@ -82,6 +84,9 @@ export function adminCommands(parts: CommandParts): AppCommands {
     doctor: async () => await parts.doctor(),
     ...userCommands(parts.records),
     ...modelCommands(parts.models),
+    ...uiCommands(parts.ui, () =>
+      refusal('not_found', 'The window is switched off here: see ui.enabled.', 'ui.enabled'),
+    ),
   }
 }
 

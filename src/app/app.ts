@@ -10,11 +10,15 @@ import { Queues } from '../gateway/queues.ts'
 import { readHealth } from '../gateway/routes/health.ts'
 import { listModels } from '../gateway/routes/models.ts'
 import { Gateway, shownLimits } from '../gateway/server.ts'
+import { UiSessions } from '../gateway/ui-sessions.ts'
 import type { RouteTable } from '../policy/route.ts'
 import type { AppCommands } from '../protocol/commands.ts'
 import type { Config, ResolvedBackend } from '../protocol/config.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import type { AppSnapshot, GpuReport, ServerView, UserView } from '../protocol/snapshot.ts'
+import type { EngineStartView } from '../protocol/ui-commands.ts'
+import type { EngineStart } from '../store/engine-starts.ts'
+import { LogBuffer } from '../telemetry/log-buffer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
@@ -42,6 +46,7 @@ import type { ModelDesk } from './model-desk.ts'
 import { People } from './people.ts'
 import { memoryRecords, type Records } from './records.ts'
 import { commandRunner, windowCommands } from './run-command.ts'
+import { Sampler } from './sampler.ts'
 import { backendReport, queueTotals, SnapshotSource, statsReport, userViews } from './snapshot.ts'
 
 export type AppOptions = {
@@ -57,6 +62,10 @@ export type AppOptions = {
   /** Awaited once the listeners are open, before backends are. */
   onListening?: (first: AddressInfo) => Promise<void>
   log: Logger
+  /** What the log has kept, for faces. */
+  logBuffer?: LogBuffer
+  /** Where the built window lies; null: it is not served. */
+  uiDir?: string | null
   chance?: () => number
   patience?: ClientPatience
   /** Engines that Lexora starts itself, and what their supervisors work with. */
@@ -105,6 +114,8 @@ export class App {
   private readonly records: Records
   private readonly people: People
   private readonly days = new UserDays()
+  private readonly uiSessions = new UiSessions()
+  private readonly sampler: Sampler
   private readonly source = new SnapshotSource((revision) => this.snapshot(revision))
   private readonly gpu: GpuDesk
   /** All that a face may ask for. */
@@ -132,6 +143,13 @@ export class App {
         desk: options.models ?? null,
         engines: () => this.engines?.views() ?? [],
         gateway: () => ({ address: localUrl(this.addresses[0]!), key: firstKey(config) }),
+      },
+      ui: {
+        newUiLink: () => this.newUiLink(),
+        readSeries: (range, after) => this.sampler.series.read(range, Date.now() / 1000, after),
+        recentEvents: () => this.sampler.recent(),
+        engineStarts: (engine) => (options.engines?.world.starts.latest(engine) ?? []).map(startView),
+        logBuffer: options.logBuffer ?? new LogBuffer(),
       },
     })
     const run = commandRunner(
@@ -194,9 +212,32 @@ export class App {
         subscribe: (listener) => this.subscribe(listener),
         session: options.session ?? null,
       },
+      ui: this.hasUi ? { dir: options.uiDir!, sessions: this.uiSessions, remote: config.ui.remote } : null,
       maxConnections: maxConnections(),
       headersTimeoutMs: patience.headersMs,
     })
+    this.sampler = new Sampler({
+      look: () => this.look(),
+      requests: () => this.gateway.requests(),
+      holders: async () => await this.gpu.who(this.engines?.views() ?? []),
+    })
+  }
+
+  private get hasUi(): boolean {
+    return this.options.config.ui.enabled && (this.options.uiDir ?? null) !== null
+  }
+
+  /** Where the window opens in a browser; null: it is not served. */
+  get uiUrl(): string | null {
+    return this.hasUi ? `${new URL(clientUrl(this.addresses[0]!)).origin}/ui/` : null
+  }
+
+  /** Good once. It stands behind the `#`, which browsers send to nobody. */
+  newUiLink(): { url: string; expiresAt: Date } | null {
+    const { uiUrl } = this
+    if (uiUrl === null) return null
+    const { token, expiresAt } = this.uiSessions.newLink()
+    return { url: `${uiUrl}#link=${token}`, expiresAt }
   }
 
   get models(): string[] {
@@ -245,6 +286,7 @@ export class App {
   async stop(graceMs: number): Promise<void> {
     this.stopping = true
     this.people.close()
+    this.sampler.stop()
     await this.gateway.drain(graceMs)
     await this.options.models?.close()
     await this.engines?.close(this.options.hurry)
@@ -357,6 +399,20 @@ export class App {
     }
   }
 
+  /** What a second of the charts is made of. */
+  private look() {
+    const now = performance.now()
+    const queues = this.queues.views(now)
+    return {
+      server: { state: this.state },
+      backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),
+      queues,
+      users: this.userViews(now),
+      engines: this.engines?.views() ?? [],
+      gpu: this.gpu.state(),
+    }
+  }
+
   private userViews(now: number): UserView[] {
     const { enabled, users, byDefault } = this.admission.rules
     const limitsOf = (user: string) => (enabled ? shownLimits(users.get(user) ?? byDefault) : null)
@@ -386,6 +442,7 @@ export class App {
     this.stats.record(outcome, now)
     this.minutes.record(outcome, now)
     this.metrics?.record(outcome)
+    this.sampler.record(outcome)
     const at = new Date()
     this.requestLog?.record(outcome, at)
     this.days.record(outcome, at.getTime())
@@ -431,6 +488,11 @@ export class App {
 }
 
 /** Of all GPUs together; null where nothing tells. */
+function startView({ at, engine, model, outcome, totalMs, phases }: EngineStart): EngineStartView {
+  const list = Object.entries(phases).map(([name, ms]) => ({ name, ms }))
+  return { at: at.toISOString(), engine, model, outcome, totalMs, phases: list }
+}
+
 function gpuMemory(report: GpuReport): { usedBytes: number; totalBytes: number } | null {
   if (report.is !== 'read') return null
   let [usedBytes, totalBytes] = [0, 0]

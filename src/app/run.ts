@@ -7,6 +7,7 @@ import { GpuMonitor } from '../engine/gpu-monitor.ts'
 import { identifyHolder } from '../engine/ports.ts'
 import { type Config, engineSchema, type ResolvedBackend } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
+import { LogBuffer } from '../telemetry/log-buffer.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
 import { clientUrl, localUrl } from './address.ts'
@@ -41,6 +42,8 @@ export type World = {
   guardEntry: string
   /** The thread that the history belongs to. */
   historyEntry: string
+  /** Where the built window lies. */
+  uiDir: string
   version: string
 }
 
@@ -54,7 +57,8 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   if (resolved.issues.length > 0) return refuse(resolved.issues, world)
   const paths = lexoraPaths({ env, platform, home, cwd })
   const runFile = new RunFile(paths.runFile)
-  const log = openLog(loaded, resolved.backends, runFile.token, world)
+  const logBuffer = new LogBuffer()
+  const log = openLog(loaded, resolved.backends, { session: runFile.token, world, logBuffer })
   const open = startRefusal(config)
   for (const note of [...loaded.notes, ...resolved.notes]) if (note !== open) log.warn(note)
   world.onFault((error) => log.error('fault', { error: error instanceof Error ? error.stack : String(error) }))
@@ -120,6 +124,8 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     session: runFile.token,
     onListening: (first) => claim(runFile, localUrl(first), { version: world.version, log }),
     log,
+    logBuffer,
+    uiDir: world.uiDir,
   })
   try {
     return await serve(app, loaded, { demo, log, world })
@@ -206,8 +212,7 @@ function refuse(issues: readonly Issue[], { err }: World): number {
 function openLog(
   { config }: LoadedConfig,
   backends: readonly ResolvedBackend[],
-  session: string,
-  world: World,
+  { session, world, logBuffer }: { session: string; world: World; logBuffer: LogBuffer },
 ): Logger {
   const redactor = new Redactor()
   redactor.add(session)
@@ -222,6 +227,7 @@ function openLog(
     redactor,
     write: world.out,
     now: () => new Date(),
+    keep: (entry) => logBuffer.add(entry),
   })
 }
 
@@ -239,6 +245,7 @@ function banner(app: App, { demo, keyNeeded }: { demo: boolean; keyNeeded: boole
     `  Models    ${models.slice(0, 8).join(', ') || 'none yet: no backend answers'}${demo ? '   (demo engine; no model is connected yet)' : ''}`,
     ...engines.map((text, i) => `  ${i === 0 ? 'Engines ' : '        '}  ${text}`),
     `  Try it    curl ${url}/chat/completions -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`,
+    ...(app.uiUrl === null ? [] : [`  Window    ${app.newUiLink()!.url}`]),
     '  Stop      Ctrl+C',
     '',
   ]

@@ -6,6 +6,7 @@ import { engineWords, failureOf, receiptWords } from './engine-words.ts'
 import { bytes, type Column, duration, plain, table } from './format.ts'
 import { MODEL_PRINTERS } from './model-printers.ts'
 import { failureLines, gpuLines, type Look, line, statusLines, type Tone } from './status-view.ts'
+import { UI_PRINTERS } from './ui-printers.ts'
 import { USERS_PRINTERS } from './users-printers.ts'
 
 type ResultOf<Name extends CommandName> = Awaited<ReturnType<AppCommands[Name]>>
@@ -27,6 +28,7 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   doctor: doctorLines,
   ...USERS_PRINTERS,
   ...MODEL_PRINTERS,
+  ...UI_PRINTERS,
 }
 
 /** One engine as it is now, and what went wrong with it. */

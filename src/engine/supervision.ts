@@ -43,7 +43,11 @@ export type EngineWorld = {
   launch: LaunchWorld
   guard: GuardProgram
   gpu: GpuSource
-  starts: { record: (start: EngineStart) => void; earlier: (of: EarlierOf) => EngineStart[] }
+  starts: {
+    record: (start: EngineStart) => void
+    earlier: (of: EarlierOf) => EngineStart[]
+    latest: (engine: string | null) => EngineStart[]
+  }
   /** Ownership records. */
   recordDir: string
   logDir: string

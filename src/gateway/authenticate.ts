@@ -19,7 +19,7 @@ export type Authenticated =
   | { ok: false; problem: Problem; until: number }
 
 const FOREVER = Number.POSITIVE_INFINITY
-const NOBODY: Authenticated = { ok: true, principal: { user: null, keyId: null }, until: FOREVER }
+export const NOBODY: Authenticated = { ok: true, principal: { user: null, keyId: null }, until: FOREVER }
 
 const CLOSED: Record<(Found & { is: 'closed' })['why'], Problem> = {
   revoked: problem('invalid_api_key', 'The API key was revoked.'),

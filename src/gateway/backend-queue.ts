@@ -210,6 +210,11 @@ export class BackendQueue {
     this.gate.generated(ticket.permit, bytes / this.bytesPerToken)
   }
 
+  /** Of its answer so far, as far as its bytes tell. */
+  tokensOf({ streamedBytes }: Ticket): number {
+    return Math.round(streamedBytes / this.bytesPerToken)
+  }
+
   /** Lexora stops: whoever waits is told. */
   drain(told: Problem): void {
     const now = performance.now()

@@ -316,6 +316,7 @@ export class Exchange implements AttemptSink, TurnOwner {
       backend: this.settlement.backend,
       attempts: this.attempts,
       ageMs: Math.round(now - this.startedAt),
+      tokens: this.turn?.tokens ?? null,
     }
   }
 

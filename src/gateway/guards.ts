@@ -49,6 +49,10 @@ function literalOf(address: string | undefined): string | undefined {
 function guardOrigin(head: RequestHead, rules: GuardRules): Problem | null {
   const own = head.hosts[0]!.toLowerCase()
   const { origin, fetchSite } = head
+  // A link on somebody's page may open the window; without its session that shows a login.
+  const opensWindow =
+    origin === null && head.fetchMode === 'navigate' && head.method === 'GET' && /^\/ui\/?$/.test(head.path)
+  if (opensWindow) return null
   if (origin !== null && (origin === `http://${own}` || origin === `https://${own}` || rules.origins.has(origin)))
     return null
   const crossSite = fetchSite === 'cross-site' || fetchSite === 'same-site'

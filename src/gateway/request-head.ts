@@ -10,6 +10,7 @@ export type RequestHead = {
   hosts: string[]
   origin: string | null
   fetchSite: string | null
+  fetchMode: string | null
   contentType: string | null
   contentLength: number | null
   contentEncoding: string | null
@@ -41,6 +42,7 @@ export function readHead(req: IncomingMessage, keyHeader: string | null): Reques
     hosts: [],
     origin: null,
     fetchSite: null,
+    fetchMode: null,
     contentType: null,
     contentLength: null,
     contentEncoding: null,
@@ -70,6 +72,9 @@ function readHeader(head: RequestHead, name: string, value: string, keyHeader: s
       return
     case 'sec-fetch-site':
       head.fetchSite = value
+      return
+    case 'sec-fetch-mode':
+      head.fetchMode = value
       return
     case 'content-type':
       head.contentType = value

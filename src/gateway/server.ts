@@ -11,7 +11,14 @@ import type { Outcome } from '../telemetry/outcome.ts'
 import { AdminEvents, type Subscribe } from './admin-events.ts'
 import { adminRoutes, type RunCommand } from './admin-routes.ts'
 import type { UserRules } from './admission-controller.ts'
-import { type Authenticated, type AuthOptions, authenticate, authenticateAdmin, isOwnMachine } from './authenticate.ts'
+import {
+  type Authenticated,
+  type AuthOptions,
+  authenticate,
+  authenticateAdmin,
+  isOwnMachine,
+  NOBODY,
+} from './authenticate.ts'
 import { BodyBudget } from './body-budget.ts'
 import { internalError, sendError, shuttingDown } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
@@ -22,6 +29,7 @@ import { type RequestHead, readHead } from './request-head.ts'
 import { type Operations, operationRoutes } from './routes/operations.ts'
 import { Settlement } from './settlement.ts'
 import { appOf } from './turn-facts.ts'
+import { hasSession, UI_PATH, type UiOptions, uiRoutes } from './ui-routes.ts'
 
 export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   auth: AuthOptions
@@ -32,6 +40,8 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   operations: Operations
   /** What `/admin` calls and streams; `session` opens it to the windows and the CLI of this machine. */
   admin: { run: RunCommand; subscribe: Subscribe; session: string | null }
+  /** The window in a browser; null: switched off. */
+  ui: UiOptions | null
   maxConnections: number
   /** How long a client may take to send its headers. */
   headersTimeoutMs: number
@@ -61,6 +71,7 @@ export class Gateway {
   private readonly live = new LiveList<Exchange>()
   private readonly operations: RequestListener
   private readonly admin: RequestListener
+  private readonly ui: RequestListener | null
   private readonly events: AdminEvents
   private readonly idPrefix = randomBytes(8).toString('hex')
   private requestCount = 0
@@ -107,6 +118,20 @@ export class Gateway {
       events: this.events,
       authenticate: (context, scope) => this.asAdmin(context, scope),
     })
+    this.ui =
+      options.ui === null
+        ? null
+        : uiRoutes<Context>({
+            ...options.ui,
+            ...answers,
+            opens: (key, here) =>
+              authenticateAdmin(
+                [key],
+                options.auth,
+                { session: null, scope: 'admin:write', here, face: 'window' },
+                Date.now(),
+              ).ok,
+          })
   }
 
   /** Requests that have not ended, passed-through ones included. */
@@ -241,6 +266,8 @@ export class Gateway {
     if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
     if (head.path.startsWith('/backends/')) return this.handleRawDoor(context)
     if (head.path.startsWith('/admin/')) return this.admin(req, Object.assign(res, { locals: context }))
+    if (this.ui !== null && (head.path === UI_PATH || head.path.startsWith(`${UI_PATH}/`)))
+      return this.ui(req, Object.assign(res, { locals: context }))
     this.operations(req, Object.assign(res, { locals: context }))
   }
 
@@ -274,7 +301,8 @@ export class Gateway {
    * Who calls, remembered per connection: a client sends the same key again and again. Comparing it with the key that
    * this very connection sent before tells nobody anything new.
    */
-  private callerOf({ req, head }: Context): Authenticated {
+  private callerOf(context: Context): Authenticated {
+    const { req, head } = context
     const { auth } = this.options
     const key = head.keys.length === 1 ? head.keys[0]! : null
     const { version } = auth.keys
@@ -284,6 +312,8 @@ export class Gateway {
       if (until === Number.POSITIVE_INFINITY || Date.now() < until) return known.caller
     }
     const caller = authenticate(head.keys, auth, Date.now())
+    // Who may do everything else may try it out, too.
+    if (!caller.ok && head.keys.length === 0 && this.isWindow(context)) return NOBODY
     if (key !== null) this.callers.set(req.socket, { key, caller, version })
     return caller
   }
@@ -311,13 +341,17 @@ export class Gateway {
     this.passThrough.raw(context.req, context.res, context.head, { requestId: context.requestId, settlement })
   }
 
+  private isWindow({ req, head }: Context): boolean {
+    const { ui } = this.options
+    return ui !== null && head.keys.length === 0 && hasSession(req, head, ui)
+  }
+
   /** Whether this caller may do what operators do. A session counts only on the machine it was left on. */
-  private asAdmin(
-    { req, head }: Context,
-    scope: Scope,
-  ): { ok: true; caller: Caller } | { ok: false; problem: Problem } {
+  private asAdmin(context: Context, scope: Scope): { ok: true; caller: Caller } | { ok: false; problem: Problem } {
+    const { req, head } = context
     const { auth, admin } = this.options
     const here = isOwnMachine(req.socket)
+    if (this.isWindow(context)) return { ok: true, caller: { who: 'window', face: 'window', here } }
     const face = head.app === 'window' ? 'window' : 'cli'
     return authenticateAdmin(head.keys, auth, { session: here ? admin.session : null, scope, here, face }, Date.now())
   }

@@ -56,6 +56,12 @@ export class Turn implements PermitSink {
     this.owner = owner
   }
 
+  /** Of the answer so far; null: no stream has begun. */
+  get tokens(): number | null {
+    const { ticket } = this
+    return ticket === null || ticket.streamedBytes === 0 ? null : ticket.queue.tokensOf(ticket)
+  }
+
   get isWaiting(): boolean {
     return this.ticket !== null && this.ticket.permit === null
   }

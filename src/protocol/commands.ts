@@ -5,6 +5,7 @@ import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
 import { MODEL_COMMANDS } from './model-commands.ts'
 import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } from './snapshot.ts'
+import { UI_COMMANDS } from './ui-commands.ts'
 import { USERS_COMMANDS } from './users-commands.ts'
 
 /** One by name; it may be left out where there is only one. */
@@ -142,6 +143,7 @@ export const COMMANDS = {
   }),
   ...USERS_COMMANDS,
   ...MODEL_COMMANDS,
+  ...UI_COMMANDS,
 } as const
 
 /** Where snapshots stream from, as server-sent events. */

@@ -161,6 +161,8 @@ export type RequestView = {
   backend: string | null
   attempts: number
   ageMs: number
+  /** Of the answer so far, told by its bytes; null: none yet, or no stream. */
+  tokens: number | null
 }
 
 /** What the gateway itself knows of a user. */

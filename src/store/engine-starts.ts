@@ -63,6 +63,16 @@ export class EngineStarts {
     })
   }
 
+  /** The last starts of an engine, or of all, the newest first; failed ones too. */
+  latest(engine: string | null, most = 10): EngineStart[] {
+    this.store.flush()
+    const where = engine === null ? '' : 'WHERE engine = ?'
+    return this.store.database
+      .prepare(`SELECT * FROM engine_starts ${where} ORDER BY id DESC LIMIT ${most}`)
+      .all(...(engine === null ? [] : [engine]))
+      .map(fromRow)
+  }
+
   /** Good starts of this model on these GPUs, the oldest first: with these flags, or with any where there are none. */
   earlier({ model, flagsHash, gpu }: Pick<EngineStart, 'model' | 'flagsHash' | 'gpu'>): EngineStart[] {
     this.store.flush()

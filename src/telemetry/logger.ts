@@ -1,8 +1,5 @@
+import { LOG_LEVELS, type LogEntry, type LogLevel } from '../protocol/gateway-log.ts'
 import type { Redactor } from './redact.ts'
-
-const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
-
-export type LogLevel = (typeof LEVELS)[number]
 
 export type LogFields = Record<string, string | number | boolean | null | undefined>
 
@@ -26,14 +23,19 @@ export function createLogger(options: {
   redactor: Redactor
   write: (line: string) => void
   now: () => Date
+  /** Hears of every line that is written, masked like it. */
+  keep?: (entry: Omit<LogEntry, 'seq'>) => void
 }): Logger {
-  const least = LEVELS.indexOf(options.level)
+  const least = LOG_LEVELS.indexOf(options.level)
   const log = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (LEVELS.indexOf(level) < least) return
-    const { redactor, now } = options
+    if (LOG_LEVELS.indexOf(level) < least) return
+    const { redactor } = options
+    const now = options.now()
+    const [told, facts] = [redactor.redact(message), redactFields(fields, redactor)]
     const line = options.format === 'json' ? jsonLine : consoleLine(options.colour)
     // Masked before they stand in a line: a mask over the finished line could take a quote or its backslash along.
-    options.write(`${line(now(), level, redactor.redact(message), redactFields(fields, redactor))}\n`)
+    options.write(`${line(now, level, told, facts)}\n`)
+    options.keep?.({ at: now.toISOString(), level, message: printable(told), details: detailsOf(facts).join(' ') })
   }
   return {
     debug: (message, fields) => log('DEBUG', message, fields),
@@ -57,13 +59,14 @@ function jsonLine(at: Date, level: LogLevel, message: string, fields: LogFields)
 
 function consoleLine(colour: boolean) {
   return (at: Date, level: LogLevel, message: string, fields: LogFields): string => {
-    const tail = Object.entries(fields).flatMap(([name, value]) =>
-      value === undefined ? [] : [`${name}=${printed(value)}`],
-    )
     const label = level.padEnd(7)
     const shown = colour ? `\u001b[${COLOURS[level]}m${label}\u001b[0m` : label
-    return [at.toISOString().slice(11, 19), shown, printable(message), ...tail].join(' ')
+    return [at.toISOString().slice(11, 19), shown, printable(message), ...detailsOf(fields)].join(' ')
   }
+}
+
+function detailsOf(fields: LogFields): string[] {
+  return Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${printed(value)}`]))
 }
 
 function printed(value: string | number | boolean | null): string {

@@ -31,9 +31,9 @@ const routed = `routing:
 
 describe('lexora config validate', () => {
   test('says that a file is valid, and what to note', () => {
-    expect(run(['validate'], 'ui: {remote: true}')).toEqual({
+    expect(run(['validate'], 'cache: {enabled: true}')).toEqual({
       code: 0,
-      out: 'note: ui has no effect yet: this release does not have that feature\nlexora_config.yaml is valid',
+      out: 'note: cache has no effect yet: this release does not have that feature\nlexora_config.yaml is valid',
       err: '',
     })
   })

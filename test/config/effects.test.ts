@@ -21,14 +21,14 @@ describe('a key whose feature is not built yet is named when it is set', () => {
     [backend({ proxy: null }), []],
     [backend({ proxy: 'http://p:1' }), ['routing.backends.main.proxy']],
     [{ routing: { aliases: { code: 'a', chat: [{ model: 'b' }] }, auto: { enabled: true } } }, ['routing.auto']],
-    [{ engines: { a: { model: 'm' } }, ui: { remote: true } }, ['ui']],
+    [{ engines: { a: { model: 'm' } }, cache: { enabled: true } }, ['cache']],
   ])('%j', (document, keys) => {
     expect(keysWithoutEffect(document)).toEqual(keys)
   })
 
   test('and is among the notes of the start', () => {
-    expect(loaded({ env: { LEXORA_UI__REMOTE: 'true' } }).notes).toEqual([
-      'ui has no effect yet: this release does not have that feature',
+    expect(loaded({ env: { LEXORA_CACHE__ENABLED: 'true' } }).notes).toEqual([
+      'cache has no effect yet: this release does not have that feature',
     ])
   })
 })

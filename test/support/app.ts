@@ -34,7 +34,7 @@ export async function startApp(
   backends: readonly (Partial<ResolvedBackend> & { name: string })[],
   options: { config?: Patch; defaultBackend?: string | null; chance?: () => number } & Pick<
     AppOptions,
-    'session' | 'onListening' | 'engines' | 'gpu' | 'doctor' | 'records'
+    'session' | 'onListening' | 'engines' | 'gpu' | 'doctor' | 'records' | 'uiDir' | 'logBuffer'
   > = {},
 ): Promise<TestApp> {
   const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
@@ -57,6 +57,8 @@ export async function startApp(
     }),
     session: options.session,
     engines: options.engines,
+    ...(options.uiDir === undefined ? {} : { uiDir: options.uiDir }),
+    ...(options.logBuffer === undefined ? {} : { logBuffer: options.logBuffer }),
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     ...(options.doctor === undefined ? {} : { doctor: options.doctor }),
     ...(options.records === undefined ? {} : { records: options.records }),

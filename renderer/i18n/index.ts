@@ -1,0 +1,51 @@
+import { createContext, useContext } from 'react'
+import { en, type MessageKey, type Messages } from './en.ts'
+import { ja } from './ja.ts'
+import { ko } from './ko.ts'
+
+export const LANGUAGES = { en: 'English', ja: '日本語', ko: '한국어' } as const
+
+export type Language = keyof typeof LANGUAGES
+
+const MESSAGES: Record<Language, Messages> = { en, ja, ko }
+
+export type Values = Readonly<Record<string, string | number>>
+
+/** A sentence in one language. `count` chooses between `KEY.one` and `KEY.other`. */
+export type Translate = {
+  (key: MessageKey, values?: Values): string
+  count: (key: CountedKey, count: number, values?: Values) => string
+  language: Language
+}
+
+type CountedKey = MessageKey extends infer Key ? (Key extends `${infer Stem}.one` ? Stem : never) : never
+
+export function translator(language: Language): Translate {
+  const messages = MESSAGES[language]
+  const plurals = new Intl.PluralRules(language)
+  const say = (key: MessageKey, values: Values = {}): string => fill(messages[key], values)
+  return Object.assign(say, {
+    count: (key: CountedKey, count: number, values: Values = {}) => {
+      const form = plurals.select(count) === 'one' ? 'one' : 'other'
+      return fill(messages[`${key}.${form}`], { count, ...values })
+    },
+    language,
+  })
+}
+
+function fill(sentence: string, values: Values): string {
+  return sentence.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+}
+
+/** What the person chose, else the first language of theirs that we speak. */
+export function chooseLanguage(chosen: string | null, theirs: readonly string[]): Language {
+  const known = (name: string): name is Language => Object.hasOwn(LANGUAGES, name)
+  if (chosen !== null && known(chosen)) return chosen
+  return theirs.map((tag) => tag.slice(0, 2).toLowerCase()).find(known) ?? 'en'
+}
+
+export const TranslateContext = createContext<Translate>(translator('en'))
+
+export function useT(): Translate {
+  return useContext(TranslateContext)
+}

@@ -1,0 +1,13 @@
+import './styles/tokens.css'
+import './styles/components.css'
+import './styles/window.css'
+import { createRoot } from 'react-dom/client'
+import { App } from './App.tsx'
+import { connect } from './lexora.ts'
+import { applyLook, preferences } from './preferences.ts'
+import { openWorld } from './stores.ts'
+
+applyLook(preferences.get())
+const { world, close } = openWorld(connect())
+addEventListener('pagehide', close)
+createRoot(document.getElementById('root')!).render(<App world={world} />)

@@ -1,0 +1,48 @@
+import { chooseLanguage, type Language } from './i18n/index.ts'
+import { Store } from './stores.ts'
+
+export type Theme = 'system' | 'light' | 'dark'
+export type Density = 'normal' | 'roomy'
+export type Preferences = { theme: Theme; language: Language; density: Density }
+
+const KEY = 'lexora.look'
+
+/** How this window looks to this person; kept in this browser. */
+export const preferences = new Store<Preferences>(load())
+
+export function prefer(changes: Partial<Preferences>): void {
+  const next = { ...preferences.get(), ...changes }
+  preferences.set(next)
+  try {
+    localStorage.setItem(KEY, JSON.stringify(next))
+  } catch {
+    // Private windows may have no storage: then it holds until the window closes.
+  }
+  applyLook(next)
+}
+
+export function applyLook({ theme, language, density }: Preferences): void {
+  const { documentElement: root } = document
+  root.lang = language
+  if (theme === 'system') delete root.dataset['theme']
+  else root.dataset['theme'] = theme
+  if (density === 'roomy') root.dataset['density'] = 'roomy'
+  else delete root.dataset['density']
+}
+
+function load(): Preferences {
+  const kept = read()
+  return {
+    theme: kept.theme === 'light' || kept.theme === 'dark' ? kept.theme : 'system',
+    language: chooseLanguage(kept.language ?? null, navigator.languages),
+    density: kept.density === 'roomy' ? 'roomy' : 'normal',
+  }
+}
+
+function read(): Partial<Record<keyof Preferences, string>> {
+  try {
+    return (JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}) as Partial<Record<keyof Preferences, string>>
+  } catch {
+    return {}
+  }
+}

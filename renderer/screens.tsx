@@ -1,0 +1,16 @@
+import type { ComponentType } from 'react'
+import type { IconName } from './components/Icon.tsx'
+import type { MessageKey } from './i18n/index.ts'
+import { Dashboard } from './views/Dashboard.tsx'
+import { Requests } from './views/Requests.tsx'
+
+/** `path`: what follows the screen's own name in the address, as `history` in `#/requests/history`. */
+export type ScreenProps = { path: string }
+
+export type Screen = { id: string; icon: IconName; title: MessageKey; View: ComponentType<ScreenProps> }
+
+/** The screens in the order of the navigation and of Ctrl+1…5. A new screen is one row here and one file in views. */
+export const SCREENS: readonly Screen[] = [
+  { id: 'dashboard', icon: 'dashboard', title: 'nav.dashboard', View: Dashboard },
+  { id: 'requests', icon: 'requests', title: 'nav.requests', View: Requests },
+]

@@ -1,0 +1,100 @@
+import { createContext, useContext, useSyncExternalStore } from 'react'
+import type { AppSnapshot } from '../src/protocol/snapshot.ts'
+import type { LexoraClient, Link } from './lexora.ts'
+import { SeriesStore } from './series-store.ts'
+
+/** One value that React may watch. `set` with the same value tells nobody. */
+export class Store<Value> {
+  private value: Value
+  private readonly listeners = new Set<() => void>()
+
+  constructor(value: Value) {
+    this.value = value
+  }
+
+  get = (): Value => this.value
+
+  set = (value: Value): void => {
+    if (Object.is(value, this.value)) return
+    this.value = value
+    for (const listener of this.listeners) listener()
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+}
+
+export function useStore<Value>(store: Store<Value>): Value {
+  return useSyncExternalStore(store.subscribe, store.get)
+}
+
+/** All that the window knows, held once. */
+export type World = {
+  client: LexoraClient
+  snapshot: Store<AppSnapshot | null>
+  link: Store<Link>
+  /** When the last snapshot came, in ms since 1970. */
+  heardAt: Store<number>
+  /** Counts the seconds while the window is visible, for ages. */
+  second: Store<number>
+  series: SeriesStore
+}
+
+/** Joins the stores to the client, for as long as the window is open. Returns what ends it. */
+export function openWorld(client: LexoraClient): { world: World; close: () => void } {
+  const world: World = {
+    client,
+    snapshot: new Store<AppSnapshot | null>(null),
+    link: new Store<Link>({ is: 'connecting' }),
+    heardAt: new Store(Date.now()),
+    second: new Store(Math.floor(Date.now() / 1000)),
+    series: new SeriesStore(client.commands),
+  }
+  const unsubscribe = client.subscribe(
+    (snapshot) => {
+      world.heardAt.set(Date.now())
+      latest = snapshot
+      // At most one drawing a frame, however many snapshots come; hidden windows draw none.
+      if (frame === 0) frame = requestAnimationFrame(show)
+    },
+    (link) => {
+      if (link.is !== world.link.get().is || link.is === 'lost') world.link.set(link)
+    },
+  )
+  let frame = 0
+  let latest: AppSnapshot | null = null
+  const show = (): void => {
+    frame = 0
+    world.snapshot.set(latest)
+  }
+  const timer = setInterval(() => {
+    if (document.visibilityState === 'hidden') return
+    world.second.set(Math.floor(Date.now() / 1000))
+    if (world.link.get().is === 'live') void world.series.refresh()
+  }, 1000)
+  return {
+    world,
+    close: () => {
+      clearInterval(timer)
+      cancelAnimationFrame(frame)
+      unsubscribe()
+    },
+  }
+}
+
+export const WorldContext = createContext<World | null>(null)
+
+export function useWorld(): World {
+  const world = useContext(WorldContext)
+  if (world === null) throw new Error('There is no world above this component.')
+  return world
+}
+
+/** The newest snapshot. Screens are only shown when there is one. */
+export function useSnapshot(): AppSnapshot {
+  const snapshot = useStore(useWorld().snapshot)
+  if (snapshot === null) throw new Error('A screen was shown before the first snapshot.')
+  return snapshot
+}

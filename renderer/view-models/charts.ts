@@ -1,0 +1,193 @@
+import type { SeriesName, SeriesReport } from '../../src/protocol/series.ts'
+import { duration, gib, kilo, number, percent, withUnit } from '../format.ts'
+import type { MessageKey } from '../i18n/index.ts'
+
+export type LineColour = 1 | 2 | 3 | 4 | 5 | 6
+
+export type Line = {
+  name: SeriesName
+  title: MessageKey
+  colour: LineColour
+  show: (value: number | null) => string
+  fill?: boolean
+  dashed?: boolean
+  /** Drawn on top of this one, as waiting is on running. */
+  on?: SeriesName
+  steps?: boolean
+}
+
+/** Lines that share one unit, and so one scale. */
+export type Lane = {
+  lines: readonly Line[]
+  /** Least top of the scale. It grows at once, to a round number. */
+  least: number
+  /** Fixed by the hardware: the top stays where it is. */
+  top?: (report: SeriesReport) => number | null
+  bottom?: number
+  log?: boolean
+  unit: (top: number) => string
+  weight: number
+}
+
+export type ChartSpec = { id: string; title: MessageKey; unit: MessageKey | null; lanes: readonly Lane[]; limit?: SeriesName }
+
+const tokens = (value: number | null): string => withUnit(value, 'tok/s')
+const whole = (value: number | null): string => number(value)
+const GIB = 1024 ** 3
+
+export const CHARTS: readonly ChartSpec[] = [
+  {
+    id: 'throughput',
+    title: 'chart.throughput',
+    unit: null,
+    lanes: [
+      {
+        lines: [{ name: 'output', title: 'chart.output', colour: 1, show: tokens, fill: true }],
+        least: 50,
+        unit: (top) => `0–${kilo(top)}`,
+        weight: 1.5,
+      },
+      {
+        lines: [{ name: 'prompt', title: 'chart.prompt', colour: 2, show: tokens, fill: true }],
+        least: 100,
+        unit: (top) => `0–${kilo(top)}`,
+        weight: 1,
+      },
+    ],
+  },
+  {
+    id: 'latency',
+    title: 'chart.latency',
+    unit: 'chart.logScale',
+    lanes: [
+      {
+        lines: [
+          { name: 'totalP95', title: 'chart.total', colour: 6, show: duration, dashed: true },
+          { name: 'ttftP95', title: 'chart.p95', colour: 2, show: duration },
+          { name: 'ttftP50', title: 'chart.p50', colour: 1, show: duration },
+        ],
+        least: 10_000,
+        bottom: 10,
+        log: true,
+        unit: () => '',
+        weight: 1,
+      },
+    ],
+  },
+  {
+    id: 'queue',
+    title: 'chart.queue',
+    unit: 'chart.requests',
+    limit: 'limit',
+    lanes: [
+      {
+        lines: [
+          { name: 'waiting', title: 'chart.waiting', colour: 3, show: whole, fill: true, on: 'running', steps: true },
+          { name: 'running', title: 'chart.running', colour: 1, show: whole, fill: true, steps: true },
+        ],
+        least: 8,
+        unit: () => '',
+        weight: 1,
+      },
+    ],
+  },
+  {
+    id: 'gpu',
+    title: 'chart.gpu',
+    unit: null,
+    lanes: [
+      {
+        lines: [{ name: 'gpu', title: 'chart.busy', colour: 1, show: percent, fill: true }],
+        least: 1,
+        top: () => 1,
+        unit: () => '0–100 %',
+        weight: 1,
+      },
+      {
+        lines: [{ name: 'vramUsed', title: 'tile.vram', colour: 2, show: (value) => (value === null ? '–' : `${gib(value)} GiB`), fill: true }],
+        least: GIB,
+        top: (report) => last(report.values.vramTotal),
+        unit: (top) => `0–${number(top / GIB)} GiB`,
+        weight: 1,
+      },
+      {
+        lines: [{ name: 'temperatureC', title: 'fact.temperature', colour: 3, show: (value) => withUnit(value, '°C'), fill: true }],
+        least: 90,
+        top: () => 90,
+        bottom: 30,
+        unit: () => '30–90 °C',
+        weight: 1,
+      },
+      {
+        lines: [{ name: 'power', title: 'fact.power', colour: 5, show: (value) => withUnit(value, 'W'), fill: true }],
+        least: 100,
+        unit: (top) => `0–${number(top)} W`,
+        weight: 1,
+      },
+    ],
+  },
+]
+
+/** The next of 1, 2, 4, 5, 8, 10 times a power of ten: a scale that seldom moves. */
+export function roundUp(value: number): number {
+  if (value <= 0) return 1
+  const power = 10 ** Math.floor(Math.log10(value))
+  const step = [1, 2, 4, 5, 8, 10].find((factor) => value <= factor * power) ?? 10
+  return step * power
+}
+
+export function topOf(report: SeriesReport, { lines, least, top, log }: Lane, limit: SeriesName | undefined): number {
+  const fixed = top?.(report)
+  if (fixed !== undefined && fixed !== null) return fixed
+  let most = least
+  for (const { name, on } of lines) {
+    report.values[name].forEach((value, i) => {
+      const below = on === undefined ? 0 : (report.values[on][i] ?? 0)
+      if (value !== null) most = Math.max(most, value + below)
+    })
+  }
+  const bound = limit === undefined ? null : last(report.values[limit])
+  if (bound !== null && bound <= 4 * most) most = Math.max(most, bound * 1.2)
+  return log ? 10 ** Math.ceil(Math.log10(most)) : roundUp(most)
+}
+
+/** Columns for uPlot: times, then each line, stacked where it stands on another. */
+export function columnsOf({ from, stepS, values }: SeriesReport, lines: readonly Line[]): (number | null)[][] {
+  const times = values.output.map((_, i) => from + i * stepS)
+  const columns = lines.map(({ name, on }) =>
+    values[name].map((value, i) => (value === null ? null : value + (on === undefined ? 0 : (values[on][i] ?? 0)))),
+  )
+  return [times, ...columns]
+}
+
+/** Four clock times from left to right, each on a round minute where the range allows. */
+export function ticksOf({ from, stepS, values }: SeriesReport): { at: number; share: number }[] {
+  const span = values.output.length * stepS
+  if (span === 0) return []
+  const every = span <= 300 ? 60 : span <= 900 ? 180 : span <= 3600 ? 900 : 21_600
+  const offset = every >= 21_600 ? new Date().getTimezoneOffset() * 60 : 0
+  const first = Math.ceil((from - offset) / every) * every + offset
+  const ticks: { at: number; share: number }[] = []
+  for (let at = first; at < from + span; at += every) ticks.push({ at, share: (at - from) / span })
+  return ticks.filter(({ share }) => share < 0.92)
+}
+
+export function last(values: readonly (number | null)[]): number | null {
+  return values.filter((value) => value !== null).at(-1) ?? null
+}
+
+/** Parts of a line where there is no reading, as shares of the width; those at the left end are before the start. */
+export function gapsOf(values: readonly (number | null)[]): { from: number; to: number }[] {
+  const gaps: { from: number; to: number }[] = []
+  const first = values.findIndex((value) => value !== null)
+  if (first === -1) return []
+  let begin: number | null = null
+  for (let i = first; i < values.length; i++) {
+    if (values[i] === null) begin ??= i
+    else if (begin !== null) {
+      gaps.push({ from: begin / values.length, to: i / values.length })
+      begin = null
+    }
+  }
+  return gaps.filter(({ from, to }) => to - from >= 0.02)
+}

@@ -1,0 +1,164 @@
+import { isComing, isServing } from '../../src/protocol/engine.ts'
+import type { Happening } from '../../src/protocol/happenings.ts'
+import { foremostEngine } from '../../src/protocol/primary-verb.ts'
+import type { SeriesReport } from '../../src/protocol/series.ts'
+import type { AppSnapshot, RequestView } from '../../src/protocol/snapshot.ts'
+import type { Shape } from '../components/Icon.tsx'
+import { duration, percent } from '../format.ts'
+import type { Translate } from '../i18n/index.ts'
+import { sumOf } from '../series-store.ts'
+import { load, shapeOf } from './frame.ts'
+
+export type Verdict = { shape: Shape; title: string; says: string }
+
+/** The one sentence: is it serving, and what of it needs a look. */
+export function verdict(snapshot: AppSnapshot, recent: SeriesReport | null, t: Translate): Verdict {
+  const { server, engines, backends, models } = snapshot
+  const engine = foremostEngine(engines)
+  const ready = models.filter(({ state }) => state === 'ready')
+  const name = engine?.model ?? engine?.name ?? ''
+  if (server.state === 'draining') {
+    return { shape: 'starting', title: t('verdict.draining'), says: t('verdict.says.draining', { count: server.inFlight }) }
+  }
+  if (server.state === 'paused') return { shape: 'degraded', title: t('verdict.paused'), says: t('verdict.says.paused') }
+  if (engine !== null && isComing(engine.state) && engine.state.is !== 'backoff' && ready.length === 0) {
+    return { shape: 'starting', title: t('verdict.starting', { model: name }), says: startingSays(engine.state, t) }
+  }
+  const isBroken = engine !== null && ['failed', 'backoff', 'foreign', 'not-installed'].includes(engine.state.is)
+  if (isBroken && ready.length === 0) {
+    return { shape: shapeOf(engine.state), title: t('verdict.failed', { model: name }), says: failureSays(snapshot, t) }
+  }
+  if (ready.length > 0) {
+    const busy = load(snapshot.queues)
+    const isBusy = busy.limit > 0 && busy.running >= busy.limit
+    const isSlow = engine?.state.is === 'degraded'
+    const shape: Shape = isBroken || isSlow ? 'degraded' : isBusy ? 'busy' : 'ready'
+    return { shape, title: servingTitle(snapshot, name, isBroken, isSlow, t), says: `${placesSay(snapshot, t)} ${tallySays(recent, t)}` }
+  }
+  if (engine !== null && !isServing(engine.state)) {
+    const says = engine.onDemand ? t('verdict.says.onDemand') : t('verdict.says.startIt')
+    return { shape: 'stopped', title: t('verdict.stopped', { model: name }), says }
+  }
+  const down = backends.find(({ status }) => status === 'down')
+  if (down !== undefined) {
+    const says = t('verdict.says.down', { backend: down.name, reason: down.reason ?? '' })
+    return { shape: 'failed', title: t('verdict.down'), says }
+  }
+  return { shape: 'stopped', title: t('verdict.nothing'), says: t('verdict.says.nothing') }
+}
+
+function servingTitle({ models }: AppSnapshot, name: string, isBroken: boolean, isSlow: boolean, t: Translate): string {
+  if (isBroken) return t('verdict.servingOthers', { model: name })
+  if (isSlow) return t('verdict.degraded', { model: name })
+  const ready = models.filter(({ state }) => state === 'ready')
+  return ready.length === 1 ? t('verdict.serving', { model: ready[0]!.id }) : t('verdict.servingMany', { count: ready.length })
+}
+
+function startingSays(state: AppSnapshot['engines'][number]['state'], t: Translate): string {
+  if (state.is !== 'starting') return t('verdict.says.startingWait')
+  const values = { phase: state.phase, percent: percent(state.percent / 100) }
+  const first =
+    state.leftMs === null
+      ? t('verdict.says.starting', values)
+      : t('verdict.says.startingLeft', { ...values, left: duration(state.leftMs) })
+  return `${first} ${t('verdict.says.startingWait')}`
+}
+
+function failureSays({ engines }: AppSnapshot, t: Translate): string {
+  const state = foremostEngine(engines)!.state
+  if ('failure' in state) return state.failure.cause
+  if (state.is !== 'foreign') return ''
+  const { program, pid, port } = state.holder
+  return t('fail.foreign', { program: program ?? '?', pid: pid ?? '?', port })
+}
+
+function placesSay({ queues }: AppSnapshot, t: Translate): string {
+  const { running, limit, waiting } = load(queues)
+  if (running === 0 && waiting === 0) return t('verdict.says.free')
+  if (waiting === 0) return t.count('verdict.says.places', running, { running, limit })
+  const longest = Math.max(0, ...queues.flatMap((queue) => queue.waiting.map(({ ageMs }) => ageMs)))
+  return t.count('verdict.says.waiting', waiting, { running, limit, longest: duration(longest) })
+}
+
+function tallySays(recent: SeriesReport | null, t: Translate): string {
+  const count = sumOf(recent?.values.finished ?? [])
+  const failed = sumOf(recent?.values.failed ?? [])
+  if (count === 0) return t('verdict.says.noRequests')
+  return failed > 0 ? t('verdict.says.failed', { failed, count }) : t.count('verdict.says.noneFailed', count)
+}
+
+export type GateStroke = { id: string; who: string; says: string; prefill: boolean }
+export type Gate = { waiting: GateStroke[]; waitingCount: number; running: GateStroke[]; runningCount: number; limit: number }
+
+const MOST_STROKES = 8
+const MOST_WAITERS = 6
+
+/** Who waits before the rule and who is past it; the first few of each. */
+export function gate({ queues }: AppSnapshot, requests: readonly RequestView[], t: Translate): Gate {
+  const { running, limit, waiting } = load(queues)
+  const waiters = queues.flatMap((queue) => queue.waiting).sort((a, b) => a.place - b.place)
+  const past = requests.filter(({ phase }) => phase === 'prefill' || phase === 'decode' || phase === 'backoff')
+  return {
+    waiting: waiters
+      .slice(0, MOST_WAITERS)
+      .map(({ id, user, ageMs }) => ({ id, who: user ?? t('user.nobody'), says: duration(ageMs), prefill: false })),
+    waitingCount: waiting,
+    running: past.slice(0, MOST_STROKES).map((request) => ({
+      id: request.id,
+      who: request.user ?? t('user.nobody'),
+      says: request.phase === 'decode' ? duration(request.ageMs) : t('gate.reading'),
+      prefill: request.phase !== 'decode',
+    })),
+    runningCount: running,
+    limit,
+  }
+}
+
+/** Failed requests of the last quarter of an hour, for the badge. */
+export function errorsLately(shown: SeriesReport | null, recent: SeriesReport | null): number {
+  const report = shown?.range === '15m' ? shown : recent
+  return sumOf(report?.values.failed ?? [])
+}
+
+export type EventLine = { shape: Shape; says: string; to: { screen: string; path: string; title: 'log' | 'requests' } }
+
+export function eventLine(event: Happening, t: Translate): EventLine {
+  const log = { screen: 'requests', path: 'engine-log', title: 'log' } as const
+  const gatewayLog = { screen: 'requests', path: 'gateway-log', title: 'log' } as const
+  switch (event.what) {
+    case 'engine': {
+      const values = { engine: event.engine, cause: event.cause ?? '', state: event.state }
+      const known = ['ready', 'starting', 'stopped', 'failed', 'backoff', 'degraded', 'sleeping', 'foreign', 'not-installed'] as const
+      const key = known.find((state) => state === event.state) ?? 'other'
+      return { shape: ENGINE_SHAPE[event.state] ?? 'stopped', says: t(`event.engine.${key}`, values), to: log }
+    }
+    case 'backend': {
+      const values = { backend: event.backend, reason: event.reason ?? '' }
+      const says = t(event.up ? 'event.backend.up' : 'event.backend.down', values)
+      return { shape: event.up ? 'ready' : 'failed', says, to: gatewayLog }
+    }
+    case 'gateway': {
+      const shape = event.state === 'serving' ? 'ready' : event.state === 'paused' ? 'degraded' : 'starting'
+      return { shape, says: t(`event.gateway.${event.state}`), to: gatewayLog }
+    }
+    case 'gpu':
+      return event.readable
+        ? { shape: 'ready', says: t('event.gpu.back'), to: gatewayLog }
+        : { shape: 'degraded', says: t('event.gpu.lost', { reason: event.reason ?? '' }), to: gatewayLog }
+    case 'limited':
+      return {
+        shape: 'degraded',
+        says: t.count('event.limited', event.times, { user: event.user }),
+        to: { screen: 'requests', path: 'history', title: 'requests' },
+      }
+  }
+}
+
+const ENGINE_SHAPE: Partial<Record<string, Shape>> = {
+  ready: 'ready',
+  starting: 'starting',
+  failed: 'failed',
+  backoff: 'degraded',
+  degraded: 'degraded',
+  foreign: 'degraded',
+}

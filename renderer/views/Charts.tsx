@@ -1,0 +1,368 @@
+import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { RANGES, type SeriesName, type SeriesRange, type SeriesReport } from '../../src/protocol/series.ts'
+import { Plot } from '../components/Plot.tsx'
+import { Button, Segmented } from '../components/kit.tsx'
+import { Spinner } from '../components/Icon.tsx'
+import { clock, duration, number } from '../format.ts'
+import { useT } from '../i18n/index.ts'
+import { preferences } from '../preferences.ts'
+import { useSnapshot, useStore, useWorld } from '../stores.ts'
+import { CHARTS, type ChartSpec, columnsOf, gapsOf, type Lane, last, type Line, ticksOf, topOf } from '../view-models/charts.ts'
+
+const RANGE_NAMES = Object.keys(RANGES) as SeriesRange[]
+const RANGE_WORDS: Record<SeriesRange, string> = { '5m': '5 m', '15m': '15 m', '1h': '1 h', '24h': '24 h' }
+
+/** Where the crosshair of all charts stands, and the values that stand still under it. */
+type Pointed = { index: number; frozen: SeriesReport } | null
+
+/** Two by two, on one time axis. */
+export function Charts() {
+  const t = useT()
+  const { series } = useWorld()
+  const shown = useStore(series.shown)
+  const failed = useStore(series.failed)
+  const [range, setRange] = useState<SeriesRange>(series.range)
+  const [pointed, setPointed] = useState<Pointed>(null)
+  const [asTable, setAsTable] = useState(false)
+  const report = pointed?.frozen ?? shown
+  const choose = (next: SeriesRange): void => {
+    setRange(next)
+    setPointed(null)
+    series.choose(next)
+  }
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key === 't' && !event.ctrlKey && !event.metaKey) {
+      setAsTable(!asTable)
+      return
+    }
+    if (report === null || (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight')) return
+    event.preventDefault()
+    const count = report.values.output.length
+    const step = (event.shiftKey ? 10 : 1) * (event.key === 'ArrowLeft' ? -1 : 1)
+    const index = Math.min(count - 1, Math.max(0, (pointed?.index ?? count - 1) + step))
+    setPointed({ index, frozen: report })
+  }
+  const span = report === null ? null : { from: report.from * 1000, to: (report.from + report.values.output.length * report.stepS) * 1000 }
+  return (
+    <>
+      <div className="bar line-b bar-low">
+        <Segmented
+          label={t('chart.range')}
+          value={range}
+          onChange={choose}
+          options={RANGE_NAMES.map((value) => ({ value, label: RANGE_WORDS[value] }))}
+        />
+        {span !== null && (
+          <span className="micro dim nowrap">
+            {t('chart.point', {
+              from: clock(span.from, false),
+              to: clock(span.to, false),
+              step: duration(report!.stepS * 1000).replace('.0', ''),
+            })}
+          </span>
+        )}
+        <span className="grow" />
+        <Button small look="quiet" onClick={() => setAsTable(!asTable)}>
+          {t(asTable ? 'chart.asCharts' : 'chart.asTable')}
+        </Button>
+      </div>
+      {failed !== null && report === null && <p className="sect small bad" role="alert">{t('chart.failed', { reason: failed })}</p>}
+      {asTable && report !== null ? (
+        <ValueTable report={report} />
+      ) : (
+        <section className="charts">
+          {CHARTS.map((spec) => (
+            <Chart key={spec.id} spec={spec} report={report} range={range} pointed={pointed} onPoint={setPointed} onKey={onKey} />
+          ))}
+        </section>
+      )}
+    </>
+  )
+}
+
+type ChartProps = {
+  spec: ChartSpec
+  report: SeriesReport | null
+  range: SeriesRange
+  pointed: Pointed
+  onPoint: (pointed: Pointed) => void
+  onKey: (event: KeyboardEvent) => void
+}
+
+function Chart({ spec, report, range, pointed, onPoint, onKey }: ChartProps) {
+  const t = useT()
+  const { gpu } = useSnapshot()
+  const figure = useRef<HTMLElement>(null)
+  const lines = useMemo(() => spec.lanes.flatMap((lane) => lane.lines), [spec])
+  const isGpu = spec.id === 'gpu'
+  const title = t(spec.title)
+  const point = (event: PointerEvent): void => {
+    const plot = figure.current?.querySelector('.chart-plot')?.getBoundingClientRect()
+    if (plot === undefined || report === null || event.pointerType === 'touch') return
+    const share = (event.clientX - plot.left) / plot.width
+    const count = report.values.output.length
+    if (share < 0 || share > 1 || count === 0) return
+    onPoint({ index: Math.min(count - 1, Math.floor(share * count)), frozen: pointed?.frozen ?? report })
+  }
+  const valueOf = (line: Line): string => {
+    if (report === null) return '–'
+    return line.show(pointed === null ? lastFresh(report, line.name) : (report.values[line.name][pointed.index] ?? null))
+  }
+  const spoken = lines.map((line) => `${t(line.title)} ${valueOf(line)}`).join(', ')
+  return (
+    <figure
+      ref={figure}
+      className="chart"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move its crosshair
+      tabIndex={0}
+      aria-label={t('chart.label', { title, values: spoken })}
+      onPointerMove={point}
+      onPointerLeave={() => onPoint(null)}
+      onBlur={() => onPoint(null)}
+      onKeyDown={onKey}
+    >
+      <figcaption className="chart-head">
+        <h3>{title}</h3>
+        <span className="micro dim">{isGpu && gpu.is === 'read' ? (gpu.gpus[0]?.name ?? '') : spec.unit === null ? '' : t(spec.unit)}</span>
+        {pointed !== null && report !== null && (
+          <span className="chart-read">
+            <span className="dim opt">{t('chart.paused')}</span>
+            <time>{clock((report.from + pointed.index * report.stepS) * 1000)}</time>
+            {lines.slice(0, 3).map((line) => (
+              <span key={line.name}>
+                <span className="opt">{t(line.title)} </span>
+                <b>{valueOf(line)}</b>
+              </span>
+            ))}
+          </span>
+        )}
+      </figcaption>
+      <div className="lanes" style={{ gridTemplateRows: `${spec.lanes.map(({ weight }) => `minmax(0, ${weight}fr)`).join(' ')} 16px` }}>
+        {spec.lanes.map((lane, row) => (
+          <LaneView
+            key={lane.lines[0]!.name}
+            lane={lane}
+            row={row + 1}
+            isLast={row === spec.lanes.length - 1}
+            report={report}
+            limit={spec.limit}
+            pointed={pointed}
+            valueOf={valueOf}
+          />
+        ))}
+        <div className="chart-x" style={{ gridRow: spec.lanes.length + 1 }}>
+          {report !== null &&
+            ticksOf(report).map(({ at, share }) => (
+              <span key={at} style={{ left: `${share * 100}%` }}>
+                {clock(at * 1000, false)}
+              </span>
+            ))}
+          <span className="end" style={{ left: '100%' }}>
+            {t('chart.now')}
+          </span>
+          {pointed !== null && report !== null && (
+            <time style={{ left: `${((pointed.index + 0.5) / report.values.output.length) * 100}%` }}>
+              {clock((report.from + pointed.index * report.stepS) * 1000)}
+            </time>
+          )}
+        </div>
+        <Middle spec={spec} report={report} range={range} />
+      </div>
+    </figure>
+  )
+}
+
+/** What stands in the middle of a chart that has nothing to draw. */
+function Middle({ spec, report, range }: { spec: ChartSpec; report: SeriesReport | null; range: SeriesRange }) {
+  const t = useT()
+  const { gpu } = useSnapshot()
+  if (report === null) {
+    return (
+      <div className="chart-mid">
+        <span className="row">
+          <Spinner /> {t('chart.loading', { range: RANGE_WORDS[range] })}
+        </span>
+      </div>
+    )
+  }
+  const names = spec.lanes.flatMap((lane) => lane.lines.map(({ name }) => name))
+  const isEmpty = names.every((name) => report.values[name].every((value) => value === null || value === 0))
+  if (!isEmpty) return null
+  if (spec.id !== 'gpu') {
+    return (
+      <div className="chart-mid">
+        <span>{t('chart.noRequests')}</span>
+      </div>
+    )
+  }
+  return (
+    <div className="chart-mid">
+      <span>
+        {t('chart.noGpu')}
+        {'reason' in gpu && (
+          <>
+            <br />
+            <span className="dim">{gpu.reason}</span>
+          </>
+        )}
+      </span>
+    </div>
+  )
+}
+
+type LaneProps = {
+  lane: Lane
+  row: number
+  isLast: boolean
+  report: SeriesReport | null
+  limit: SeriesName | undefined
+  pointed: Pointed
+  valueOf: (line: Line) => string
+}
+
+function LaneView({ lane, row, isLast, report, limit, pointed, valueOf }: LaneProps) {
+  const t = useT()
+  const look = useLook()
+  const columns = useMemo(() => (report === null ? [[], ...lane.lines.map(() => [])] : columnsOf(report, lane.lines)), [report, lane])
+  const top = report === null ? lane.least : topOf(report, lane, limit)
+  const bottom = lane.bottom ?? 0
+  const bound = report === null || limit === undefined ? null : last(report.values[limit])
+  const shownBound = bound !== null && bound <= top ? bound : null
+  const share = (value: number): number =>
+    lane.log ? Math.log(Math.max(value, bottom) / bottom) / Math.log(top / bottom) : (value - bottom) / (top - bottom)
+  const isAlone = lane.unit(top) === ''
+  const marks = isAlone ? marksOf(lane, bottom, top) : []
+  const ends = isAlone ? spreadEnds(report, lane, share) : []
+  const gaps = report === null || lane.lines.length > 1 ? [] : gapsOf(report.values[lane.lines[0]!.name])
+  return (
+    <>
+      {isAlone ? (
+        <div className="chart-y" style={{ gridRow: row, gridColumn: 1 }}>
+          {marks
+            .filter((value) => shownBound === null || Math.abs(share(value) - share(shownBound)) > 0.09)
+            .map((value) => (
+              <span key={value} style={{ bottom: `${share(value) * 100}%` }}>
+                {lane.log ? duration(value) : number(value)}
+              </span>
+            ))}
+          {shownBound !== null && (
+            <span className="at-limit" style={{ bottom: `${share(shownBound) * 100}%` }}>
+              {t('chart.limit', { value: number(shownBound) })}
+            </span>
+          )}
+        </div>
+      ) : (
+        <span className="lane-y" style={{ gridRow: row, gridColumn: 1 }}>
+          {lane.unit(top)}
+        </span>
+      )}
+      <div className={`chart-plot${isLast ? ' last' : ''}`} style={{ gridRow: row, gridColumn: 2 }}>
+        <div className="grid-lines">
+          {marks.map((value) => (
+            <i key={value} style={{ bottom: `${share(value) * 100}%` }} />
+          ))}
+        </div>
+        <Plot columns={columns} lines={lane.lines} top={top} bottom={bottom} log={lane.log === true} limit={shownBound} look={look} />
+        {row === 1 &&
+          gaps.map((gap) => (
+            <span key={gap.from} className="note" style={{ left: `${((gap.from + gap.to) / 2) * 100}%` }}>
+              {t('chart.noReading')}
+            </span>
+          ))}
+        {pointed !== null && report !== null && (
+          <div className="cross" style={{ left: `${((pointed.index + 0.5) / report.values.output.length) * 100}%` }} />
+        )}
+      </div>
+      {isAlone ? (
+        <div className="chart-ends" style={{ gridRow: row, gridColumn: 3 }}>
+          {ends.map(({ line, at }) => (
+            <span key={line.name} className={`s${line.colour}`} style={{ bottom: `${at * 100}%` }}>
+              <b>{valueOf(line)}</b> {t(line.title)}
+            </span>
+          ))}
+        </div>
+      ) : (
+        <span className={`lane-v s${lane.lines[0]!.colour}`} style={{ gridRow: row, gridColumn: 3 }}>
+          <b>{valueOf(lane.lines[0]!)}</b>
+          {lane.lines[0]!.name !== 'vramUsed' && row < 3 && ` ${t(lane.lines[0]!.title)}`}
+        </span>
+      )}
+    </>
+  )
+}
+
+/** Labels at the ends of lines, at least a line's height apart. */
+function spreadEnds(report: SeriesReport | null, { lines }: Lane, share: (value: number) => number): { line: Line; at: number }[] {
+  if (report === null) return []
+  const ends = lines.map((line) => {
+    const value = last(report.values[line.name]) ?? 0
+    const below = line.on === undefined ? 0 : (last(report.values[line.on]) ?? 0)
+    return { line, at: Math.min(0.94, Math.max(0.04, share(value + below))) }
+  })
+  ends.sort((a, b) => a.at - b.at)
+  for (let i = 1; i < ends.length; i++) ends[i]!.at = Math.max(ends[i]!.at, ends[i - 1]!.at + 0.14)
+  const over = Math.max(0, (ends.at(-1)?.at ?? 0) - 0.94)
+  return ends.map(({ line, at }) => ({ line, at: at - over }))
+}
+
+function marksOf({ log }: Lane, bottom: number, top: number): number[] {
+  if (!log) return [0, 0.25, 0.5, 0.75, 1].map((part) => bottom + part * (top - bottom)).filter((value) => Number.isInteger(value))
+  const marks: number[] = []
+  for (let value = bottom * 10; value < top; value *= 10) marks.push(value)
+  return marks
+}
+
+function lastFresh({ values }: SeriesReport, name: SeriesName): number | null {
+  return last(values[name].slice(-3))
+}
+
+function ValueTable({ report }: { report: SeriesReport }) {
+  const t = useT()
+  const lines = CHARTS.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.lines))
+  const count = report.values.output.length
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keys
+    <div className="table-wrap values-table" tabIndex={0} role="region" aria-label={t('chart.asTable')}>
+      <table className="table">
+        <thead>
+          <tr>
+            <th>{t('chart.time')}</th>
+            {lines.map(({ name, title }) => (
+              <th key={name} className="num">
+                {t(title)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {Array.from({ length: count }, (_, i) => count - 1 - i).map((i) => (
+            <tr key={report.from + i * report.stepS}>
+              <td>{clock((report.from + i * report.stepS) * 1000)}</td>
+              {lines.map(({ name, show }) => (
+                <td key={name} className="num">
+                  {show(report.values[name][i] ?? null)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const DARK = matchMedia('(prefers-color-scheme: dark)')
+
+/** Changes with the colours, so that what is drawn on a canvas is drawn anew. */
+function useLook(): string {
+  const { theme, density } = useStore(preferences)
+  const isDark = useSyncExternalStore(
+    (changed) => {
+      DARK.addEventListener('change', changed)
+      return () => DARK.removeEventListener('change', changed)
+    },
+    () => DARK.matches,
+  )
+  return `${theme} ${isDark} ${density}`
+}
+

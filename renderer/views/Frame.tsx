@@ -1,0 +1,229 @@
+import { useEffect, useRef, useState } from 'react'
+import { press, useActions, useCopy } from '../actions.ts'
+import { Whole } from '../App.tsx'
+import { Icon, Mark } from '../components/Icon.tsx'
+import { Banner, Button, Dialog, Menu } from '../components/kit.tsx'
+import { clock, duration } from '../format.ts'
+import { useT } from '../i18n/index.ts'
+import { preferences } from '../preferences.ts'
+import { goTo, route } from '../route.ts'
+import { SCREENS } from '../screens.tsx'
+import { useSnapshot, useStore, useWorld } from '../stores.ts'
+import { errorsLately } from '../view-models/dashboard.ts'
+import { verbWords } from '../view-models/frame.ts'
+import { Diagnostics } from './Diagnostics.tsx'
+import { KeyList } from './KeyList.tsx'
+import { Palette } from './Palette.tsx'
+import { Readouts } from './Readouts.tsx'
+import { StatusBar } from './StatusBar.tsx'
+import { TryIt } from './TryIt.tsx'
+
+type Overlay = 'palette' | 'keys' | 'diagnostics' | 'free-gpu' | null
+
+/** Navigation, header, status bar, and one screen between them. */
+export function Frame() {
+  const t = useT()
+  const { link: linkStore, series } = useWorld()
+  const link = useStore(linkStore)
+  const { screen, path } = useStore(route)
+  const { theme, density } = useStore(preferences)
+  const [overlay, setOverlay] = useState<Overlay>(null)
+  const [trying, setTrying] = useState(false)
+  const current = SCREENS.find(({ id }) => id === screen) ?? SCREENS[0]!
+  useKeys({ onOverlay: setOverlay, onTryIt: () => setTrying((open) => !open), isFree: overlay === null })
+  useEffect(() => {
+    document.title = `${t(current.title)} · Lexora`
+  }, [current, t])
+  const failed = errorsLately(useStore(series.shown), useStore(series.recent))
+  const isLost = link.is !== 'live'
+  return (
+    <div className={`app${isLost ? ' is-lost' : ''}`} data-look={`${theme} ${density}`}>
+      <div className="brand">
+        <Mark />
+        <span>Lexora</span>
+      </div>
+      <Header onOverlay={setOverlay} />
+      <nav className="nav" aria-label={t('nav.screens')} data-region="">
+        {SCREENS.map(({ id, icon, title }) => (
+          <a key={id} href={`#/${id}`} aria-current={id === current.id ? 'page' : undefined} aria-label={t(title)} title={t(title)}>
+            <Icon name={icon} />
+            <span className="grow">{t(title)}</span>
+            {id === 'requests' && failed > 0 && (
+              <span className="badge" title={t('nav.errors', { count: failed })}>
+                {failed > 99 ? '99+' : failed}
+              </span>
+            )}
+          </a>
+        ))}
+        <div className="nav-foot">
+          <button type="button" className="nav-item" aria-label={t('nav.tryIt')} aria-expanded={trying} onClick={() => setTrying(!trying)}>
+            <Icon name="prompt" />
+            <span className="grow">{t('nav.tryIt')}</span>
+            <span className="kbd wide">Ctrl T</span>
+          </button>
+          <button type="button" className="nav-item" aria-label={t('nav.help')} onClick={() => setOverlay('keys')}>
+            <Icon name="help" />
+            <span className="grow">{t('nav.help')}</span>
+            <span className="kbd wide">?</span>
+          </button>
+        </div>
+      </nav>
+      <main className="main" data-region="" tabIndex={-1} aria-label={t(current.title)}>
+        <LinkBanner />
+        <Whole key={current.id}>
+          <current.View path={path} />
+        </Whole>
+        {trying && <TryIt onClose={() => setTrying(false)} />}
+      </main>
+      <StatusBar />
+      {overlay === 'palette' && <Palette onClose={() => setOverlay(null)} onOverlay={setOverlay} onTryIt={() => setTrying(true)} />}
+      {overlay === 'keys' && <KeyList onClose={() => setOverlay(null)} />}
+      {overlay === 'diagnostics' && <Diagnostics onClose={() => setOverlay(null)} />}
+      {overlay === 'free-gpu' && <FreeGpu onClose={() => setOverlay(null)} />}
+    </div>
+  )
+}
+
+function Header({ onOverlay }: { onOverlay: (overlay: Overlay) => void }) {
+  const t = useT()
+  const snapshot = useSnapshot()
+  const { client } = useWorld()
+  const actions = useActions()
+  const copy = useCopy()
+  const { verb, words, first } = verbWords(snapshot, t)
+  const { address, state } = snapshot.server
+  const isPaused = state === 'paused'
+  const shown = address.replace(/^https?:\/\//, '')
+  return (
+    <header className="header" aria-label={t('region.header')} data-region="">
+      <Readouts />
+      <div className="header-end">
+        <div className="endpoint">
+          <code>{shown}</code>
+          <button type="button" aria-label={t('header.copyAddress', { address: shown })} onClick={() => copy(address, t('done.copiedAddress'))}>
+            <Icon name="copy" />
+          </button>
+        </div>
+        <span className="split">
+          <Button
+            look={first ? 'first' : 'plain'}
+            disabled={verb.do === 'none'}
+            onClick={() => press(verb, actions, () => goTo('dashboard'))}
+          >
+            {words}
+          </Button>
+          <Menu
+            label={t('header.more')}
+            className={`btn${first ? ' btn-first' : ''}`}
+            trigger={<Icon name="down" />}
+            entries={[
+              isPaused
+                ? { label: t('verb.resume'), onClick: () => void actions.resume() }
+                : { label: t('verb.pause'), onClick: () => void actions.pause(), disabled: state !== 'serving' },
+              {
+                label: t('verb.freeGpu'),
+                onClick: () => onOverlay('free-gpu'),
+                disabled: snapshot.engines.length === 0,
+              },
+              'line',
+              { label: t('verb.diagnostics'), onClick: () => onOverlay('diagnostics') },
+              { label: t('palette.title'), onClick: () => onOverlay('palette'), hint: 'Ctrl K' },
+              ...(client.signOut === null ? [] : (['line', { label: t('verb.signOut'), onClick: () => void client.signOut?.() }] as const)),
+            ]}
+          />
+        </span>
+      </div>
+    </header>
+  )
+}
+
+/** The old content stays and says how old it is. */
+function LinkBanner() {
+  const t = useT()
+  const world = useWorld()
+  const link = useStore(world.link)
+  const heardAt = useStore(world.heardAt)
+  const second = useStore(world.second)
+  if (link.is !== 'lost') return null
+  const age = Math.max(0, second * 1000 - heardAt)
+  return (
+    <Banner look="warn">
+      {t('link.lost', { time: clock(link.since) })} <span className="dim">{t('link.lostFor', { age: duration(age) })}</span>
+    </Banner>
+  )
+}
+
+function FreeGpu({ onClose }: { onClose: () => void }) {
+  const t = useT()
+  const { server } = useSnapshot()
+  const actions = useActions()
+  const free = (): void => {
+    onClose()
+    void actions.freeGpu()
+  }
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={t('confirm.freeGpu.title')}
+      footer={
+        <>
+          <Button onClick={onClose}>{t('verb.cancel')}</Button>
+          <Button look="danger" onClick={free}>
+            {t('confirm.freeGpu.ok')}
+          </Button>
+        </>
+      }
+    >
+      <p>{t('confirm.freeGpu.body', { count: server.inFlight })}</p>
+    </Dialog>
+  )
+}
+
+/** Keys that work everywhere. What types text keeps its keys. */
+function useKeys({ onOverlay, onTryIt, isFree }: { onOverlay: (overlay: Overlay) => void; onTryIt: () => void; isFree: boolean }): void {
+  const latest = useRef({ onOverlay, onTryIt, isFree })
+  latest.current = { onOverlay, onTryIt, isFree }
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const { onOverlay, onTryIt, isFree } = latest.current
+      const command = event.ctrlKey || event.metaKey
+      const take = (act: () => void): void => {
+        event.preventDefault()
+        act()
+      }
+      if (event.key === 'F6') return take(() => nextRegion(event.shiftKey ? -1 : 1))
+      if (command && event.key === 'k') return take(() => onOverlay(isFree ? 'palette' : null))
+      if (!isFree) return
+      if (command && event.key === 't') return take(onTryIt)
+      if (command && event.key === 'f') return focusFilter(event)
+      if (command && /^[1-9]$/.test(event.key)) {
+        const screen = SCREENS[Number(event.key) - 1]
+        if (screen !== undefined) take(() => goTo(screen.id))
+        return
+      }
+      const types = (event.target as Element).closest('input, textarea, [contenteditable]') !== null
+      if (event.key === '?' && !types) take(() => onOverlay('keys'))
+    }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  }, [])
+}
+
+function nextRegion(step: number): void {
+  const regions = [...document.querySelectorAll<HTMLElement>('[data-region]')]
+  const at = regions.findIndex((region) => region.contains(document.activeElement))
+  const next = regions[(at + step + regions.length) % regions.length]
+  const control = next?.querySelector<HTMLElement>('a[href], button:not([disabled]), input, [tabindex="0"]')
+  ;(control ?? next)?.focus()
+}
+
+/** A page without a filter leaves the key to the browser. */
+function focusFilter(event: KeyboardEvent): void {
+  const filter = document.querySelector<HTMLInputElement>('.main [data-filter]')
+  if (filter === null) return
+  event.preventDefault()
+  filter.focus()
+  filter.select()
+}
+

@@ -1,0 +1,20 @@
+import { join } from 'node:path'
+import { defineConfig } from 'vite'
+
+const at = (path: string): string => join(import.meta.dirname, path)
+
+/** The window, for a browser and for the desktop app alike: plain files with relative addresses. */
+export default defineConfig({
+  root: at('.'),
+  base: './',
+  logLevel: 'warn',
+  build: {
+    outDir: at('../dist/ui'),
+    emptyOutDir: true,
+    // Chromium of Electron 22, on which the shell is tested; what ships is newer.
+    target: 'chrome108',
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000,
+    modulePreload: { polyfill: false },
+  },
+})

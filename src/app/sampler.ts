@@ -1,0 +1,181 @@
+import { happeningsBetween, type Look } from '../policy/happenings.ts'
+import type { Happening, WhatHappened } from '../protocol/happenings.ts'
+import type { SeriesValues } from '../protocol/series.ts'
+import type { AppSnapshot, GpuHolderView, RequestView } from '../protocol/snapshot.ts'
+import type { Outcome } from '../telemetry/outcome.ts'
+import { SeriesRing } from '../telemetry/series-ring.ts'
+
+/** What a sample is made of. */
+export type Sampled = {
+  look: () => Look & Pick<AppSnapshot, 'queues'>
+  requests: () => RequestView[]
+  /** Who holds memory of the GPUs; asked seldom, since it may start a program. */
+  holders: () => Promise<GpuHolderView[]>
+}
+
+const EVERY_MS = 1000
+const HOLDERS_EVERY_S = 30
+const LATENCY_WINDOW_S = 60
+const MOST_LATENCIES = 2048
+const KEPT_EVENTS = 100
+
+type Latency = { at: number; ttftMs: number | null; totalMs: number }
+
+/**
+ * Looks once a second, so that a window that opens shows the past at once, and keeps what has happened. The request
+ * path pays one small object for each outcome.
+ */
+export class Sampler {
+  readonly series = new SeriesRing()
+  private readonly sampled: Sampled
+  private readonly timer: NodeJS.Timeout
+  private latencies: Latency[] = []
+  private tally = { finished: 0, failed: 0, rejected: 0 }
+  /** Answer tokens of running streams that were counted already. */
+  private counted = new Map<string, number>()
+  private leftover = 0
+  private before: Look | null = null
+  private ours: { bytes: number | null; at: number } = { bytes: null, at: Number.NEGATIVE_INFINITY }
+  private readonly events: Happening[] = []
+  private seq = 0
+
+  constructor(sampled: Sampled) {
+    this.sampled = sampled
+    this.timer = setInterval(() => this.sample(Date.now()), EVERY_MS)
+    this.timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
+
+  /** The newest last. */
+  recent(): Happening[] {
+    return [...this.events]
+  }
+
+  record(outcome: Outcome, now = Date.now()): void {
+    this.tally.finished++
+    if (outcome.status >= 500) this.tally.failed++
+    if (outcome.status === 429 || outcome.error === 'queue_full') this.tally.rejected++
+    if (outcome.outcome === 'ok') {
+      this.latencies.push({ at: now, ttftMs: outcome.ttftMs, totalMs: outcome.latencyMs })
+      if (this.latencies.length > 2 * MOST_LATENCIES) this.latencies = this.latencies.slice(-MOST_LATENCIES)
+    }
+    this.countTokens(outcome, now)
+  }
+
+  /** Public for tests; `now` in ms since 1970. */
+  sample(now: number): void {
+    const look = this.sampled.look()
+    if (this.before !== null) for (const event of happeningsBetween(this.before, look)) this.remember(event, now)
+    this.before = look
+    this.lookForHolders(look, now)
+    this.series.add(Math.floor(now / 1000), this.values(look, now))
+    this.tally = { finished: 0, failed: 0, rejected: 0 }
+  }
+
+  /** What a stream's running estimate has not counted yet; other answers belong to all the time that they took. */
+  private countTokens({ reqId, usage, stream, latencyMs, queueMs, ttftMs }: Outcome, now: number): void {
+    const counted = this.counted.get(reqId) ?? 0
+    this.counted.delete(reqId)
+    if (usage === null) return
+    const begin = (now - latencyMs + queueMs) / 1000
+    const first = ttftMs === null ? now / 1000 : (now - latencyMs + ttftMs) / 1000
+    if (usage.prompt !== null) this.series.spread('prompt', usage.prompt, begin, Math.max(begin, first))
+    if (usage.completion === null) return
+    if (stream) this.leftover += Math.max(0, usage.completion - counted)
+    else this.series.spread('output', usage.completion, begin, now / 1000)
+  }
+
+  private streamedTokens(): number {
+    let tokens = this.leftover
+    this.leftover = 0
+    for (const { id, tokens: now } of this.sampled.requests()) {
+      if (now === null) continue
+      tokens += Math.max(0, now - (this.counted.get(id) ?? 0))
+      this.counted.set(id, now)
+    }
+    return tokens
+  }
+
+  private values({ queues, gpu }: ReturnType<Sampled['look']>, now: number): SeriesValues {
+    const gpus = gpu.is === 'read' ? gpu.gpus : []
+    const kv = queues.flatMap(({ permits }) => (permits.kvUse === null ? [] : [permits.kvUse]))
+    return {
+      output: this.streamedTokens(),
+      prompt: 0,
+      ...this.percentiles(now),
+      running: sum(queues.map(({ permits }) => permits.inFlight)),
+      waiting: sum(queues.map(({ depth }) => depth.high + depth.normal + depth.low)),
+      limit: queues.length === 0 ? null : sum(queues.map(({ permits }) => permits.limit)),
+      ...this.tally,
+      kv: most(kv),
+      gpu: most(gpus.map(({ utilization }) => utilization)),
+      vramOurs: gpus.length === 0 ? null : this.ours.bytes,
+      vramUsed: total(gpus.map(({ usedBytes }) => usedBytes)),
+      vramTotal: total(gpus.map(({ totalBytes }) => totalBytes)),
+      temperatureC: most(gpus.map(({ temperatureC }) => temperatureC)),
+      power: total(gpus.map(({ powerW }) => powerW)),
+    }
+  }
+
+  private percentiles(now: number): Pick<SeriesValues, 'ttftP50' | 'ttftP95' | 'totalP95'> {
+    this.latencies = this.latencies.filter(({ at }) => now - at <= LATENCY_WINDOW_S * 1000).slice(-MOST_LATENCIES)
+    const ttft = this.latencies.flatMap(({ ttftMs }) => (ttftMs === null ? [] : [ttftMs])).sort((a, b) => a - b)
+    const whole = this.latencies.map(({ totalMs }) => totalMs).sort((a, b) => a - b)
+    return { ttftP50: at(ttft, 0.5), ttftP95: at(ttft, 0.95), totalP95: at(whole, 0.95) }
+  }
+
+  private lookForHolders({ gpu, engines }: Look, now: number): void {
+    const running = engines.some(({ pid }) => pid !== null)
+    if (gpu.is !== 'read' || !running) {
+      this.ours = { bytes: gpu.is === 'read' ? 0 : null, at: Number.NEGATIVE_INFINITY }
+      return
+    }
+    if (now - this.ours.at < HOLDERS_EVERY_S * 1000) return
+    this.ours = { bytes: this.ours.bytes, at: now }
+    this.sampled.holders().then(
+      (holders) => {
+        this.ours.bytes = total(holders.map(({ engine, bytes }) => (engine === null ? 0 : bytes)))
+      },
+      () => {
+        this.ours.bytes = null
+      },
+    )
+  }
+
+  private remember(event: WhatHappened, now: number): void {
+    const last = this.events.at(-1)
+    // A client that is refused again and again is one event.
+    if (event.what === 'limited' && last?.what === 'limited' && last.user === event.user) {
+      last.times += event.times
+      last.at = new Date(now).toISOString()
+      return
+    }
+    this.events.push({ seq: ++this.seq, at: new Date(now).toISOString(), ...event })
+    if (this.events.length > KEPT_EVENTS) this.events.shift()
+  }
+}
+
+function at(sorted: readonly number[], share: number): number | null {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0)
+}
+
+function told(values: readonly (number | null)[]): number[] {
+  return values.filter((value) => value !== null)
+}
+
+function total(values: readonly (number | null)[]): number | null {
+  const numbers = told(values)
+  return numbers.length === 0 ? null : sum(numbers)
+}
+
+function most(values: readonly (number | null)[]): number | null {
+  const numbers = told(values)
+  return numbers.length === 0 ? null : Math.max(...numbers)
+}
