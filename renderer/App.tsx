@@ -1,11 +1,12 @@
 import { Toast } from '@base-ui/react/toast'
-import { Component, type ReactNode, useMemo } from 'react'
-import { Button, Empty } from './components/kit.tsx'
+import { useMemo } from 'react'
 import { Spinner } from './components/Icon.tsx'
 import { useLate } from './components/kit.tsx'
+import { Whole } from './components/Whole.tsx'
 import { TranslateContext, translator, useT } from './i18n/index.ts'
 import { preferences } from './preferences.ts'
-import { useStore, type World, WorldContext } from './stores.ts'
+import { useStore } from './store.ts'
+import { type World, WorldContext } from './stores.ts'
 import { Frame } from './views/Frame.tsx'
 import { Login } from './views/Login.tsx'
 import { ToastList } from './views/ToastList.tsx'
@@ -49,33 +50,5 @@ function Connecting() {
         </p>
       )}
     </main>
-  )
-}
-
-type Caught = { error: Error | null }
-
-/** A screen that cannot be drawn says so, and the rest of the window goes on. */
-export class Whole extends Component<{ children: ReactNode }, Caught> {
-  override state: Caught = { error: null }
-
-  static getDerivedStateFromError(error: Error): Caught {
-    return { error }
-  }
-
-  override render(): ReactNode {
-    return this.state.error === null ? this.props.children : <Broken error={this.state.error} />
-  }
-}
-
-function Broken({ error }: { error: Error }) {
-  const t = useT()
-  return (
-    <Empty
-      bad
-      title={t('error.screen')}
-      actions={<Button onClick={() => location.reload()}>{t('error.reload')}</Button>}
-    >
-      {t('error.screenWhy', { reason: error.message })}
-    </Empty>
   )
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
-import { useStore, useWorld } from './stores.ts'
+import { useStore } from './store.ts'
+import { useWorld } from './stores.ts'
 
 /** What is asked for again and again while it is on a visible screen and somebody answers; null until the first answer. */
 export function usePolled<Value>(ask: () => Promise<Value>, everyMs: number, key = ''): Value | null {

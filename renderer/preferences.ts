@@ -1,5 +1,5 @@
 import { chooseLanguage, type Language } from './i18n/index.ts'
-import { Store } from './stores.ts'
+import { Store } from './store.ts'
 
 export type Theme = 'system' | 'light' | 'dark'
 export type Density = 'normal' | 'roomy'

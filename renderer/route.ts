@@ -1,4 +1,7 @@
-import { Store } from './stores.ts'
+import { Store } from './store.ts'
+
+/** `path`: what follows the screen's own name in the address, as `history` in `#/requests/history`. */
+export type ScreenProps = { path: string }
 
 export type Route = { screen: string; path: string }
 

@@ -1,11 +1,9 @@
 import type { ComponentType } from 'react'
 import type { IconName } from './components/Icon.tsx'
 import type { MessageKey } from './i18n/index.ts'
+import type { ScreenProps } from './route.ts'
 import { Dashboard } from './views/Dashboard.tsx'
 import { Requests } from './views/Requests.tsx'
-
-/** `path`: what follows the screen's own name in the address, as `history` in `#/requests/history`. */
-export type ScreenProps = { path: string }
 
 export type Screen = { id: string; icon: IconName; title: MessageKey; View: ComponentType<ScreenProps> }
 

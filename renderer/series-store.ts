@@ -1,12 +1,6 @@
 import type { AppCommands } from '../src/protocol/commands.ts'
-import {
-  RANGES,
-  SERIES_NAMES,
-  type SeriesName,
-  type SeriesRange,
-  type SeriesReport,
-} from '../src/protocol/series.ts'
-import { Store } from './stores.ts'
+import { RANGES, SERIES_NAMES, type SeriesName, type SeriesRange, type SeriesReport } from '../src/protocol/series.ts'
+import { Store } from './store.ts'
 
 /** Values of the last seconds may still change, since tokens are told when an answer ends. */
 const OVERLAP_STEPS = 20

@@ -25,8 +25,17 @@ export function useChat(): { chat: Chat | null; send: (ask: Ask) => void; stop: 
         setChat(current)
       }
       setChat(current)
-      const body = JSON.stringify({ model, messages, ...parameters, stream: true, stream_options: { include_usage: true } })
-      const headers: Record<string, string> = { 'x-lexora-app': 'try-it', ...(user === '' ? {} : { 'x-lexora-user': user }) }
+      const body = JSON.stringify({
+        model,
+        messages,
+        ...parameters,
+        stream: true,
+        stream_options: { include_usage: true },
+      })
+      const headers: Record<string, string> = {
+        'x-lexora-app': 'try-it',
+        ...(user === '' ? {} : { 'x-lexora-user': user }),
+      }
       const cut = client.send({ path: '/v1/chat/completions', body, headers, key: key === '' ? null : key }, (news) => {
         current = reader.take(current, news, performance.now())
         if (frame === 0) frame = requestAnimationFrame(draw)

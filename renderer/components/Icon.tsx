@@ -57,7 +57,9 @@ const SHAPES: Record<Shape, React.ReactNode> = {
     </>
   ),
   degraded: <path fill="currentColor" d="M6 .8 11.8 11H.2z" />,
-  failed: <path d="M1.8 1.8l8.400 8.400M10.200 1.800l-8.400 8.400" fill="none" stroke="currentColor" strokeWidth="2.4" />,
+  failed: (
+    <path d="M1.8 1.8l8.400 8.400M10.200 1.800l-8.400 8.400" fill="none" stroke="currentColor" strokeWidth="2.4" />
+  ),
 }
 
 /** The L of one rule and three strokes. */

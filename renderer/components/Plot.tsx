@@ -1,9 +1,25 @@
-import uPlot from 'uplot'
 import { useEffect, useRef } from 'react'
+import uPlot from 'uplot'
 import type { Line } from '../view-models/charts.ts'
 
 /** One lane of lines on a canvas. Axes, labels and crosshair are drawn around it, so that they can be read and styled. */
-export function Plot({ columns, lines, top, bottom, log, limit, look }: { columns: (number | null)[][]; lines: readonly Line[]; top: number; bottom: number; log: boolean; limit: number | null; look: string }) {
+export function Plot({
+  columns,
+  lines,
+  top,
+  bottom,
+  log,
+  limit,
+  look,
+}: {
+  columns: (number | null)[][]
+  lines: readonly Line[]
+  top: number
+  bottom: number
+  log: boolean
+  limit: number | null
+  look: string
+}) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const latest = useRef({ columns, top, bottom, limit })

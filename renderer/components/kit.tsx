@@ -22,7 +22,16 @@ type ButtonProps = {
   type?: 'button' | 'submit'
 }
 
-export function Button({ children, onClick, look = 'plain', small, disabled, busy, title, type = 'button' }: ButtonProps) {
+export function Button({
+  children,
+  onClick,
+  look = 'plain',
+  small,
+  disabled,
+  busy,
+  title,
+  type = 'button',
+}: ButtonProps) {
   const names = ['btn', look === 'plain' ? '' : `btn-${look}`, small ? 'btn-small' : ''].filter(Boolean).join(' ')
   return (
     <button type={type} className={names} onClick={onClick} disabled={disabled || busy} title={title} aria-busy={busy}>
@@ -32,7 +41,17 @@ export function Button({ children, onClick, look = 'plain', small, disabled, bus
   )
 }
 
-export function IconButton({ icon, label, onClick, small = true }: { icon: IconName; label: string; onClick: () => void; small?: boolean }) {
+export function IconButton({
+  icon,
+  label,
+  onClick,
+  small = true,
+}: {
+  icon: IconName
+  label: string
+  onClick: () => void
+  small?: boolean
+}) {
   return (
     <button
       type="button"
@@ -78,9 +97,21 @@ export function Dialog({
   )
 }
 
-export type MenuEntry = { label: string; onClick: () => void; checked?: boolean; disabled?: boolean; hint?: string } | 'line'
+export type MenuEntry =
+  | { label: string; onClick: () => void; checked?: boolean; disabled?: boolean; hint?: string }
+  | 'line'
 
-export function Menu({ label, trigger, className = 'btn btn-quiet btn-small', entries }: { label: string; trigger: ReactNode; className?: string; entries: readonly MenuEntry[] }) {
+export function Menu({
+  label,
+  trigger,
+  className = 'btn btn-quiet btn-small',
+  entries,
+}: {
+  label: string
+  trigger: ReactNode
+  className?: string
+  entries: readonly MenuEntry[]
+}) {
   return (
     <BaseMenu.Root>
       <BaseMenu.Trigger className={className} aria-label={label} title={label}>
@@ -94,7 +125,12 @@ export function Menu({ label, trigger, className = 'btn btn-quiet btn-small', en
                 // biome-ignore lint/suspicious/noArrayIndexKey: a line has no name
                 <hr key={i} />
               ) : (
-                <BaseMenu.Item key={entry.label} onClick={entry.onClick} disabled={entry.disabled ?? false} closeOnClick={entry.checked === undefined}>
+                <BaseMenu.Item
+                  key={entry.label}
+                  onClick={entry.onClick}
+                  disabled={entry.disabled ?? false}
+                  closeOnClick={entry.checked === undefined}
+                >
                   <span>{entry.label}</span>
                   {entry.hint !== undefined && <span className="dim micro">{entry.hint}</span>}
                   {entry.checked === true && <Icon name="check" />}
@@ -108,7 +144,19 @@ export function Menu({ label, trigger, className = 'btn btn-quiet btn-small', en
   )
 }
 
-export function Popover({ trigger, label, className, title, children }: { trigger: ReactNode; label: string; className: string; title: string; children: ReactNode }) {
+export function Popover({
+  trigger,
+  label,
+  className,
+  title,
+  children,
+}: {
+  trigger: ReactNode
+  label: string
+  className: string
+  title: string
+  children: ReactNode
+}) {
   return (
     <BasePopover.Root>
       <BasePopover.Trigger className={className} aria-label={label}>
@@ -128,7 +176,21 @@ export function Popover({ trigger, label, className, title, children }: { trigge
   )
 }
 
-export function Select({ label, value, options, onChange, prefix, grow }: { label: string; value: string; options: readonly { value: string; label: string }[]; onChange: (value: string) => void; prefix?: string; grow?: boolean }) {
+export function Select({
+  label,
+  value,
+  options,
+  onChange,
+  prefix,
+  grow,
+}: {
+  label: string
+  value: string
+  options: readonly { value: string; label: string }[]
+  onChange: (value: string) => void
+  prefix?: string
+  grow?: boolean
+}) {
   return (
     <BaseSelect.Root items={[...options]} value={value} onValueChange={(next) => next !== null && onChange(next)}>
       <BaseSelect.Trigger className={`field select field-small${grow ? ' grow' : ''}`} aria-label={label}>
@@ -156,7 +218,17 @@ export function Select({ label, value, options, onChange, prefix, grow }: { labe
   )
 }
 
-export function Segmented<Value extends string>({ label, value, options, onChange }: { label: string; value: Value; options: readonly { value: Value; label: string }[]; onChange: (value: Value) => void }) {
+export function Segmented<Value extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string
+  value: Value
+  options: readonly { value: Value; label: string }[]
+  onChange: (value: Value) => void
+}) {
   return (
     <RadioGroup className="seg" aria-label={label} value={value} onValueChange={(next) => onChange(next as Value)}>
       {options.map((option) => (
@@ -168,11 +240,29 @@ export function Segmented<Value extends string>({ label, value, options, onChang
   )
 }
 
-export function Switch({ label, checked, onChange }: { label: string; checked: boolean; onChange: (checked: boolean) => void }) {
+export function Switch({
+  label,
+  checked,
+  onChange,
+}: {
+  label: string
+  checked: boolean
+  onChange: (checked: boolean) => void
+}) {
   return <BaseSwitch.Root className="switch" aria-label={label} checked={checked} onCheckedChange={onChange} />
 }
 
-export function Empty({ title, children, actions, bad }: { title: string; children?: ReactNode; actions?: ReactNode; bad?: boolean }) {
+export function Empty({
+  title,
+  children,
+  actions,
+  bad,
+}: {
+  title: string
+  children?: ReactNode
+  actions?: ReactNode
+  bad?: boolean
+}) {
   return (
     <div className="empty" role={bad ? 'alert' : undefined}>
       {bad ? <StateMark shape="failed" large /> : <AxisMark />}
@@ -183,7 +273,15 @@ export function Empty({ title, children, actions, bad }: { title: string; childr
   )
 }
 
-export function Banner({ look, children, actions }: { look: 'warn' | 'bad' | 'info'; children: ReactNode; actions?: ReactNode }) {
+export function Banner({
+  look,
+  children,
+  actions,
+}: {
+  look: 'warn' | 'bad' | 'info'
+  children: ReactNode
+  actions?: ReactNode
+}) {
   const shape = look === 'warn' ? 'degraded' : look === 'bad' ? 'failed' : 'starting'
   return (
     <div className={`banner banner-${look}`} role={look === 'bad' ? 'alert' : 'status'}>
@@ -195,7 +293,15 @@ export function Banner({ look, children, actions }: { look: 'warn' | 'bad' | 'in
 }
 
 /** Grey rows of the height of the real ones, after 300 ms: what comes sooner should not flicker. */
-export function Skeleton({ rows, height = 28, widths = [12, 10, 16, 8, 8] }: { rows: number; height?: number; widths?: readonly number[] }) {
+export function Skeleton({
+  rows,
+  height = 28,
+  widths = [12, 10, 16, 8, 8],
+}: {
+  rows: number
+  height?: number
+  widths?: readonly number[]
+}) {
   const late = useLate(300)
   return (
     <div className="skeleton" aria-hidden="true" style={{ minHeight: rows * height }}>

@@ -115,7 +115,8 @@ export const en = {
   'failed.command': 'That did not work: {reason}',
   'failed.copy': 'The browser did not allow copying.',
   'confirm.freeGpu.title': 'Free the GPU now?',
-  'confirm.freeGpu.body': 'All engines stop, and {count} requests in flight get time to finish. Requests do not start an engine again until you do.',
+  'confirm.freeGpu.body':
+    'All engines stop, and {count} requests in flight get time to finish. Requests do not start an engine again until you do.',
   'confirm.freeGpu.ok': 'Stop all engines',
   // Link
   'link.connecting': 'Connecting to Lexora',

@@ -3,6 +3,8 @@ import { en, type MessageKey, type Messages } from './en.ts'
 import { ja } from './ja.ts'
 import { ko } from './ko.ts'
 
+export type { MessageKey } from './en.ts'
+
 export const LANGUAGES = { en: 'English', ja: '日本語', ko: '한국어' } as const
 
 export type Language = keyof typeof LANGUAGES

@@ -29,7 +29,13 @@ export type Lane = {
   weight: number
 }
 
-export type ChartSpec = { id: string; title: MessageKey; unit: MessageKey | null; lanes: readonly Lane[]; limit?: SeriesName }
+export type ChartSpec = {
+  id: string
+  title: MessageKey
+  unit: MessageKey | null
+  lanes: readonly Lane[]
+  limit?: SeriesName
+}
 
 const tokens = (value: number | null): string => withUnit(value, 'tok/s')
 const whole = (value: number | null): string => number(value)
@@ -104,14 +110,30 @@ export const CHARTS: readonly ChartSpec[] = [
         weight: 1,
       },
       {
-        lines: [{ name: 'vramUsed', title: 'tile.vram', colour: 2, show: (value) => (value === null ? '–' : `${gib(value)} GiB`), fill: true }],
+        lines: [
+          {
+            name: 'vramUsed',
+            title: 'tile.vram',
+            colour: 2,
+            show: (value) => (value === null ? '–' : `${gib(value)} GiB`),
+            fill: true,
+          },
+        ],
         least: GIB,
         top: (report) => last(report.values.vramTotal),
         unit: (top) => `0–${number(top / GIB)} GiB`,
         weight: 1,
       },
       {
-        lines: [{ name: 'temperatureC', title: 'fact.temperature', colour: 3, show: (value) => withUnit(value, '°C'), fill: true }],
+        lines: [
+          {
+            name: 'temperatureC',
+            title: 'fact.temperature',
+            colour: 3,
+            show: (value) => withUnit(value, '°C'),
+            fill: true,
+          },
+        ],
         least: 90,
         top: () => 90,
         bottom: 30,

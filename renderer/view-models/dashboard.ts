@@ -18,9 +18,14 @@ export function verdict(snapshot: AppSnapshot, recent: SeriesReport | null, t: T
   const ready = models.filter(({ state }) => state === 'ready')
   const name = engine?.model ?? engine?.name ?? ''
   if (server.state === 'draining') {
-    return { shape: 'starting', title: t('verdict.draining'), says: t('verdict.says.draining', { count: server.inFlight }) }
+    return {
+      shape: 'starting',
+      title: t('verdict.draining'),
+      says: t('verdict.says.draining', { count: server.inFlight }),
+    }
   }
-  if (server.state === 'paused') return { shape: 'degraded', title: t('verdict.paused'), says: t('verdict.says.paused') }
+  if (server.state === 'paused')
+    return { shape: 'degraded', title: t('verdict.paused'), says: t('verdict.says.paused') }
   if (engine !== null && isComing(engine.state) && engine.state.is !== 'backoff' && ready.length === 0) {
     return { shape: 'starting', title: t('verdict.starting', { model: name }), says: startingSays(engine.state, t) }
   }
@@ -33,7 +38,11 @@ export function verdict(snapshot: AppSnapshot, recent: SeriesReport | null, t: T
     const isBusy = busy.limit > 0 && busy.running >= busy.limit
     const isSlow = engine?.state.is === 'degraded'
     const shape: Shape = isBroken || isSlow ? 'degraded' : isBusy ? 'busy' : 'ready'
-    return { shape, title: servingTitle(snapshot, name, isBroken, isSlow, t), says: `${placesSay(snapshot, t)} ${tallySays(recent, t)}` }
+    return {
+      shape,
+      title: servingTitle(snapshot, name, isBroken, isSlow, t),
+      says: `${placesSay(snapshot, t)} ${tallySays(recent, t)}`,
+    }
   }
   if (engine !== null && !isServing(engine.state)) {
     const says = engine.onDemand ? t('verdict.says.onDemand') : t('verdict.says.startIt')
@@ -51,7 +60,9 @@ function servingTitle({ models }: AppSnapshot, name: string, isBroken: boolean, 
   if (isBroken) return t('verdict.servingOthers', { model: name })
   if (isSlow) return t('verdict.degraded', { model: name })
   const ready = models.filter(({ state }) => state === 'ready')
-  return ready.length === 1 ? t('verdict.serving', { model: ready[0]!.id }) : t('verdict.servingMany', { count: ready.length })
+  return ready.length === 1
+    ? t('verdict.serving', { model: ready[0]!.id })
+    : t('verdict.servingMany', { count: ready.length })
 }
 
 function startingSays(state: AppSnapshot['engines'][number]['state'], t: Translate): string {
@@ -88,7 +99,13 @@ function tallySays(recent: SeriesReport | null, t: Translate): string {
 }
 
 export type GateStroke = { id: string; who: string; says: string; prefill: boolean }
-export type Gate = { waiting: GateStroke[]; waitingCount: number; running: GateStroke[]; runningCount: number; limit: number }
+export type Gate = {
+  waiting: GateStroke[]
+  waitingCount: number
+  running: GateStroke[]
+  runningCount: number
+  limit: number
+}
 
 const MOST_STROKES = 8
 const MOST_WAITERS = 6
@@ -128,7 +145,17 @@ export function eventLine(event: Happening, t: Translate): EventLine {
   switch (event.what) {
     case 'engine': {
       const values = { engine: event.engine, cause: event.cause ?? '', state: event.state }
-      const known = ['ready', 'starting', 'stopped', 'failed', 'backoff', 'degraded', 'sleeping', 'foreign', 'not-installed'] as const
+      const known = [
+        'ready',
+        'starting',
+        'stopped',
+        'failed',
+        'backoff',
+        'degraded',
+        'sleeping',
+        'foreign',
+        'not-installed',
+      ] as const
       const key = known.find((state) => state === event.state) ?? 'other'
       return { shape: ENGINE_SHAPE[event.state] ?? 'stopped', says: t(`event.engine.${key}`, values), to: log }
     }

@@ -105,7 +105,12 @@ export function verbWords(snapshot: AppSnapshot, t: Translate): { verb: PrimaryV
 }
 
 /** All permits and all who wait. */
-export function load(queues: readonly QueueView[]): { running: number; limit: number; waiting: number; kv: number | null } {
+export function load(queues: readonly QueueView[]): {
+  running: number
+  limit: number
+  waiting: number
+  kv: number | null
+} {
   const kv = queues.flatMap(({ permits }) => (permits.kvUse === null ? [] : [permits.kvUse]))
   return {
     running: queues.reduce((sum, { permits }) => sum + permits.inFlight, 0),

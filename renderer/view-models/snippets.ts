@@ -26,11 +26,19 @@ export function snippet(kind: SnippetKind, { address, model, messages, needsKey,
       return `curl ${address}/chat/completions \\\n  -H "Content-Type: application/json"${auth} \\\n  -d '${body}'`
     }
     case 'python': {
-      const given = [`model=${python(model)}`, `messages=${python(messages)}`, ...Object.entries(parameters).map(([name, value]) => `${name}=${value}`)]
+      const given = [
+        `model=${python(model)}`,
+        `messages=${python(messages)}`,
+        ...Object.entries(parameters).map(([name, value]) => `${name}=${value}`),
+      ]
       return `from openai import OpenAI\n\nclient = OpenAI(base_url="${address}", api_key="${key}")\nanswer = client.chat.completions.create(\n    ${given.join(',\n    ')},\n)\nprint(answer.choices[0].message.content)`
     }
     case 'js': {
-      const given = [`model: ${JSON.stringify(model)}`, `messages: ${JSON.stringify(messages)}`, ...Object.entries(parameters).map(([name, value]) => `${name}: ${value}`)]
+      const given = [
+        `model: ${JSON.stringify(model)}`,
+        `messages: ${JSON.stringify(messages)}`,
+        ...Object.entries(parameters).map(([name, value]) => `${name}: ${value}`),
+      ]
       return `import OpenAI from 'openai'\n\nconst client = new OpenAI({ baseURL: '${address}', apiKey: '${key}' })\nconst answer = await client.chat.completions.create({\n  ${given.join(',\n  ')},\n})\nconsole.log(answer.choices[0].message.content)`
     }
     case 'env':

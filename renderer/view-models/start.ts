@@ -5,7 +5,11 @@ export type StartRow = { name: string; from: number; share: number; ms: number; 
 
 /** The phases of a start one below the other, as shares of the whole; `current`: where a new start is now. */
 export function startRows({ phases, totalMs }: EngineStartView, state: EngineState): StartRow[] {
-  const whole = Math.max(totalMs, phases.reduce((sum, { ms }) => sum + ms, 0), 1)
+  const whole = Math.max(
+    totalMs,
+    phases.reduce((sum, { ms }) => sum + ms, 0),
+    1,
+  )
   let at = 0
   return phases.map(({ name, ms }) => {
     const from = at / whole

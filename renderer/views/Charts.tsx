@@ -1,13 +1,24 @@
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import { RANGES, type SeriesName, type SeriesRange, type SeriesReport } from '../../src/protocol/series.ts'
-import { Plot } from '../components/Plot.tsx'
-import { Button, Segmented } from '../components/kit.tsx'
 import { Spinner } from '../components/Icon.tsx'
+import { Button, Segmented } from '../components/kit.tsx'
+import { Plot } from '../components/Plot.tsx'
 import { clock, duration, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { preferences } from '../preferences.ts'
-import { useSnapshot, useStore, useWorld } from '../stores.ts'
-import { CHARTS, type ChartSpec, columnsOf, gapsOf, type Lane, last, type Line, ticksOf, topOf } from '../view-models/charts.ts'
+import { useStore } from '../store.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
+import {
+  CHARTS,
+  type ChartSpec,
+  columnsOf,
+  gapsOf,
+  type Lane,
+  type Line,
+  last,
+  ticksOf,
+  topOf,
+} from '../view-models/charts.ts'
 
 const RANGE_NAMES = Object.keys(RANGES) as SeriesRange[]
 const RANGE_WORDS: Record<SeriesRange, string> = { '5m': '5 m', '15m': '15 m', '1h': '1 h', '24h': '24 h' }
@@ -42,7 +53,10 @@ export function Charts() {
     const index = Math.min(count - 1, Math.max(0, (pointed?.index ?? count - 1) + step))
     setPointed({ index, frozen: report })
   }
-  const span = report === null ? null : { from: report.from * 1000, to: (report.from + report.values.output.length * report.stepS) * 1000 }
+  const span =
+    report === null
+      ? null
+      : { from: report.from * 1000, to: (report.from + report.values.output.length * report.stepS) * 1000 }
   return (
     <>
       <div className="bar line-b bar-low">
@@ -66,13 +80,25 @@ export function Charts() {
           {t(asTable ? 'chart.asCharts' : 'chart.asTable')}
         </Button>
       </div>
-      {failed !== null && report === null && <p className="sect small bad" role="alert">{t('chart.failed', { reason: failed })}</p>}
+      {failed !== null && report === null && (
+        <p className="sect small bad" role="alert">
+          {t('chart.failed', { reason: failed })}
+        </p>
+      )}
       {asTable && report !== null ? (
         <ValueTable report={report} />
       ) : (
         <section className="charts">
           {CHARTS.map((spec) => (
-            <Chart key={spec.id} spec={spec} report={report} range={range} pointed={pointed} onPoint={setPointed} onKey={onKey} />
+            <Chart
+              key={spec.id}
+              spec={spec}
+              report={report}
+              range={range}
+              pointed={pointed}
+              onPoint={setPointed}
+              onKey={onKey}
+            />
           ))}
         </section>
       )}
@@ -104,11 +130,13 @@ function Chart({ spec, report, range, pointed, onPoint, onKey }: ChartProps) {
     if (share < 0 || share > 1 || count === 0) return
     onPoint({ index: Math.min(count - 1, Math.floor(share * count)), frozen: pointed?.frozen ?? report })
   }
-  const valueOf = (line: Line): string => {
+  const shownOf = (line: Line): string => {
     if (report === null) return '–'
-    return line.show(pointed === null ? lastFresh(report, line.name) : (report.values[line.name][pointed.index] ?? null))
+    return line.show(
+      pointed === null ? lastFresh(report, line.name) : (report.values[line.name][pointed.index] ?? null),
+    )
   }
-  const spoken = lines.map((line) => `${t(line.title)} ${valueOf(line)}`).join(', ')
+  const spoken = lines.map((line) => `${t(line.title)} ${shownOf(line)}`).join(', ')
   return (
     <figure
       ref={figure}
@@ -123,7 +151,9 @@ function Chart({ spec, report, range, pointed, onPoint, onKey }: ChartProps) {
     >
       <figcaption className="chart-head">
         <h3>{title}</h3>
-        <span className="micro dim">{isGpu && gpu.is === 'read' ? (gpu.gpus[0]?.name ?? '') : spec.unit === null ? '' : t(spec.unit)}</span>
+        <span className="micro dim">
+          {isGpu && gpu.is === 'read' ? (gpu.gpus[0]?.name ?? '') : spec.unit === null ? '' : t(spec.unit)}
+        </span>
         {pointed !== null && report !== null && (
           <span className="chart-read">
             <span className="dim opt">{t('chart.paused')}</span>
@@ -131,13 +161,16 @@ function Chart({ spec, report, range, pointed, onPoint, onKey }: ChartProps) {
             {lines.slice(0, 3).map((line) => (
               <span key={line.name}>
                 <span className="opt">{t(line.title)} </span>
-                <b>{valueOf(line)}</b>
+                <b>{shownOf(line)}</b>
               </span>
             ))}
           </span>
         )}
       </figcaption>
-      <div className="lanes" style={{ gridTemplateRows: `${spec.lanes.map(({ weight }) => `minmax(0, ${weight}fr)`).join(' ')} 16px` }}>
+      <div
+        className="lanes"
+        style={{ gridTemplateRows: `${spec.lanes.map(({ weight }) => `minmax(0, ${weight}fr)`).join(' ')} 16px` }}
+      >
         {spec.lanes.map((lane, row) => (
           <LaneView
             key={lane.lines[0]!.name}
@@ -147,7 +180,7 @@ function Chart({ spec, report, range, pointed, onPoint, onKey }: ChartProps) {
             report={report}
             limit={spec.limit}
             pointed={pointed}
-            valueOf={valueOf}
+            shownOf={shownOf}
           />
         ))}
         <div className="chart-x" style={{ gridRow: spec.lanes.length + 1 }}>
@@ -217,13 +250,16 @@ type LaneProps = {
   report: SeriesReport | null
   limit: SeriesName | undefined
   pointed: Pointed
-  valueOf: (line: Line) => string
+  shownOf: (line: Line) => string
 }
 
-function LaneView({ lane, row, isLast, report, limit, pointed, valueOf }: LaneProps) {
+function LaneView({ lane, row, isLast, report, limit, pointed, shownOf }: LaneProps) {
   const t = useT()
   const look = useLook()
-  const columns = useMemo(() => (report === null ? [[], ...lane.lines.map(() => [])] : columnsOf(report, lane.lines)), [report, lane])
+  const columns = useMemo(
+    () => (report === null ? [[], ...lane.lines.map(() => [])] : columnsOf(report, lane.lines)),
+    [report, lane],
+  )
   const top = report === null ? lane.least : topOf(report, lane, limit)
   const bottom = lane.bottom ?? 0
   const bound = report === null || limit === undefined ? null : last(report.values[limit])
@@ -262,7 +298,15 @@ function LaneView({ lane, row, isLast, report, limit, pointed, valueOf }: LanePr
             <i key={value} style={{ bottom: `${share(value) * 100}%` }} />
           ))}
         </div>
-        <Plot columns={columns} lines={lane.lines} top={top} bottom={bottom} log={lane.log === true} limit={shownBound} look={look} />
+        <Plot
+          columns={columns}
+          lines={lane.lines}
+          top={top}
+          bottom={bottom}
+          log={lane.log === true}
+          limit={shownBound}
+          look={look}
+        />
         {row === 1 &&
           gaps.map((gap) => (
             <span key={gap.from} className="note" style={{ left: `${((gap.from + gap.to) / 2) * 100}%` }}>
@@ -277,13 +321,13 @@ function LaneView({ lane, row, isLast, report, limit, pointed, valueOf }: LanePr
         <div className="chart-ends" style={{ gridRow: row, gridColumn: 3 }}>
           {ends.map(({ line, at }) => (
             <span key={line.name} className={`s${line.colour}`} style={{ bottom: `${at * 100}%` }}>
-              <b>{valueOf(line)}</b> {t(line.title)}
+              <b>{shownOf(line)}</b> {t(line.title)}
             </span>
           ))}
         </div>
       ) : (
         <span className={`lane-v s${lane.lines[0]!.colour}`} style={{ gridRow: row, gridColumn: 3 }}>
-          <b>{valueOf(lane.lines[0]!)}</b>
+          <b>{shownOf(lane.lines[0]!)}</b>
           {lane.lines[0]!.name !== 'vramUsed' && row < 3 && ` ${t(lane.lines[0]!.title)}`}
         </span>
       )}
@@ -292,7 +336,11 @@ function LaneView({ lane, row, isLast, report, limit, pointed, valueOf }: LanePr
 }
 
 /** Labels at the ends of lines, at least a line's height apart. */
-function spreadEnds(report: SeriesReport | null, { lines }: Lane, share: (value: number) => number): { line: Line; at: number }[] {
+function spreadEnds(
+  report: SeriesReport | null,
+  { lines }: Lane,
+  share: (value: number) => number,
+): { line: Line; at: number }[] {
   if (report === null) return []
   const ends = lines.map((line) => {
     const value = last(report.values[line.name]) ?? 0
@@ -306,7 +354,10 @@ function spreadEnds(report: SeriesReport | null, { lines }: Lane, share: (value:
 }
 
 function marksOf({ log }: Lane, bottom: number, top: number): number[] {
-  if (!log) return [0, 0.25, 0.5, 0.75, 1].map((part) => bottom + part * (top - bottom)).filter((value) => Number.isInteger(value))
+  if (!log)
+    return [0, 0.25, 0.5, 0.75, 1]
+      .map((part) => bottom + part * (top - bottom))
+      .filter((value) => Number.isInteger(value))
   const marks: number[] = []
   for (let value = bottom * 10; value < top; value *= 10) marks.push(value)
   return marks
@@ -322,7 +373,7 @@ function ValueTable({ report }: { report: SeriesReport }) {
   const count = report.values.output.length
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keys
-    <div className="table-wrap values-table" tabIndex={0} role="region" aria-label={t('chart.asTable')}>
+    <section className="table-wrap values-table" tabIndex={0} aria-label={t('chart.asTable')}>
       <table className="table">
         <thead>
           <tr>
@@ -347,7 +398,7 @@ function ValueTable({ report }: { report: SeriesReport }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   )
 }
 
@@ -365,4 +416,3 @@ function useLook(): string {
   )
   return `${theme} ${isDark} ${density}`
 }
-

@@ -52,7 +52,10 @@ export function Connect() {
           )}
           {(chat?.is === 'refused' || chat?.is === 'cut') && (
             <span className="bad clip">
-              {t('connect.failed', { status: chat.status ?? NONE, reason: chat.problem?.code || chat.problem?.message || '' })}
+              {t('connect.failed', {
+                status: chat.status ?? NONE,
+                reason: chat.problem?.code || chat.problem?.message || '',
+              })}
             </span>
           )}
         </span>
@@ -64,7 +67,12 @@ export function Connect() {
           onChange={setKind}
           options={SNIPPET_KINDS.map((value) => ({ value, label: SNIPPET_TITLES[value] }))}
         />
-        <Select label={t('connect.model')} value={model} onChange={setChosen} options={names.map((value) => ({ value, label: value }))} />
+        <Select
+          label={t('connect.model')}
+          value={model}
+          onChange={setChosen}
+          options={names.map((value) => ({ value, label: value }))}
+        />
         <span className="row push">
           <Button small onClick={() => copy(text)}>
             {t('verb.copy')}

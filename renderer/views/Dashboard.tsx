@@ -2,13 +2,14 @@ import type { Happening } from '../../src/protocol/happenings.ts'
 import { foremostEngine } from '../../src/protocol/primary-verb.ts'
 import type { SeriesName, SeriesReport } from '../../src/protocol/series.ts'
 import type { RequestView } from '../../src/protocol/snapshot.ts'
-import { Spark } from '../components/Spark.tsx'
 import { StateMark } from '../components/Icon.tsx'
+import { Spark } from '../components/Spark.tsx'
 import { change, duration, gib, moment, number, percentDigits, percentNumber, signedPercent } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { usePolled } from '../polled.ts'
 import { lastOf, meanOf, sumOf } from '../series-store.ts'
-import { useSnapshot, useStore, useWorld } from '../stores.ts'
+import { useStore } from '../store.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
 import { eventLine, gate, verdict } from '../view-models/dashboard.ts'
 import { gpuTotals, load } from '../view-models/frame.ts'
 import { Charts } from './Charts.tsx'
@@ -62,7 +63,7 @@ export function GateView({ requests }: { requests: readonly RequestView[] }) {
   const more = runningCount - running.length
   const free = Math.max(0, Math.min(8, limit) - running.length - (more > 0 ? 1 : 0))
   return (
-    <div className="gate" role="group" aria-label={t('gate.label', { waiting: waitingCount, running: runningCount, limit })}>
+    <section className="gate" aria-label={t('gate.label', { waiting: waitingCount, running: runningCount, limit })}>
       <div className="gate-side gate-wait">
         <h3>
           <span>{t('gate.waiting')}</span>
@@ -99,7 +100,7 @@ export function GateView({ requests }: { requests: readonly RequestView[] }) {
           ))}
         </ol>
       </div>
-    </div>
+    </section>
   )
 }
 
@@ -121,7 +122,14 @@ function Tiles() {
   const shownTtft = split(duration(ttft))
   return (
     <section className="tiles">
-      <Tile title={t('tile.output')} note={stale ?? delta(recent, 'output')} source={t('source.gateway')} value={number(lastOf(recent, 'output'))} unit="tok/s" stale={isStale}>
+      <Tile
+        title={t('tile.output')}
+        note={stale ?? delta(recent, 'output')}
+        source={t('source.gateway')}
+        value={number(lastOf(recent, 'output'))}
+        unit="tok/s"
+        stale={isStale}
+      >
         <Spark values={tail(recent, 'output')} />
       </Tile>
       <Tile
@@ -129,12 +137,23 @@ function Tiles() {
         note={stale ?? delta(recent, 'ttftP50')}
         source={t('source.gateway')}
         value={shownTtft[0]}
-        unit={ttft === null ? t('why.noTraffic') : `${shownTtft[1]} ${t('tile.p95', { value: duration(lastOf(recent, 'ttftP95')) })}`}
+        unit={
+          ttft === null
+            ? t('why.noTraffic')
+            : `${shownTtft[1]} ${t('tile.p95', { value: duration(lastOf(recent, 'ttftP95')) })}`
+        }
         stale={isStale}
       >
         <Spark values={tail(recent, 'ttftP50')} second={tail(recent, 'ttftP95')} />
       </Tile>
-      <Tile title={t('tile.running')} note={stale ?? t('tile.waiting', { count: waiting })} source={t('source.gateway')} value={number(running)} unit={limit > 0 ? t('tile.of', { limit }) : ''} stale={isStale}>
+      <Tile
+        title={t('tile.running')}
+        note={stale ?? t('tile.waiting', { count: waiting })}
+        source={t('source.gateway')}
+        value={number(running)}
+        unit={limit > 0 ? t('tile.of', { limit }) : ''}
+        stale={isStale}
+      >
         <Spark values={tail(recent, 'running')} />
       </Tile>
       <Tile
@@ -148,7 +167,14 @@ function Tiles() {
       >
         <Spark values={answeredTail(recent)} />
       </Tile>
-      <Tile title={t('tile.kv')} note={stale ?? delta(recent, 'kv')} source={t('source.engine')} value={number(kv === null ? null : kv * 100)} unit={kv === null ? t('why.noEngine') : '%'} stale={isStale}>
+      <Tile
+        title={t('tile.kv')}
+        note={stale ?? delta(recent, 'kv')}
+        source={t('source.engine')}
+        value={number(kv === null ? null : kv * 100)}
+        unit={kv === null ? t('why.noEngine') : '%'}
+        stale={isStale}
+      >
         <Spark values={tail(recent, 'kv')} />
       </Tile>
       <Tile
@@ -165,7 +191,16 @@ function Tiles() {
   )
 }
 
-type TileProps = { title: string; note: string; source: string; value: string; unit: string; optional?: string; stale: boolean; children: React.ReactNode }
+type TileProps = {
+  title: string
+  note: string
+  source: string
+  value: string
+  unit: string
+  optional?: string
+  stale: boolean
+  children: React.ReactNode
+}
 
 function Tile({ title, note, source, value, unit, optional = '', stale, children }: TileProps) {
   return (

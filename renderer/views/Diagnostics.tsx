@@ -25,7 +25,9 @@ export function Diagnostics({ onClose }: { onClose: () => void }) {
       open = false
     }
   }, [client])
-  const text = report?.checks.map(({ level, about, says, fix }) => `${level}  ${about}: ${says}${fix === null ? '' : ` (${fix})`}`)
+  const text = report?.checks.map(
+    ({ level, about, says, fix }) => `${level}  ${about}: ${says}${fix === null ? '' : ` (${fix})`}`,
+  )
   return (
     <Dialog
       open

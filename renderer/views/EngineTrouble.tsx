@@ -6,10 +6,10 @@ import { StateMark } from '../components/Icon.tsx'
 import { Button, Dialog } from '../components/kit.tsx'
 import { duration, gib } from '../format.ts'
 import { useT } from '../i18n/index.ts'
+import { usePolled } from '../polled.ts'
 import { goTo } from '../route.ts'
 import { useWorld } from '../stores.ts'
 import { shapeOf } from '../view-models/frame.ts'
-import { usePolled } from '../polled.ts'
 
 const OF_MEMORY = /vram|memory|kv|ctx/
 
@@ -23,7 +23,11 @@ export function EngineTrouble({ engine }: { engine: EngineView }) {
   const shown = model ?? name
   const says =
     state.is === 'foreign'
-      ? t('fail.foreign', { program: state.holder.program ?? '?', pid: state.holder.pid ?? '?', port: state.holder.port })
+      ? t('fail.foreign', {
+          program: state.holder.program ?? '?',
+          pid: state.holder.pid ?? '?',
+          port: state.holder.port,
+        })
       : (failure?.cause ?? '')
   const more =
     state.is === 'backoff'
@@ -82,7 +86,12 @@ function Holders({ onClose }: { onClose: () => void }) {
   const { client } = useWorld()
   const holders = usePolled(async () => (await client.commands.gpu({ who: true })).holders ?? [], 3000)
   return (
-    <Dialog open onClose={onClose} title={t('holders.title')} footer={<Button onClick={onClose}>{t('verb.close')}</Button>}>
+    <Dialog
+      open
+      onClose={onClose}
+      title={t('holders.title')}
+      footer={<Button onClick={onClose}>{t('verb.close')}</Button>}
+    >
       {holders !== null && holders.length === 0 && <p>{t('holders.none')}</p>}
       <ul className="small">
         {holders?.map((holder) => (

@@ -1,14 +1,15 @@
 import { useEffect, useRef, useState } from 'react'
 import { press, useActions, useCopy } from '../actions.ts'
-import { Whole } from '../App.tsx'
 import { Icon, Mark } from '../components/Icon.tsx'
 import { Banner, Button, Dialog, Menu } from '../components/kit.tsx'
+import { Whole } from '../components/Whole.tsx'
 import { clock, duration } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { preferences } from '../preferences.ts'
 import { goTo, route } from '../route.ts'
 import { SCREENS } from '../screens.tsx'
-import { useSnapshot, useStore, useWorld } from '../stores.ts'
+import { useStore } from '../store.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
 import { Diagnostics } from './Diagnostics.tsx'
@@ -45,7 +46,13 @@ export function Frame() {
       <Header onOverlay={setOverlay} />
       <nav className="nav" aria-label={t('nav.screens')} data-region="">
         {SCREENS.map(({ id, icon, title }) => (
-          <a key={id} href={`#/${id}`} aria-current={id === current.id ? 'page' : undefined} aria-label={t(title)} title={t(title)}>
+          <a
+            key={id}
+            href={`#/${id}`}
+            aria-current={id === current.id ? 'page' : undefined}
+            aria-label={t(title)}
+            title={t(title)}
+          >
             <Icon name={icon} />
             <span className="grow">{t(title)}</span>
             {id === 'requests' && failed > 0 && (
@@ -56,7 +63,13 @@ export function Frame() {
           </a>
         ))}
         <div className="nav-foot">
-          <button type="button" className="nav-item" aria-label={t('nav.tryIt')} aria-expanded={trying} onClick={() => setTrying(!trying)}>
+          <button
+            type="button"
+            className="nav-item"
+            aria-label={t('nav.tryIt')}
+            aria-expanded={trying}
+            onClick={() => setTrying(!trying)}
+          >
             <Icon name="prompt" />
             <span className="grow">{t('nav.tryIt')}</span>
             <span className="kbd wide">Ctrl T</span>
@@ -76,7 +89,9 @@ export function Frame() {
         {trying && <TryIt onClose={() => setTrying(false)} />}
       </main>
       <StatusBar />
-      {overlay === 'palette' && <Palette onClose={() => setOverlay(null)} onOverlay={setOverlay} onTryIt={() => setTrying(true)} />}
+      {overlay === 'palette' && (
+        <Palette onClose={() => setOverlay(null)} onOverlay={setOverlay} onTryIt={() => setTrying(true)} />
+      )}
       {overlay === 'keys' && <KeyList onClose={() => setOverlay(null)} />}
       {overlay === 'diagnostics' && <Diagnostics onClose={() => setOverlay(null)} />}
       {overlay === 'free-gpu' && <FreeGpu onClose={() => setOverlay(null)} />}
@@ -95,12 +110,16 @@ function Header({ onOverlay }: { onOverlay: (overlay: Overlay) => void }) {
   const isPaused = state === 'paused'
   const shown = address.replace(/^https?:\/\//, '')
   return (
-    <header className="header" aria-label={t('region.header')} data-region="">
+    <header className="header" data-region="">
       <Readouts />
       <div className="header-end">
         <div className="endpoint">
           <code>{shown}</code>
-          <button type="button" aria-label={t('header.copyAddress', { address: shown })} onClick={() => copy(address, t('done.copiedAddress'))}>
+          <button
+            type="button"
+            aria-label={t('header.copyAddress', { address: shown })}
+            onClick={() => copy(address, t('done.copiedAddress'))}
+          >
             <Icon name="copy" />
           </button>
         </div>
@@ -128,7 +147,9 @@ function Header({ onOverlay }: { onOverlay: (overlay: Overlay) => void }) {
               'line',
               { label: t('verb.diagnostics'), onClick: () => onOverlay('diagnostics') },
               { label: t('palette.title'), onClick: () => onOverlay('palette'), hint: 'Ctrl K' },
-              ...(client.signOut === null ? [] : (['line', { label: t('verb.signOut'), onClick: () => void client.signOut?.() }] as const)),
+              ...(client.signOut === null
+                ? []
+                : (['line', { label: t('verb.signOut'), onClick: () => void client.signOut?.() }] as const)),
             ]}
           />
         </span>
@@ -148,7 +169,8 @@ function LinkBanner() {
   const age = Math.max(0, second * 1000 - heardAt)
   return (
     <Banner look="warn">
-      {t('link.lost', { time: clock(link.since) })} <span className="dim">{t('link.lostFor', { age: duration(age) })}</span>
+      {t('link.lost', { time: clock(link.since) })}{' '}
+      <span className="dim">{t('link.lostFor', { age: duration(age) })}</span>
     </Banner>
   )
 }
@@ -181,7 +203,15 @@ function FreeGpu({ onClose }: { onClose: () => void }) {
 }
 
 /** Keys that work everywhere. What types text keeps its keys. */
-function useKeys({ onOverlay, onTryIt, isFree }: { onOverlay: (overlay: Overlay) => void; onTryIt: () => void; isFree: boolean }): void {
+function useKeys({
+  onOverlay,
+  onTryIt,
+  isFree,
+}: {
+  onOverlay: (overlay: Overlay) => void
+  onTryIt: () => void
+  isFree: boolean
+}): void {
   const latest = useRef({ onOverlay, onTryIt, isFree })
   latest.current = { onOverlay, onTryIt, isFree }
   useEffect(() => {
@@ -226,4 +256,3 @@ function focusFilter(event: KeyboardEvent): void {
   filter.focus()
   filter.select()
 }
-

@@ -15,7 +15,11 @@ export function LastStart() {
   const engine = foremostEngine(engines)
   const name = engine?.name ?? ''
   const state = engine?.state.is ?? ''
-  const starts = usePolled(async () => (name === '' ? [] : (await client.commands.engineStarts({ engine: name })).starts), 10_000, `${name} ${state}`)
+  const starts = usePolled(
+    async () => (name === '' ? [] : (await client.commands.engineStarts({ engine: name })).starts),
+    10_000,
+    `${name} ${state}`,
+  )
   if (engine === null) {
     return (
       <section className="sect half-left" aria-label={t('start.title')}>
@@ -48,7 +52,13 @@ export function LastStart() {
           <div key={phase} className="fall-row" aria-current={current ? 'step' : undefined}>
             <span className={current ? 'strong' : ''}>{phase}</span>
             <span className="track">
-              <i style={{ left: `${from * 100}%`, width: `${share * 100}%`, background: current ? 'var(--state-starting)' : 'var(--line-strong)' }} />
+              <i
+                style={{
+                  left: `${from * 100}%`,
+                  width: `${share * 100}%`,
+                  background: current ? 'var(--state-starting)' : 'var(--line-strong)',
+                }}
+              />
             </span>
             <span>{duration(ms)}</span>
           </div>

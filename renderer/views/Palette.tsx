@@ -7,11 +7,20 @@ import { goTo } from '../route.ts'
 import { SCREENS } from '../screens.tsx'
 import { useSnapshot } from '../stores.ts'
 import { verbWords } from '../view-models/frame.ts'
+import { VIEW_TITLES } from '../view-models/request-views.ts'
 
 type Command = { label: string; run: () => void }
 
 /** Every command of the window by its name. */
-export function Palette({ onClose, onOverlay, onTryIt }: { onClose: () => void; onOverlay: (overlay: 'keys' | 'diagnostics' | 'free-gpu') => void; onTryIt: () => void }) {
+export function Palette({
+  onClose,
+  onOverlay,
+  onTryIt,
+}: {
+  onClose: () => void
+  onOverlay: (overlay: 'keys' | 'diagnostics' | 'free-gpu') => void
+  onTryIt: () => void
+}) {
   const t = useT()
   const commands = useCommands({ onOverlay, onTryIt })
   const run = (label: string): void => {
@@ -25,7 +34,13 @@ export function Palette({ onClose, onOverlay, onTryIt }: { onClose: () => void; 
       <Dialog.Portal>
         <Dialog.Backdrop className="scrim" />
         <Dialog.Popup className="dialog dialog-at palette" aria-label={t('palette.title')}>
-          <Autocomplete.Root open inline items={commands.map(({ label }) => label)} autoHighlight="always" onValueChange={(value, details) => details.reason === 'item-press' && run(value)}>
+          <Autocomplete.Root
+            open
+            inline
+            items={commands.map(({ label }) => label)}
+            autoHighlight="always"
+            onValueChange={(value, details) => details.reason === 'item-press' && run(value)}
+          >
             <div className="field palette-field">
               <Autocomplete.Input placeholder={t('palette.placeholder')} aria-label={t('palette.placeholder')} />
             </div>
@@ -44,7 +59,13 @@ export function Palette({ onClose, onOverlay, onTryIt }: { onClose: () => void; 
   )
 }
 
-function useCommands({ onOverlay, onTryIt }: { onOverlay: (overlay: 'keys' | 'diagnostics' | 'free-gpu') => void; onTryIt: () => void }): Command[] {
+function useCommands({
+  onOverlay,
+  onTryIt,
+}: {
+  onOverlay: (overlay: 'keys' | 'diagnostics' | 'free-gpu') => void
+  onTryIt: () => void
+}): Command[] {
   const t = useT()
   const snapshot = useSnapshot()
   const actions = useActions()
@@ -60,7 +81,9 @@ function useCommands({ onOverlay, onTryIt }: { onOverlay: (overlay: 'keys' | 'di
       run: () => goTo('requests', path),
     })),
     ...(verb.do === 'none' ? [] : [{ label: words, run: () => press(verb, actions, () => goTo('dashboard')) }]),
-    ...(state === 'paused' || verb.do === 'resume' ? [] : [{ label: t('verb.pause'), run: () => void actions.pause() }]),
+    ...(state === 'paused' || verb.do === 'resume'
+      ? []
+      : [{ label: t('verb.pause'), run: () => void actions.pause() }]),
     { label: t('nav.tryIt'), run: onTryIt },
     { label: t('palette.copyAddress'), run: () => copy(address, t('done.copiedAddress')) },
     { label: t('verb.freeGpu'), run: () => onOverlay('free-gpu') },
@@ -80,10 +103,3 @@ function useCommands({ onOverlay, onTryIt }: { onOverlay: (overlay: 'keys' | 'di
     })),
   ]
 }
-
-export const VIEW_TITLES = {
-  live: 'requests.live',
-  history: 'requests.history',
-  'engine-log': 'requests.engineLog',
-  'gateway-log': 'requests.gatewayLog',
-} as const

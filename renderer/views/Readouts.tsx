@@ -5,7 +5,8 @@ import { Button, Facts, Popover } from '../components/kit.tsx'
 import { duration, gib, percent, withUnit } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { goTo } from '../route.ts'
-import { useSnapshot, useStore, useWorld } from '../stores.ts'
+import { useStore } from '../store.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
 import { engineReadout, engineWords, gatewayReadout, gpuReadout, type Readout, shapeOf } from '../view-models/frame.ts'
 
 /** Which part is in what state; a press tells the rest. */
@@ -75,7 +76,9 @@ function GatewayFacts() {
           <ul className="small">
             {backends.map((backend) => (
               <li key={backend.name} className="row">
-                <StateMark shape={backend.status === 'up' ? 'ready' : backend.status === 'down' ? 'failed' : 'stopped'} />
+                <StateMark
+                  shape={backend.status === 'up' ? 'ready' : backend.status === 'down' ? 'failed' : 'stopped'}
+                />
                 <span className="name">{backend.name}</span>
                 <span className="dim clip">{backend.reason ?? backend.host ?? ''}</span>
               </li>
@@ -104,7 +107,14 @@ function EngineFacts() {
         </h3>
         <Facts
           facts={[
-            engine.model === null ? null : [t('fact.model'), <span key="m" className="name">{engine.model}</span>],
+            engine.model === null
+              ? null
+              : [
+                  t('fact.model'),
+                  <span key="m" className="name">
+                    {engine.model}
+                  </span>,
+                ],
             engine.pid === null ? null : [t('fact.pid'), engine.pid],
             engine.port === null ? null : [t('fact.port'), engine.port],
             engine.uptimeMs === null ? null : [t('fact.uptime'), duration(engine.uptimeMs)],

@@ -1,7 +1,8 @@
 import { duration, gib, percent, withUnit } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { lastOf } from '../series-store.ts'
-import { useSnapshot, useStore, useWorld } from '../stores.ts'
+import { useStore } from '../store.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
 import { gpuTotals, load } from '../view-models/frame.ts'
 
 /** The few figures that stand on every screen. */
@@ -14,7 +15,7 @@ export function StatusBar() {
   const gpus = gpu.is === 'read' ? gpu.gpus : []
   const { used, total } = gpuTotals(gpus)
   return (
-    <footer className="status" aria-label={t('region.status')} data-region="" tabIndex={-1}>
+    <footer className="status" role="contentinfo" aria-label={t('region.status')} data-region="" tabIndex={-1}>
       <span>{withUnit(lastOf(recent, 'output'), 'tok/s')}</span>
       <span>{t('status.ttft', { value: duration(lastOf(recent, 'ttftP50')) })}</span>
       <span>{t('status.run', { running, waiting })}</span>

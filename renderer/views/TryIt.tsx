@@ -59,7 +59,6 @@ export function TryIt({ onClose }: { onClose: () => void }) {
     if (event.key === 'Escape' && !event.defaultPrevented) onClose()
   }
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: Escape closes it, wherever in it the focus is
     <aside className="drawer drawer-over" aria-label={t('try.title')} data-region="" onKeyDown={onKey}>
       <div className="drawer-head">
         <h2>{t('try.title')}</h2>
@@ -78,9 +77,22 @@ export function TryIt({ onClose }: { onClose: () => void }) {
         {model === undefined ? (
           <span className="grow small dim">{t('try.noModel')}</span>
         ) : (
-          <Select grow label={t('try.model')} value={model} onChange={setChosen} options={names.map((value) => ({ value, label: value }))} />
+          <Select
+            grow
+            label={t('try.model')}
+            value={model}
+            onChange={setChosen}
+            options={names.map((value) => ({ value, label: value }))}
+          />
         )}
-        <button type="button" className="btn btn-icon btn-small" aria-label={t('try.parameters')} title={t('try.parameters')} aria-expanded={more} onClick={() => setMore(!more)}>
+        <button
+          type="button"
+          className="btn btn-icon btn-small"
+          aria-label={t('try.parameters')}
+          title={t('try.parameters')}
+          aria-expanded={more}
+          onClick={() => setMore(!more)}
+        >
           <Icon name="sliders" />
         </button>
       </div>
@@ -89,13 +101,28 @@ export function TryIt({ onClose }: { onClose: () => void }) {
           <Field id="try-user" label={t('try.user')} hint={t('try.userHint')} value={user} onChange={setUser} />
           <Field id="try-key" label={t('try.key')} hint={t('try.keyHint')} value={key} onChange={setKey} secret />
           <Field id="try-max" label={t('try.maxTokens')} hint="" value={maxTokens} onChange={setMaxTokens} numeric />
-          <Field id="try-temp" label={t('try.temperature')} hint="" value={temperature} onChange={setTemperature} numeric />
-          <Field id="try-system" label={t('try.system')} hint={t('try.systemHint')} value={system} onChange={setSystem} />
+          <Field
+            id="try-temp"
+            label={t('try.temperature')}
+            hint=""
+            value={temperature}
+            onChange={setTemperature}
+            numeric
+          />
+          <Field
+            id="try-system"
+            label={t('try.system')}
+            hint={t('try.systemHint')}
+            value={system}
+            onChange={setSystem}
+          />
         </div>
       )}
       <div className="try-body">
         {code && model !== undefined ? (
-          <Code of={{ address: server.address, model, messages, needsKey: key !== '' || chat?.status === 401, parameters }} />
+          <Code
+            of={{ address: server.address, model, messages, needsKey: key !== '' || chat?.status === 401, parameters }}
+          />
         ) : (
           <Talk chat={chat} asked={asked} model={model ?? ''} />
         )}
@@ -147,7 +174,11 @@ function Talk({ chat, asked, model }: { chat: Chat | null; asked: string | null;
       </p>
       {chat.is === 'refused' && (
         <p className="bad small" role="alert">
-          {t('try.refused', { status: chat.status ?? NONE, code: chat.problem?.code ?? '', message: chat.problem?.message ?? '' })}
+          {t('try.refused', {
+            status: chat.status ?? NONE,
+            code: chat.problem?.code ?? '',
+            message: chat.problem?.message ?? '',
+          })}
         </p>
       )}
       {chat.is === 'cut' && (
@@ -169,7 +200,10 @@ function Figures({ chat }: { chat: Chat | null }) {
       <Figure name={t('try.first')} value={duration(first)} />
       <Figure name={t('try.speed')} value={withUnit(chat === null ? null : speedOf(chat), 'tok/s', 1)} />
       <Figure name={t('try.waited')} value={duration(chat?.queueMs)} />
-      <Figure name={t('try.tokens')} value={usage === null ? NONE : `${number(usage.prompt)} + ${number(usage.completion)}`} />
+      <Figure
+        name={t('try.tokens')}
+        value={usage === null ? NONE : `${number(usage.prompt)} + ${number(usage.completion)}`}
+      />
     </dl>
   )
 }
@@ -191,7 +225,12 @@ function Code({ of }: { of: Parameters<typeof snippet>[1] }) {
   return (
     <>
       <div className="row spread">
-        <Segmented label={t('connect.kind')} value={kind} onChange={setKind} options={SNIPPET_KINDS.map((value) => ({ value, label: SNIPPET_TITLES[value] }))} />
+        <Segmented
+          label={t('connect.kind')}
+          value={kind}
+          onChange={setKind}
+          options={SNIPPET_KINDS.map((value) => ({ value, label: SNIPPET_TITLES[value] }))}
+        />
         <Button small onClick={() => copy(text)}>
           {t('verb.copy')}
         </Button>
@@ -201,7 +240,23 @@ function Code({ of }: { of: Parameters<typeof snippet>[1] }) {
   )
 }
 
-function Field({ id, label, hint, value, onChange, secret, numeric }: { id: string; label: string; hint: string; value: string; onChange: (value: string) => void; secret?: boolean; numeric?: boolean }) {
+function Field({
+  id,
+  label,
+  hint,
+  value,
+  onChange,
+  secret,
+  numeric,
+}: {
+  id: string
+  label: string
+  hint: string
+  value: string
+  onChange: (value: string) => void
+  secret?: boolean
+  numeric?: boolean
+}) {
   return (
     <div className="try-field">
       <label htmlFor={id}>{label}</label>

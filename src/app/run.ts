@@ -180,7 +180,7 @@ async function serve(
     const first = await Promise.race([app.start().then(() => 'started' as const), stopped])
     if (first === 'started') {
       if (config.logging.format === 'console')
-        world.out(banner(app, { demo, keyNeeded: config.auth.api_keys.length > 0 }))
+        world.out(banner(app, { demo, keyNeeded: config.auth.api_keys.length > 0, isTerminal: world.isTerminal }))
       log.info('ready', {
         address: clientUrl(app.addresses[0]!),
         models: app.models.join(','),
@@ -231,7 +231,9 @@ function openLog(
   })
 }
 
-function banner(app: App, { demo, keyNeeded }: { demo: boolean; keyNeeded: boolean }): string {
+type Shown = { demo: boolean; keyNeeded: boolean; isTerminal: boolean }
+
+function banner(app: App, { demo, keyNeeded, isTerminal }: Shown): string {
   const { models } = app
   const url = clientUrl(app.addresses[0]!)
   const chat = models.find((model) => !/embed|rerank/i.test(model)) ?? models[0]
@@ -245,7 +247,10 @@ function banner(app: App, { demo, keyNeeded }: { demo: boolean; keyNeeded: boole
     `  Models    ${models.slice(0, 8).join(', ') || 'none yet: no backend answers'}${demo ? '   (demo engine; no model is connected yet)' : ''}`,
     ...engines.map((text, i) => `  ${i === 0 ? 'Engines ' : '        '}  ${text}`),
     `  Try it    curl ${url}/chat/completions -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`,
-    ...(app.uiUrl === null ? [] : [`  Window    ${app.newUiLink()!.url}`]),
+    // A link is good for whoever sees it first, so that a log file gets none.
+    ...(app.uiUrl === null
+      ? []
+      : [`  Window    ${isTerminal ? app.newUiLink()!.url : `${app.uiUrl} (opened by: lexora ui)`}`]),
     '  Stop      Ctrl+C',
     '',
   ]

@@ -1,0 +1,141 @@
+import type { AppCommands } from '../../src/protocol/commands.ts'
+import type { HistoryRow } from '../../src/protocol/users.ts'
+
+/** One filter of the history, as it is written on its chip. */
+export type Filter = { kind: 'user' | 'model' | 'outcome' | 'status' | 'since' | 'text'; value: string }
+
+/** What the history command takes; a status is looked for here, among what came. */
+export type HistoryQuery = Omit<NonNullable<Parameters<AppCommands['requestHistory']>[0]>, 'limit' | 'before' | 'until'>
+
+const KINDS = ['user', 'model', 'outcome', 'status', 'since'] as const
+const SPANS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+const OUTCOMES = ['ok', 'error', 'client_error', 'backend_error', 'stream_error', 'client_closed'] as const
+
+function isOutcome(value: string): value is (typeof OUTCOMES)[number] {
+  return (OUTCOMES as readonly string[]).includes(value)
+}
+
+/** `user:kim` → a filter; null: it looks like one and is none. */
+export function parseFilter(text: string): Filter | null {
+  const [, name, value] = /^(\w+):(.*)$/.exec(text.trim()) ?? []
+  const kind = KINDS.find((known) => known === name?.toLowerCase())
+  if (kind === undefined) return text.trim() === '' ? null : { kind: 'text', value: text.trim() }
+  const given = value!.trim()
+  if (given === '') return null
+  if (kind === 'status' && !/^[1-5](\d\d|xx)$/i.test(given)) return null
+  if (kind === 'outcome' && !isOutcome(given)) return null
+  if (kind === 'since' && !/^\d{1,4}[smhd]$/.test(given)) return null
+  return { kind, value: given }
+}
+
+export function filterText({ kind, value }: Filter): string {
+  return kind === 'text' ? value : `${kind}:${value}`
+}
+
+/** A new filter takes the place of one of its kind: nobody is two users. */
+export function addFilter(filters: readonly Filter[], added: Filter): Filter[] {
+  return [...filters.filter(({ kind }) => kind !== added.kind), added]
+}
+
+export function queryOf(filters: readonly Filter[], now: number): HistoryQuery {
+  const query: HistoryQuery = {}
+  for (const { kind, value } of filters) {
+    if (kind === 'text') query.search = value
+    else if (kind === 'since') {
+      query.since = new Date(now - Number(value.slice(0, -1)) * SPANS[value.slice(-1)]!).toISOString()
+    } else if (kind === 'outcome') {
+      if (isOutcome(value)) query.outcome = value
+    } else if (kind !== 'status') query[kind] = value
+  }
+  return query
+}
+
+export function fits({ status }: Pick<HistoryRow, 'status'>, filters: readonly Filter[]): boolean {
+  return filters.every(({ kind, value }) => {
+    if (kind !== 'status') return true
+    return value.toLowerCase().endsWith('xx') ? String(status)[0] === value[0] : String(status) === value
+  })
+}
+
+/** Tokens a second after the first one; an answer in one piece counts from its dispatch. */
+export function rowSpeed({ completionTokens, ttftMs, totalMs, queueMs }: HistoryRow): number | null {
+  if (completionTokens === null || completionTokens < 2) return null
+  const ms = totalMs - (ttftMs ?? queueMs ?? 0)
+  return ms <= 0 ? null : (completionTokens - (ttftMs === null ? 0 : 1)) / (ms / 1000)
+}
+
+export type Bar = {
+  name: 'queue' | 'promptPhase' | 'answer' | 'whole'
+  from: number
+  share: number
+  ms: number
+  colour: string
+}
+
+/** Where the time of a request went, as shares of the whole. */
+export function waterfall({ queueMs, ttftMs, totalMs }: HistoryRow): Bar[] {
+  const whole = Math.max(1, totalMs)
+  const bar = (name: Bar['name'], from: number, ms: number, colour: string): Bar => ({
+    name,
+    from: Math.min(1, from / whole),
+    share: Math.min(1, ms / whole),
+    ms,
+    colour,
+  })
+  const queue = Math.min(queueMs ?? 0, whole)
+  const bars = queueMs === null ? [] : [bar('queue', 0, queue, 'var(--series-3)')]
+  if (ttftMs === null) return [...bars, bar('whole', queue, whole - queue, 'var(--series-1)')]
+  const first = Math.max(queue, Math.min(ttftMs, whole))
+  return [
+    ...bars,
+    bar('promptPhase', queue, first - queue, 'var(--series-2)'),
+    bar('answer', first, whole - first, 'var(--series-1)'),
+  ]
+}
+
+const COLUMNS = [
+  'at',
+  'id',
+  'user',
+  'app',
+  'keyId',
+  'model',
+  'backend',
+  'endpoint',
+  'stream',
+  'band',
+  'status',
+  'outcome',
+  'error',
+  'attempts',
+  'queueMs',
+  'ttftMs',
+  'totalMs',
+  'promptTokens',
+  'cachedTokens',
+  'completionTokens',
+] as const satisfies readonly (keyof HistoryRow)[]
+
+/** For a spreadsheet (RFC 4180). What a program would take for a formula is marked as text. */
+export function toCsv(rows: readonly HistoryRow[]): string {
+  const lines = rows.map((row) => COLUMNS.map((name) => cell(row[name])).join(','))
+  return [COLUMNS.join(','), ...lines, ''].join('\r\n')
+}
+
+export function toJsonLines(rows: readonly HistoryRow[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+}
+
+function cell(value: string | number | boolean | null): string {
+  if (value === null) return ''
+  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+/** What a status means to whoever looks: ours failed, theirs was refused, left, or well. */
+export function statusLook(status: number): 'bad' | 'warn' | 'dim' | 'mid' {
+  if (status >= 500) return 'bad'
+  if (status === 499) return 'dim'
+  return status >= 400 ? 'warn' : 'mid'
+}

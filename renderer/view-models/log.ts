@@ -1,0 +1,67 @@
+import { CommandError } from '../../src/protocol/commands.ts'
+
+export type Severity = 'error' | 'warning' | 'info'
+
+export type LogLine = { number: number; time: string; level: string; text: string; severity: Severity; cut?: boolean }
+
+/** More than a window can read; the oldest give way. */
+export const MOST_LINES = 100_000
+
+const ERROR = /\b(ERROR|CRITICAL|FATAL|Traceback|[A-Z]\w+(?:Error|Exception):)/
+const WARNING = /\bWARN(?:ING)?\b/
+/** vLLM: `(EngineCore pid=1) INFO 11-21 12:01:30 [core.py:71] text`, with or without the part in front. */
+const VLLM = /^(?:\([^)]*\) )?(DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d (\d\d:\d\d:\d\d)(?:\.\d+)? (.*)$/
+
+/** A line of an engine's output, with the time and level that it carries where it has any. */
+export function engineLine(text: string, number: number): LogLine {
+  const [, level, time, rest] = VLLM.exec(text) ?? []
+  const severity = severityOf(level ?? text)
+  return { number, time: time ?? '', level: level ?? '', text: rest ?? text, severity }
+}
+
+export function severityOf(text: string): Severity {
+  if (ERROR.test(text)) return 'error'
+  return WARNING.test(text) ? 'warning' : 'info'
+}
+
+/** Adds what is new, and drops the oldest beyond what is kept. */
+export function appendLines(before: readonly LogLine[], news: readonly LogLine[]): readonly LogLine[] {
+  if (news.length === 0) return before
+  const all = before.length + news.length
+  return all <= MOST_LINES ? [...before, ...news] : [...before.slice(all - MOST_LINES), ...news]
+}
+
+export type LogFilter = { severity: 'all' | 'warning' | 'error'; search: string }
+
+export function passes({ severity }: LogLine, wanted: LogFilter['severity']): boolean {
+  return wanted === 'all' || severity === 'error' || (wanted === 'warning' && severity === 'warning')
+}
+
+/** Null: there is nothing to look for. `bad`: it is no regular expression. Case counts only where capitals are typed. */
+export function searchOf(text: string): RegExp | 'bad' | null {
+  if (text === '') return null
+  try {
+    return new RegExp(text, /[A-Z]/.test(text) ? '' : 'i')
+  } catch {
+    return 'bad'
+  }
+}
+
+/** The places of a text that match, for the marks; empty matches mark nothing. */
+export function pieces(text: string, search: RegExp): { text: string; hit: boolean }[] {
+  const all = new RegExp(search.source, `${search.flags}g`)
+  const found: { text: string; hit: boolean }[] = []
+  let at = 0
+  for (const match of text.matchAll(all)) {
+    if (match[0] === '') continue
+    if (match.index > at) found.push({ text: text.slice(at, match.index), hit: false })
+    found.push({ text: match[0], hit: true })
+    at = match.index + match[0].length
+  }
+  if (at < text.length) found.push({ text: text.slice(at), hit: false })
+  return found
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof CommandError || error instanceof Error ? error.message : String(error)
+}

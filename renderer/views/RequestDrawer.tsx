@@ -1,0 +1,125 @@
+import { useEffect, useRef } from 'react'
+import type { HistoryRow } from '../../src/protocol/users.ts'
+import { useCopy } from '../actions.ts'
+import { Facts, IconButton } from '../components/kit.tsx'
+import { clock, duration, NONE, number, withUnit } from '../format.ts'
+import { useT } from '../i18n/index.ts'
+import { rowSpeed, statusLook, waterfall } from '../view-models/history.ts'
+
+/** One request: where its time went and what it cost. */
+export function RequestDrawer({
+  row,
+  onClose,
+  onStep,
+}: {
+  row: HistoryRow
+  onClose: () => void
+  onStep: (by: number) => void
+}) {
+  const t = useT()
+  const copy = useCopy()
+  const panel = useRef<HTMLElement>(null)
+  const onKey = (event: { key: string; target: EventTarget | null }): void => {
+    if (event.target instanceof HTMLInputElement) return
+    if (event.key === 'Escape') onClose()
+    if (event.key === '[') onStep(-1)
+    if (event.key === ']') onStep(1)
+  }
+  const latest = useRef(onKey)
+  latest.current = onKey
+  useEffect(() => {
+    // The focus stays in the list, whose rows the drawer follows.
+    const listen = (event: globalThis.KeyboardEvent): void => latest.current(event)
+    const main = panel.current?.closest('.main')
+    main?.addEventListener('keydown', listen as EventListener)
+    return () => main?.removeEventListener('keydown', listen as EventListener)
+  }, [])
+  const share =
+    row.promptTokens === null || row.cachedTokens === null || row.promptTokens === 0
+      ? null
+      : row.cachedTokens / row.promptTokens
+  return (
+    <aside ref={panel} className="drawer" aria-label={t('request.title')} data-region="">
+      <div className="drawer-head">
+        <span className="mono small clip">{row.id}</span>
+        <IconButton icon="copy" label={t('verb.copy')} onClick={() => copy(row.id)} />
+        <span className="grow" />
+        <IconButton icon="up" label={t('request.previous')} onClick={() => onStep(-1)} />
+        <IconButton icon="down" label={t('request.next')} onClick={() => onStep(1)} />
+        <IconButton icon="close" label={t('verb.close')} onClick={onClose} />
+      </div>
+      <section className="sect">
+        <div className="row spread">
+          <span className="clip">
+            <b className="strong name">{row.user ?? t('user.nobody')}</b> →{' '}
+            <span className="name">{row.model ?? NONE}</span>
+          </span>
+          <span className={statusLook(row.status)}>
+            {row.status} · {row.outcome}
+          </span>
+        </div>
+        <p className="small mid">
+          {clock(row.at)} · POST {row.endpoint} · {t(row.stream ? 'request.stream' : 'request.whole2')}
+        </p>
+        {row.error !== null && (
+          <p className="small bad">
+            {t('request.error')}: {row.error}
+          </p>
+        )}
+      </section>
+      <section className="sect">
+        <h3>
+          <span>{t('request.timeline')}</span>
+          <span className="tab">{duration(row.totalMs)}</span>
+        </h3>
+        <div className="fall">
+          {waterfall(row).map(({ name, from, share: width, ms, colour }) => (
+            <div key={name} className="fall-row">
+              <span>{t(`request.${name}`)}</span>
+              <span className="track">
+                <i style={{ left: `${from * 100}%`, width: `${width * 100}%`, background: colour }} />
+              </span>
+              <span>{duration(ms)}</span>
+            </div>
+          ))}
+        </div>
+      </section>
+      <section className="sect">
+        <h3>{t('request.cost')}</h3>
+        <Facts
+          facts={[
+            [t('col.prompt'), withUnit(row.promptTokens, 'tok')],
+            [t('request.of'), share === null ? NONE : `${number(row.cachedTokens)} (${withUnit(share * 100, '%')})`],
+            [t('col.output'), withUnit(row.completionTokens, 'tok')],
+            [t('request.speed'), withUnit(rowSpeed(row), 'tok/s', 1)],
+          ]}
+        />
+      </section>
+      <section className="sect">
+        <h3>{t('request.path')}</h3>
+        <Facts
+          facts={[
+            row.band === null ? null : ['band', row.band],
+            [
+              t('col.backend'),
+              <span key="b" className="name">
+                {row.backend ?? NONE}
+              </span>,
+            ],
+            [t('request.attempts'), Math.max(0, row.attempts - 1)],
+            row.app === null ? null : ['app', row.app],
+            row.keyId === null
+              ? null
+              : [
+                  t('request.key'),
+                  <span key="k" className="mono">
+                    {row.keyId}
+                  </span>,
+                ],
+          ]}
+        />
+      </section>
+      <p className="sect small dim">{t('request.notKept')}</p>
+    </aside>
+  )
+}

@@ -1,0 +1,50 @@
+import { Tabs } from '@base-ui/react/tabs'
+import { useState } from 'react'
+import { useT } from '../i18n/index.ts'
+import { usePolled } from '../polled.ts'
+import { goTo, type ScreenProps } from '../route.ts'
+import { useWorld } from '../stores.ts'
+import { VIEW_TITLES } from '../view-models/request-views.ts'
+import { History } from './History.tsx'
+import { Live } from './Live.tsx'
+import { EngineLogView, GatewayLogView } from './Logs.tsx'
+
+type View = keyof typeof VIEW_TITLES
+
+const VIEWS = Object.keys(VIEW_TITLES) as View[]
+
+/** What runs, what ran, and what the engine and the gateway say of it. */
+export function Requests({ path }: ScreenProps) {
+  const t = useT()
+  const { client } = useWorld()
+  const [end, setEnd] = useState<HTMLElement | null>(null)
+  const view = VIEWS.find((name) => name === path) ?? 'live'
+  const requests = usePolled(async () => (await client.commands.listRequests()).requests, 1000)
+  return (
+    <Tabs.Root className="fill-col" value={view} onValueChange={(next: View) => goTo('requests', next)}>
+      <div className="tabs tabs-bar">
+        <Tabs.List className="tabs-list" activateOnFocus aria-label={t('requests.views')}>
+          {VIEWS.map((name) => (
+            <Tabs.Tab key={name} value={name}>
+              {t(VIEW_TITLES[name])}
+              {name === 'live' && requests !== null && <span className="count">{requests.length}</span>}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <span className="tabs-end" ref={setEnd} />
+      </div>
+      <Tabs.Panel value="live" className="fill-col" tabIndex={-1}>
+        <Live requests={requests} />
+      </Tabs.Panel>
+      <Tabs.Panel value="history" className="fill-col" tabIndex={-1}>
+        <History corner={end} />
+      </Tabs.Panel>
+      <Tabs.Panel value="engine-log" className="fill-col" tabIndex={-1}>
+        <EngineLogView />
+      </Tabs.Panel>
+      <Tabs.Panel value="gateway-log" className="fill-col" tabIndex={-1}>
+        <GatewayLogView />
+      </Tabs.Panel>
+    </Tabs.Root>
+  )
+}

@@ -1,0 +1,138 @@
+/** A real headless Lexora with the built window, fake vLLMs behind it, and a Chromium in front of it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { adminClient } from '../../src/app/admin-client.ts'
+import { findRunning } from '../../src/app/run-file.ts'
+import { lexoraPaths } from '../../src/config/paths.ts'
+import type { AppCommands } from '../../src/protocol/commands.ts'
+import type { FakeVllm } from '../support/fake-vllm/server.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
+const READY_MS = 30_000
+
+export type Server = {
+  home: string
+  origin: string
+  port: number
+  commands: AppCommands
+  out: () => string
+  /** Ends it as an operator does, and resolves when it is gone. */
+  stop: () => Promise<void>
+  kill: () => Promise<void>
+  /** The same again, at the same port and with the same home. */
+  again: () => Promise<Server>
+}
+
+/** YAML of a configuration, as an object. */
+type Document = Record<string, unknown>
+
+export function routed(fakes: Record<string, FakeVllm>, more: Document = {}): Document {
+  const backends = Object.fromEntries(
+    Object.entries(fakes).map(([name, { url }]) => [name, { type: 'vllm', url, max_in_flight: 4 }]),
+  )
+  return { routing: { enabled: true, backends }, ...more }
+}
+
+export async function startLexora(config: Document | null, { port = 0, home = aHome() } = {}): Promise<Server> {
+  const file = join(home, 'config.yaml')
+  const argv = ['--no-ui', '--port', String(port)]
+  if (config !== null) {
+    mkdirSync(home, { recursive: true })
+    writeFileSync(file, JSON.stringify(config))
+    argv.push('--config', file)
+  }
+  const child = spawn(process.execPath, [PROGRAM, ...argv], {
+    cwd: home,
+    env: { PATH: process.env['PATH'], LEXORA_HOME: home, NODE_NO_WARNINGS: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (out += text.toString()))
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const target = await findTarget(home, child, () => out)
+  const origin = `http://localhost:${new URL(target.address).port}`
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal)
+    await ended
+  }
+  return {
+    home,
+    origin,
+    port: Number(new URL(origin).port),
+    commands: adminClient(target),
+    out: () => out,
+    stop: async () => await end('SIGTERM'),
+    kill: async () => await end('SIGKILL'),
+    again: async () => await startLexora(config, { home, port: Number(new URL(origin).port) }),
+  }
+}
+
+async function findTarget(
+  home: string,
+  child: ChildProcess,
+  told: () => string,
+): Promise<{ address: string; key: string }> {
+  const deadline = performance.now() + READY_MS
+  for (;;) {
+    const found = await findRunning(lexoraPaths({ env: { LEXORA_HOME: home }, platform: process.platform, home, cwd: home }).runFile)
+    if (found.is === 'running' && told().includes('ready'))
+      return { address: found.record.address, key: found.record.token }
+    if (child.exitCode !== null || performance.now() > deadline) throw new Error(`Lexora did not start: ${told()}`)
+    await pause(30)
+  }
+}
+
+export function aHome(): string {
+  return mkdtempSync(join(tmpdir(), 'lexora-desktop-'))
+}
+
+export function dropHome(home: string): void {
+  rmSync(home, { recursive: true, force: true })
+}
+
+export async function openBrowser(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  })
+}
+
+export type Look = {
+  width: number
+  height: number
+  theme: 'light' | 'dark'
+  language?: string
+  reducedMotion?: boolean
+}
+
+export const SMALL = { width: 880, height: 560 }
+export const LARGE = { width: 1440, height: 900 }
+
+export async function openContext(browser: Browser, look: Look): Promise<BrowserContext> {
+  return await browser.newContext({
+    viewport: { width: look.width, height: look.height },
+    colorScheme: look.theme,
+    locale: look.language ?? 'en',
+    reducedMotion: look.reducedMotion === false ? 'no-preference' : 'reduce',
+    permissions: ['clipboard-read', 'clipboard-write'],
+  })
+}
+
+/** The window, opened by a fresh link as `lexora ui` prints it. What its console complains of is kept. */
+export async function openWindow(context: BrowserContext, server: Server): Promise<Page & { complaints: string[] }> {
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(error.message))
+  const { url } = await server.commands.uiLink()
+  await page.goto(url)
+  await page.locator('.app').waitFor()
+  return Object.assign(page, { complaints })
+}
