@@ -49,6 +49,9 @@ export class People {
   readonly auth: AuthOptions
   private users = new Map<string, StoredUser>()
   private keys = new Map<string, StoredKey>()
+  /** Of the configuration: whom it names, and its keys as they may be shown. */
+  private ofFile: ReadonlySet<string> = new Set()
+  private listed: readonly Omit<KeyView, 'lastUsed'>[] = []
   private lostKeys: string | null = null
   private version = 0
   private timer: NodeJS.Timeout | null = null
@@ -84,6 +87,8 @@ export class People {
     this.users = new Map(accounts.users().map((user) => [user.name, user]))
     this.keys = new Map(accounts.keys().map((key) => [key.id, key]))
     this.lostKeys = accounts.lost()
+    this.listed = listedKeys(this.config)
+    this.ofFile = new Set([...Object.keys(this.config.rate_limit.users), ...this.listed.map(({ user }) => user)])
     const standings = new Map<string, UserStanding>()
     const rules = limitRules(this.config)
     const all = new Map<string, UserRules>(rules.users)
@@ -154,7 +159,8 @@ export class People {
 
   listKeys(user: string | undefined): KeyView[] {
     if (user !== undefined && !this.isKnown(user)) throw this.unknownUser(user, 'user')
-    const all = [...this.listedKeys(), ...[...this.keys.values()].map((key) => this.keyView(key))]
+    const listed = this.listed.map((key) => ({ ...key, lastUsed: this.lastUsed(key.id) }))
+    const all: KeyView[] = [...listed, ...[...this.keys.values()].map((key) => this.keyView(key))]
     return user === undefined ? all : all.filter((key) => key.user === user)
   }
 
@@ -238,15 +244,11 @@ export class People {
   }
 
   private names(): Set<string> {
-    const { auth, rate_limit } = this.config
-    const owners = auth.api_keys.flatMap((entry) => (typeof entry === 'string' ? [] : [entry.user]))
-    return new Set([...Object.keys(rate_limit.users), ...owners, ...this.users.keys()])
+    return new Set([...this.ofFile, ...this.users.keys()].filter((name) => name !== NO_USER))
   }
 
   private isOfFile(name: string): boolean {
-    const { auth, rate_limit } = this.config
-    if (Object.hasOwn(rate_limit.users, name)) return true
-    return auth.api_keys.some((entry) => typeof entry !== 'string' && entry.user === name)
+    return this.ofFile.has(name)
   }
 
   private storedUser(name: string): StoredUser {
@@ -259,8 +261,8 @@ export class People {
   private storedKey(id: string): StoredKey {
     const key = this.keys.get(id)
     if (key !== undefined) return key
-    const listed = this.listedKeys().some((one) => one.id === id)
-    if (listed) throw refused('This key stands in the configuration file; change it there.', 'id')
+    if (this.listed.some((one) => one.id === id))
+      throw refused('This key stands in the configuration file; change it there.', 'id')
     throw new CommandError(problem('not_found', 'There is no key of this id.', { param: 'id' }))
   }
 
@@ -287,7 +289,7 @@ export class People {
       expires: isoOrNull(stored?.expiresMs ?? null),
       note: stored?.note ?? null,
       limits: stored?.limits ?? (listed === undefined ? NO_LIMITS : { ...NO_LIMITS, ...listed }),
-      keys: this.listedKeys().filter(({ user }) => user === name).length + this.liveKeys(name).length,
+      keys: this.listed.filter(({ user }) => user === name).length + this.liveKeys(name).length,
       created: isoOrNull(stored?.createdMs ?? null),
       now: { running: load?.inFlight ?? 0, waiting: load?.waiting ?? 0 },
       today: days.today(name, now()),
@@ -311,22 +313,25 @@ export class People {
     }
   }
 
-  private listedKeys(): KeyView[] {
-    return this.config.auth.api_keys.map((entry) => {
-      const { key, user } = typeof entry === 'string' ? { key: entry, user: '' } : entry
-      const { id, hint } = describeKey(key)
-      const nothing = { label: null, created: null, expires: null, revoked: null }
-      return { id, user, scopes: ['inference'], source: 'file', hint, lastUsed: this.lastUsed(id), ...nothing }
-    })
-  }
-
   private lastUsed(id: string): string | null {
     const at = this.options.days.keyLastUsed(id)
     return at === null ? null : isoOrNull(at - (at % MINUTE_MS))
   }
 }
 
+/** Of a key that the configuration gives to nobody. */
+const NO_USER = ''
 const WAYS_ON = 'put them back with `lexora restore FILE`, or go on without them with `lexora keys forget-lost`'
+
+/** The keys of the configuration, without what they open. */
+function listedKeys({ auth }: Config): Omit<KeyView, 'lastUsed'>[] {
+  return auth.api_keys.map((entry) => {
+    const { key, user } = typeof entry === 'string' ? { key: entry, user: NO_USER } : entry
+    const { id, hint } = describeKey(key)
+    const nothing = { label: null, created: null, expires: null, revoked: null }
+    return { id, user, scopes: ['inference'], source: 'file' as const, hint, ...nothing }
+  })
+}
 
 function isLive({ revokedMs, expiresMs }: StoredKey, now: number): boolean {
   return revokedMs === null && (expiresMs === null || expiresMs > now)

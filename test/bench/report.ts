@@ -46,6 +46,8 @@ const headings: Record<string, string> = {
   oneWayP50Ms: 'one-way p50 ms',
   oneWayP99Ms: 'one-way p99 ms',
   decisionUs: 'µs per decision',
+  recordUs: 'µs per request',
+  dropped: 'dropped',
   corePercent: '% of a core',
   backMs: 'served again after ms',
 }

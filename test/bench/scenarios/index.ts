@@ -7,6 +7,7 @@ import { idle } from './idle.ts'
 import { latency } from './latency.ts'
 import { manyStreams } from './many-streams.ts'
 import { nonStream } from './non-stream.ts'
+import { record } from './record.ts'
 import { slowReader } from './slow-reader.ts'
 import { stream } from './stream.ts'
 
@@ -29,6 +30,7 @@ export const scenarios: Scenario[] = [
   { name: 'many-streams', title: '1,000 open streams, one event per second', run: manyStreams(1_000) },
   { name: 'most-streams', title: '9,500 open streams, one event per second', run: manyStreams(9_500), large: true },
   { name: 'decision', title: 'one decision: enqueue, pick, admit, settle', run: decision },
+  { name: 'record', title: 'one request recorded for the history', run: record },
   { name: 'idle', title: 'an idle engine, watched', run: idle },
   { name: 'backend-back', title: 'backend back after a restart', run: backendBack },
 ]
