@@ -171,8 +171,17 @@ async function runOnce(asked: Asked, commands: Partial<AppCommands>, lives: bool
   const run = commands[name] as (given: unknown) => Promise<unknown>
   const first = await run(args)
   const result = asked.detach && lives ? first : await followed(name, first, commands, asked, world)
+  if (!lives && isUnderWay(name, result)) {
+    return fail('It was interrupted. Ask again: it goes on where it was.', EXIT.failure, world)
+  }
   show(name, result, json, world)
   return exitOf(name, result)
+}
+
+/** It would go on in a Lexora that runs; in this process it ends with it. */
+function isUnderWay(name: CommandName, result: unknown): boolean {
+  if (name === 'pullModel') return !['done', 'failed', 'cancelled'].includes((result as PullView).state)
+  return name === 'installEngine' && !['done', 'failed'].includes((result as InstallView).phase)
 }
 
 /** Null: go on. */

@@ -257,7 +257,7 @@ export class Installer {
   }
 
   private say(line: string): void {
-    this.state!.line = line.slice(0, 300)
+    this.state!.line = line.replaceAll('\t', ' ').slice(0, 300)
   }
 
   /** Its lines. Rejects with InstallError when it fails, is too slow, or is cancelled; then its group is gone, too. */

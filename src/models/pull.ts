@@ -78,7 +78,8 @@ async function fileJob(folder: string, file: HubFile): Promise<FileJob> {
 }
 
 async function fetchAll(job: Job, commit: string, files: readonly FileJob[]): Promise<void> {
-  const tell = (): void => job.onFiles(files.map(({ told }) => told))
+  const all = files.map(({ told }) => told)
+  const tell = (): void => job.onFiles(all)
   tell()
   // The same content may have two names: it comes once.
   const waiting = [...new Map(files.filter(({ told }) => !told.done).map((one) => [one.blob, one])).values()]

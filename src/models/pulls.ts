@@ -207,14 +207,16 @@ function isOpen({ state }: Entry): boolean {
 function measure(entry: Entry, files: readonly PullFile[]): void {
   entry.files = files
   const now = performance.now()
+  const { mark, rate } = entry
+  const since = now - mark.at
+  // Every piece that comes asks; few of them may cost something.
+  if (mark.at > 0 && since < (rate === null ? RATE_MS / 10 : RATE_MS)) return
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  const { mark } = entry
-  if (mark.at === 0) entry.mark = { at: now, bytes }
-  else if (now - mark.at >= RATE_MS || (entry.rate === null && now - mark.at >= RATE_MS / 10)) {
-    const latest = (1000 * Math.max(0, bytes - mark.bytes)) / (now - mark.at)
-    entry.rate = entry.rate === null ? latest : (entry.rate + latest) / 2
-    entry.mark = { at: now, bytes }
+  if (mark.at > 0) {
+    const latest = (1000 * Math.max(0, bytes - mark.bytes)) / since
+    entry.rate = rate === null ? latest : (rate + latest) / 2
   }
+  entry.mark = { at: now, bytes }
 }
 
 function problemOf(error: unknown): NonNullable<PullView['problem']> {

@@ -29,13 +29,13 @@ function weights(bytes: number): Buffer {
 const FILES = { 'config.json': JSON.stringify(CONFIG), 'model.safetensors': weights(2000) }
 const LOOK = { width: 160, paint: (_: unknown, text: string) => text }
 
-type Given = { ask?: (question: string) => Promise<boolean>; env?: Record<string, string> }
+type Given = { stopped?: AbortSignal; ask?: (question: string) => Promise<boolean>; env?: Record<string, string> }
 
 /** A user's machine, and its commands to their ends. */
 function aUser() {
   const home = mkdtempSync(join(tmpdir(), 'lx-cli-'))
   onTestFinished(() => rmSync(home, { recursive: true, force: true }))
-  const run = async (argv: string, { ask, env = {} }: Given = {}) => {
+  const run = async (argv: string, { ask, env = {}, stopped = new AbortController().signal }: Given = {}) => {
     let [out, err] = ['', '']
     const code = await runCommand(argv.split(' '), {
       env: { LEXORA_HOME: home, HF_HOME: join(home, 'hf'), PATH: '', ...env },
@@ -51,7 +51,7 @@ function aUser() {
       terminal: () => null,
       colour: false,
       errColumns: () => null,
-      untilStopped: () => new AbortController().signal,
+      untilStopped: () => stopped,
       ...(ask === undefined ? {} : { ask }),
     })
     return { code, out, err }
@@ -80,6 +80,15 @@ describe('without a Lexora that runs', () => {
     expect(existsSync(join(home, 'hf', 'hub', 'models--acme--tiny'))).toBe(true)
     expect(await run('models rm acme/tiny', { ask: async () => true })).toMatchObject({ code: 0 })
     expect(existsSync(join(home, 'hf', 'hub', 'models--acme--tiny'))).toBe(false)
+  })
+
+  test('what is interrupted says so, and goes on the next time', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
+    const { run } = aUser()
+    const env = { HF_ENDPOINT: hub.address }
+    const cut = await run('pull acme/tiny', { env, stopped: AbortSignal.abort() })
+    expect(cut).toMatchObject({ code: EXIT.failure, out: '', err: expect.stringMatching(/It was interrupted/) })
+    expect((await run('pull acme/tiny', { env })).code).toBe(0)
   })
 
   test('what is not there has its own exit code, and what cannot be fetched its reason', async () => {
