@@ -12,6 +12,7 @@ import { checkDisk, fail, ok, warn } from './doctor-checks.ts'
 import { checkEngines, checkOrphans } from './doctor-engines.ts'
 import { checkGpus } from './doctor-gpus.ts'
 import type { GpuDesk } from './gpu-desk.ts'
+import { holdsMintedKeys } from './records.ts'
 
 export type Patient = {
   machine: Machine
@@ -32,7 +33,7 @@ export async function diagnose(patient: Patient): Promise<DoctorReport> {
   const checks = [checkNode(patient.node), checkServer(patient), ...checkConfig(loaded, machine)]
   if (loaded.ok) {
     const { config } = loaded
-    checks.push(...checkKeys(config))
+    checks.push(...checkKeys(config, running !== null || holdsMintedKeys(paths.stateDir)))
     if (running === null) checks.push(await checkPort(config.server.port))
     checks.push(...(await checkGpus({ gpu, config, engines: running?.engines ?? [] })))
     checks.push(...(await checkEngines({ ...patient, config, paths })))
@@ -67,11 +68,13 @@ function nameOf({ path }: LoadedConfig, { cwd }: Machine): string {
 }
 
 /** Who may call, where more than this machine can. */
-function checkKeys(config: Config): DoctorCheck[] {
-  const refusal = startRefusal(config)
+/** `minted`: keys of the store open a network as well. */
+function checkKeys(config: Config, minted: boolean): DoctorCheck[] {
+  const refusal = minted ? null : startRefusal(config)
   if (refusal !== null) return [fail('keys', refusal, null)]
-  const said = warnings(config)
+  const said = warnings(config).filter((text) => text !== startRefusal(config))
   if (said.length > 0) return said.map((text) => warn('keys', text, null))
+  if (minted && startRefusal(config) !== null) return [ok('keys', 'Callers need one of the keys that Lexora minted.')]
   const keys = config.auth.api_keys.length
   const who = [config.server.host].flat().join(', ')
   return [

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Accounts, markLost, salvageAccounts } from '../store/accounts.ts'
 import { NewerStoreError, Store } from '../store/database.ts'
 import { History } from '../store/history.ts'
@@ -82,6 +84,22 @@ export function openRecords(
     ...(history.state.failing === null ? [] : [`the history cannot be written (${history.state.failing})`]),
   ]
   return { store, accounts, history, unusable, troubles }
+}
+
+/** Looks from outside, where no Lexora runs; a file that is not there or cannot be read holds none. */
+export function holdsMintedKeys(stateDir: string): boolean {
+  const path = join(stateDir, ACCOUNTS_FILE)
+  if (!existsSync(path)) return false
+  try {
+    const database = new DatabaseSync(path, { readOnly: true })
+    try {
+      return database.prepare('SELECT 1 FROM keys WHERE revoked_ms IS NULL LIMIT 1').get() !== undefined
+    } finally {
+      database.close()
+    }
+  } catch {
+    return false
+  }
 }
 
 function openAccounts(path: string, shared: Omit<ConstructorParameters<typeof Store>[0], 'path'>) {
