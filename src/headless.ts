@@ -1,7 +1,6 @@
 import { homedir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArguments, USAGE } from './app/args.ts'
-import { configCommand } from './app/config-commands.ts'
 import { run, type World } from './app/run.ts'
 
 /** Plain-Node entry: arguments → what they ask for. Sets the exit code; never starts Chromium. */
@@ -28,15 +27,13 @@ export async function main(
       err(`lexora: ${asked.message}\n\n${USAGE}\n`)
       process.exitCode = 2
       return
-    case 'config':
-      process.exitCode = configCommand(asked.argv, base)
-      return
     case 'run':
       // What may still be open (a client that does not hang up) must not hold up an exit that is due.
       process.exit(
         await run(asked.options, {
           ...base,
           ...signals(),
+          onReload: (reload) => void process.on('SIGHUP', reload),
           // A promise that nobody waited for must not take everybody's requests with it.
           onFault: (tell) => void process.on('unhandledRejection', tell),
           isTerminal: process.stdout.isTTY,

@@ -1,4 +1,4 @@
-import { type Dispatcher, request } from 'undici'
+import { Agent, type Dispatcher, request } from 'undici'
 import { type CommandRow, pathArguments } from '../protocol/command-row.ts'
 import { type AppCommands, COMMANDS, CommandError, EVENTS_PATH } from '../protocol/commands.ts'
 import { ERRORS, type ErrorCode, type Problem, problem } from '../protocol/errors.ts'
@@ -6,7 +6,7 @@ import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { readEvents, SseFramer } from '../wire/sse.ts'
 
 /** A Lexora elsewhere: `address` without a path, `key` a session or the admin key. */
-export type AdminTarget = { address: string; key: string | null }
+export type AdminTarget = { address: string; key: string | null; certificate?: string | null }
 
 /** Nobody answers there, or nobody that speaks as Lexora does. */
 export class UnreachableError extends Error {}
@@ -69,7 +69,7 @@ async function call(target: AdminTarget, row: CommandRow, args: Record<string, u
 
 /** undici's own request, since `fetch` refuses the ports that browsers do. Redirects are not followed. */
 async function send(
-  { address, key }: AdminTarget,
+  { address, key, certificate = null }: AdminTarget,
   method: 'GET' | 'POST',
   path: string,
   body: Record<string, unknown>,
@@ -80,13 +80,27 @@ async function send(
   if (text !== null) headers['content-type'] = 'application/json'
   let response: Dispatcher.ResponseData
   try {
-    response = await request(address + path, { method, headers, body: text, signal, bodyTimeout: 0 })
+    const trust = certificate === null ? {} : { dispatcher: trusting(certificate) }
+    response = await request(address + path, { method, headers, body: text, signal, bodyTimeout: 0, ...trust })
   } catch (error) {
     const { code, name } = error as NodeJS.ErrnoException
     throw new UnreachableError(`Nothing answers at ${address} (${code ?? name}).`)
   }
   if (response.statusCode === 200) return response
   throw new CommandError(await readProblem(response, address))
+}
+
+const TRUSTING = new Map<string, Agent>()
+
+/** Believes this one certificate, whatever name it bears: it was read from our own run file. */
+function trusting(certificate: string): Agent {
+  let agent = TRUSTING.get(certificate)
+  if (agent === undefined) {
+    const connect = { ca: certificate, allowPartialTrustChain: true, checkServerIdentity: () => undefined }
+    agent = new Agent({ connect })
+    TRUSTING.set(certificate, agent)
+  }
+  return agent
 }
 
 /** The error object of DESIGN 4.2, back as the value that it was. */

@@ -4,6 +4,7 @@ import type { DoctorReport } from '../protocol/doctor.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.ts'
+import type { ConfigDesk } from './config-desk.ts'
 import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
 import type { GpuDesk } from './gpu-desk.ts'
@@ -32,6 +33,8 @@ export type CommandParts = {
   records: RecordParts
   models: ModelParts
   ui: UiParts
+  /** The configuration it runs by. Asked when a command comes. */
+  config: () => ConfigDesk
 }
 
 const LOG_LINES = 200
@@ -87,6 +90,10 @@ export function adminCommands(parts: CommandParts): AppCommands {
     ...uiCommands(parts.ui, () =>
       refusal('not_found', 'The window is switched off here: see ui.enabled.', 'ui.enabled'),
     ),
+    reload: async () => await parts.config().reload(),
+    getConfig: async () => await parts.config().getConfig(),
+    setConfig: async (args) => await parts.config().setConfig(args),
+    validateConfig: async (args) => await parts.config().validateConfig(args),
   }
 }
 

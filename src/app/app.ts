@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import type { BackendOptions } from '../backends/backend.ts'
+import type { Backend, BackendOptions } from '../backends/backend.ts'
 import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
 import type { GpuMonitor } from '../engine/gpu-monitor.ts'
 import type { EngineWorld } from '../engine/supervision.ts'
 import { AdmissionController } from '../gateway/admission-controller.ts'
+import type { QueueRules } from '../gateway/backend-queue.ts'
 import { Queues } from '../gateway/queues.ts'
 import { readHealth } from '../gateway/routes/health.ts'
 import { listModels } from '../gateway/routes/models.ts'
-import { Gateway, shownLimits } from '../gateway/server.ts'
+import { Gateway, type GatewaySettings, shownLimits } from '../gateway/server.ts'
 import { UiSessions } from '../gateway/ui-sessions.ts'
+import { planReload } from '../policy/reload-plan.ts'
 import type { RouteTable } from '../policy/route.ts'
 import type { AppCommands } from '../protocol/commands.ts'
 import type { Config, ResolvedBackend } from '../protocol/config.ts'
@@ -28,6 +30,8 @@ import { UserDays } from '../telemetry/user-days.ts'
 import { UserMinutes } from '../telemetry/user-minutes.ts'
 import { clientUrl, localUrl } from './address.ts'
 import { adminCommands } from './admin-commands.ts'
+import type { AppSettings } from './app-settings.ts'
+import { type ConfigDesk, fixedConfig } from './config-desk.ts'
 import { Engines, engineBackend } from './engines.ts'
 import {
   CLIENT_PATIENCE,
@@ -35,19 +39,20 @@ import {
   exchangeLimits,
   guardRules,
   limitRules,
-  listenHosts,
   queueRules,
   retryOptions,
   routeTable,
   servedModels,
 } from './gateway-options.ts'
 import { type GpuDesk, gpuDesk } from './gpu-desk.ts'
+import { Listeners } from './listeners.ts'
 import type { ModelDesk } from './model-desk.ts'
 import { People } from './people.ts'
 import { memoryRecords, type Records } from './records.ts'
 import { commandRunner, windowCommands } from './run-command.ts'
 import { Sampler } from './sampler.ts'
 import { backendReport, queueTotals, SnapshotSource, statsReport, userViews } from './snapshot.ts'
+import type { Certificate } from './tls.ts'
 
 export type AppOptions = {
   config: Config
@@ -61,6 +66,8 @@ export type AppOptions = {
   session?: string
   /** Awaited once the listeners are open, before backends are. */
   onListening?: (first: AddressInfo) => Promise<void>
+  /** What `server.tls` names, as it is in its files. */
+  certificate?: Certificate | null
   log: Logger
   /** What the log has kept, for faces. */
   logBuffer?: LogBuffer
@@ -78,37 +85,37 @@ export type AppOptions = {
   records?: Records
   /** Models on disk and installed engines; not there: their commands are refused. */
   models?: ModelDesk
+  /** Reads and changes the configuration that it runs by. */
+  configDesk?: () => ConfigDesk
   /** Fires when a stop must not wait any more. */
   hurry?: AbortSignal
   /** Hears every finished request, after metrics, statistics and the request log. */
   onOutcome?: (outcome: Outcome) => void
 }
 
-/** A busy address: who asked for it is told, and who holds it where the system knows. */
-export class PortTakenError extends Error {
-  readonly port: number
-
-  constructor(host: string, port: number) {
-    super(`${host}:${port} is in use`)
-    this.port = port
-  }
-}
-
 /** Builds and joins all parts; `start` opens them in order, `stop` closes them in reverse and is awaited. */
 export class App {
   private readonly options: AppOptions
-  private readonly registry: BackendRegistry
-  private readonly routes: RouteTable
+  /** The configuration in force, and the one that it started with. */
+  private config: Config
+  private readonly startConfig: Config
+  /** Settings that could not take effect, for the addresses that they name are held. */
+  private stuck: string[] = []
+  private readonly listeners: Listeners
+  private registry: BackendRegistry
+  /** No longer configured; requests that began before may still use them. */
+  private readonly leaving = new Set<Backend>()
+  private routes: RouteTable
   private readonly gateway: Gateway
   private readonly admission: AdmissionController
-  private readonly queues: Queues
+  private queues: Queues
   /** Null where none is configured. */
   readonly engines: Engines | null
   private readonly stats = new StatsCollector()
   private readonly minutes = new UserMinutes()
-  private readonly metrics: Metrics | null
-  private readonly requestLog: RequestLog | null
-  private readonly probes = new Map<string, HealthProbe>()
+  private metrics: Metrics | null
+  private requestLog: RequestLog | null
+  private readonly probes = new Map<Backend, HealthProbe>()
   private readonly startedAt = performance.now()
   private readonly startDate = new Date()
   private readonly records: Records
@@ -122,11 +129,12 @@ export class App {
   readonly commands: AppCommands
   private started = false
   private stopping = false
-  addresses: AddressInfo[] = []
 
   constructor(options: AppOptions) {
     this.options = options
     const { config, log, patience = CLIENT_PATIENCE } = options
+    this.config = config
+    this.startConfig = config
     this.gpu = gpuDesk(options.gpu ?? null)
     this.records = options.records ?? memoryRecords()
     const { store, accounts, history } = this.records
@@ -138,11 +146,12 @@ export class App {
       engines: () => this.engines,
       gpu: this.gpu,
       logDir: options.engines?.world.logDir ?? options.logDir,
+      config: options.configDesk ?? fixedConfig,
       doctor: async () => (await options.doctor?.(this)) ?? { running: true, checks: [] },
       models: {
         desk: options.models ?? null,
         engines: () => this.engines?.views() ?? [],
-        gateway: () => ({ address: localUrl(this.addresses[0]!), key: firstKey(config) }),
+        gateway: () => ({ address: this.localAddress, key: firstKey(this.config) }),
       },
       ui: {
         newUiLink: () => this.newUiLink(),
@@ -164,7 +173,7 @@ export class App {
     this.registry = new BackendRegistry([...options.backends.map(withCertificate), ...engineBackends])
     this.routes = routeTable(config, options.defaultBackend)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
-    this.requestLog = this.openRequestLog()
+    this.requestLog = this.openRequestLog(config)
     this.admission = new AdmissionController(limitRules(config), (user) => this.days.today(user, Date.now()).tokens)
     this.people = new People({
       config,
@@ -179,26 +188,13 @@ export class App {
       },
       loads: () => this.gateway.users(Number.POSITIVE_INFINITY),
     })
-    this.queues = new Queues(this.registry, {
-      ...queueRules(config),
-      onAlarm: (backend, alarm) => {
-        if (alarm === null) log.info('the metrics of a backend are believed again', { backend })
-        else log.warn('the metrics of a backend cannot be believed; its limit is kept without them', { backend, alarm })
-      },
-    })
+    this.queues = new Queues(this.registry, this.queueRules(config))
     this.engines = this.joinEngines()
     this.gateway = new Gateway({
-      registry: this.registry,
-      routes: this.routes,
-      retry: retryOptions(config),
-      limits: exchangeLimits(config, patience),
+      ...this.gatewaySettings(config),
       chance: options.chance ?? Math.random,
       admission: this.admission,
-      queues: this.queues,
-      priorities: config.queue.priorities,
       auth: this.people.auth,
-      keyHeader: config.auth.header?.toLowerCase() ?? null,
-      rules: guardRules(config),
       onOutcome: (outcome) => this.record(outcome),
       onFault: (error, requestId) => log.error('fault', { request: requestId, error: printError(error) }),
       operations: {
@@ -216,6 +212,7 @@ export class App {
       maxConnections: maxConnections(),
       headersTimeoutMs: patience.headersMs,
     })
+    this.listeners = new Listeners(this.gateway, config, options.certificate ?? null)
     this.sampler = new Sampler({
       look: () => this.look(),
       requests: () => this.gateway.requests(),
@@ -229,7 +226,7 @@ export class App {
 
   /** Where the window opens in a browser; null: it is not served. */
   get uiUrl(): string | null {
-    return this.hasUi ? `${new URL(clientUrl(this.addresses[0]!)).origin}/ui/` : null
+    return this.hasUi ? `${new URL(this.address).origin}/ui/` : null
   }
 
   /** Good once. It stands behind the `#`, which browsers send to nobody. */
@@ -238,6 +235,109 @@ export class App {
     if (uiUrl === null) return null
     const { token, expiresAt } = this.uiSessions.newLink()
     return { url: `${uiUrl}#link=${token}`, expiresAt }
+  }
+
+  /** Where it listens, the gateway's own addresses first. */
+  get addresses(): AddressInfo[] {
+    return this.listeners.addresses
+  }
+
+  /** How this machine reaches it. */
+  get localAddress(): string {
+    return localUrl(this.addresses[0]!, this.listeners.isSecure)
+  }
+
+  /** As clients use it. */
+  get address(): string {
+    return clientUrl(this.addresses[0]!, this.listeners.isSecure)
+  }
+
+  /** Settings that differ from those that it runs by until it is started again. */
+  get pendingRestart(): string[] {
+    const later = planReload(this.startConfig, this.config).filter(({ effect }) => effect === 'restart')
+    return [...later.map(({ path }) => path), ...this.stuck]
+  }
+
+  /**
+   * Another configuration, already valid: builds the new beside the old, swaps, and lets the old finish. Requests that
+   * began before keep the settings and the backends that they began with. Where it throws nothing has changed.
+   */
+  async apply(next: AppSettings): Promise<void> {
+    const { config } = next
+    const engines = Object.entries(next.engines).map(([name, engine]) => engineBackend(name, engine))
+    const servers = next.backends.map(withCertificate)
+    await this.engines?.whenGone(Object.keys(next.engines))
+    const built = this.registry.next(servers, engines)
+    const isServer = ({ name }: Backend): boolean => !Object.hasOwn(next.engines, name)
+    // What they serve must be known before the first request comes.
+    await Promise.all(built.added.filter(isServer).map(async (backend) => await this.watch(backend)))
+    const listeners = await this.listeners.change(config, next.certificate)
+    this.registry = built.commit()
+    listeners.commit()
+    this.stuck = listeners.stuck
+    this.swap(next)
+    this.engines?.reconfigure(next.engines, this.registry, this.queues)
+    const drained = this.gateway.reconfigure(this.gatewaySettings(config))
+    this.dismiss(built.gone, drained)
+  }
+
+  /** Everything that is decided on, from one configuration to the next, in one go. */
+  private swap({ config, defaultBackend }: AppSettings): void {
+    const before = this.config
+    this.config = config
+    this.routes = routeTable(config, defaultBackend)
+    this.queues = this.queues.next(this.registry, this.queueRules(config))
+    this.people.reconfigure(config, this.openHosts(config))
+    this.metrics = config.metrics.enabled ? (this.metrics ?? new Metrics(() => this.readGauges())) : null
+    if (JSON.stringify(before.metrics.request_log) === JSON.stringify(config.metrics.request_log)) return
+    void this.requestLog?.close()
+    this.requestLog = this.openRequestLog(config)
+  }
+
+  /** Closes backends that are no longer configured when the last request that may use them has ended. */
+  private dismiss(gone: readonly Backend[], drained: Promise<void>): void {
+    for (const backend of gone) {
+      this.probes.get(backend)?.stop()
+      this.probes.delete(backend)
+      this.leaving.add(backend)
+    }
+    void drained.then(async () => {
+      for (const backend of gone) {
+        this.leaving.delete(backend)
+        this.queues.forget(backend)
+        await backend.close()
+      }
+    })
+  }
+
+  private gatewaySettings(config: Config): GatewaySettings {
+    const { patience = CLIENT_PATIENCE } = this.options
+    return {
+      registry: this.registry,
+      routes: this.routes,
+      retry: retryOptions(config),
+      limits: exchangeLimits(config, patience),
+      queues: this.queues,
+      priorities: config.queue.priorities,
+      keyHeader: config.auth.header?.toLowerCase() ?? null,
+      rules: guardRules(config, this.openHosts(config)),
+    }
+  }
+
+  /** What is still open beyond loopback is guarded as such, whatever the configuration says meanwhile. */
+  private openHosts(config: Config): string[] {
+    return [...[config.server.host].flat(), ...(this.listeners?.hosts ?? [])]
+  }
+
+  private queueRules(config: Config): QueueRules {
+    const { log } = this.options
+    return {
+      ...queueRules(config),
+      onAlarm: (backend, alarm) => {
+        if (alarm === null) log.info('the metrics of a backend are believed again', { backend })
+        else log.warn('the metrics of a backend cannot be believed; its limit is kept without them', { backend, alarm })
+      },
+    }
   }
 
   get models(): string[] {
@@ -270,10 +370,10 @@ export class App {
     try {
       await this.remember()
       this.people.watch()
-      await this.listen()
+      await this.listeners.start()
       await this.options.onListening?.(this.addresses[0]!)
       const servers = this.registry.all().filter(({ engine }) => engine === null)
-      await Promise.all(servers.map(async ({ name }) => await this.watch(name)))
+      await Promise.all(servers.map(async (backend) => await this.watch(backend)))
       await this.engines?.open()
       this.started = true
     } catch (error) {
@@ -293,6 +393,7 @@ export class App {
     for (const probe of this.probes.values()) probe.stop()
     this.queues.close()
     await this.registry.close()
+    await Promise.all([...this.leaving].map((backend) => backend.close()))
     await this.requestLog?.close()
   }
 
@@ -310,28 +411,6 @@ export class App {
     }
   }
 
-  private async listen(): Promise<void> {
-    const { port } = this.options.config.server
-    const metricsPort = this.options.config.metrics.port
-    for (const host of listenHosts(this.options.config)) {
-      const chosen = this.addresses[0]?.port ?? port
-      await this.listenAt(host, chosen)
-      if (metricsPort !== null) await this.listenAt(host, metricsPort)
-    }
-  }
-
-  private async listenAt(host: string, port: number): Promise<void> {
-    try {
-      this.addresses.push(await this.gateway.listen(host, port))
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'EADDRINUSE') throw new PortTakenError(host, port)
-      // A machine without IPv6 has only one loopback.
-      if (host === '::1' && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')) return
-      throw error
-    }
-  }
-
   private joinEngines(): Engines | null {
     const { engines } = this.options
     if (engines === undefined) return null
@@ -340,16 +419,16 @@ export class App {
       world: engines.world,
       registry: this.registry,
       queues: this.queues,
-      onServing: (name, serving) => {
-        if (serving && !this.stopping) void this.watch(name)
-        else this.probes.get(name)?.stop()
+      onServing: (backend, serving) => {
+        if (serving && !this.stopping) void this.watch(backend)
+        else this.probes.get(backend)?.stop()
       },
     })
   }
 
-  private async watch(name: string): Promise<void> {
-    const backend = this.registry.get(name)!
-    this.probes.get(name)?.stop()
+  private async watch(backend: Backend): Promise<void> {
+    const { name } = backend
+    this.probes.get(backend)?.stop()
     const probe = new HealthProbe({
       backend,
       chance: this.options.chance ?? Math.random,
@@ -358,7 +437,7 @@ export class App {
         else this.options.log.info('backend is up', { backend: name })
       },
     })
-    this.probes.set(name, probe)
+    this.probes.set(backend, probe)
     await probe.start()
   }
 
@@ -382,10 +461,11 @@ export class App {
         pid: process.pid,
         startedAt: this.startDate.toISOString(),
         uptimeSeconds: Math.floor((now - this.startedAt) / 1000),
-        address: clientUrl(this.addresses[0]!),
+        address: this.address,
         configPath: this.options.configPath ?? null,
         state: this.state,
         inFlight: this.gateway.inFlight,
+        pendingRestart: this.pendingRestart,
       },
       health: this.health(),
       backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),
@@ -472,8 +552,8 @@ export class App {
     return { backends, depth: this.queues.depth(), engines, gpus: gpu.is === 'read' ? gpu.gpus : [] }
   }
 
-  private openRequestLog(): RequestLog | null {
-    const { config, logDir, log } = this.options
+  private openRequestLog(config: Config): RequestLog | null {
+    const { logDir, log } = this.options
     const { enabled, dir, keep_days } = config.metrics.request_log
     if (!enabled) return null
     return new RequestLog({

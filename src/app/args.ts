@@ -20,7 +20,6 @@ export type RunOptions = {
 
 export type Arguments =
   | { do: 'run'; options: RunOptions }
-  | { do: 'config'; argv: string[] }
   | { do: 'help' }
   | { do: 'version' }
   | { do: 'usage-error'; message: string }
@@ -52,7 +51,8 @@ const TERMINAL_OPTIONS: Record<TerminalOption, string> = {
 
 export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo|NAME]
               [--log-format console|json]
-       lexora config validate|explain KEY|path|get [KEY]  [--config FILE] [--json]
+       lexora config get [KEY] | set KEY VALUE | set KEY --remove | explain KEY | validate | path
+              [--config FILE] [--json] [--host HOST[:PORT]] [--key KEY]
        lexora COMMAND  [--json] [--host HOST[:PORT]] [--key KEY]
        lexora --help | --version
 
@@ -63,7 +63,8 @@ Commands for a Lexora that runs:
 ${commandLines().join('\n')}`
 
 function commandLines(): string[] {
-  const rows = Object.values(COMMANDS).map((row: CommandRow): [string, string] => {
+  const own = Object.values(COMMANDS).filter(({ ownWords }: CommandRow) => !ownWords)
+  const rows = own.map((row: CommandRow): [string, string] => {
     const places = placeNames(row).map((name) => (isNeeded(row, name) ? name.toUpperCase() : `[${name.toUpperCase()}]`))
     const names = optionNames(row)
     const options =
@@ -88,7 +89,6 @@ function noCommand(word: string): string {
 
 /** argv (without node and script) → what to do. */
 export function parseArguments(argv: readonly string[]): Arguments {
-  if (argv[0] === 'config') return { do: 'config', argv: argv.slice(1) }
   let values: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
   try {
     values = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, strict: true })

@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
 import { resolveBackends } from '../config/backends.ts'
+import { editYaml, meantBy } from '../config/edit.ts'
 import type { Explanation, Said } from '../config/explain.ts'
-import { displayName } from '../config/find-file.ts'
+import { displayName, readConfigFile } from '../config/find-file.ts'
 import { didYouMean, formatIssue, type Issue } from '../config/issues.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { lexoraPaths, type Machine } from '../config/paths.ts'
 import { maskSecrets } from '../config/secrets.ts'
 import { schemaKeys } from '../config/shape.ts'
+import { writeWhole } from '../config/write.ts'
 
 /** What `lexora config …` may touch. `out` and `err` each take one line or block, without its last line break. */
 export type ConfigIo = Machine & { out(text: string): void; err(text: string): void }
@@ -16,13 +18,24 @@ const OK = 0
 const USAGE = 2
 const BAD_CONFIGURATION = 78
 
-const HELP = `usage: lexora config validate | explain KEY | get [KEY] | path   [--config F] [--json]
+const HELP = `usage: lexora config validate | explain KEY | get [KEY] | set KEY VALUE | set KEY --remove | path   [--config F] [--json]
   validate     check the whole configuration and say what is wrong, line by line
   explain KEY  say where a value comes from and what it overrides
   get [KEY]    print one value, or everything
+  set KEY VALUE  write a setting into the file, whose comments stay; a running Lexora goes over to it
+  set KEY --remove  take a setting out of the file, so that its default holds
   path         print the file in use`
 
-type Asked = { verb: string; key: string | undefined; configPath: string | undefined; json: boolean }
+type Asked = {
+  verb: string
+  key: string | undefined
+  value: string | undefined
+  remove: boolean
+  configPath: string | undefined
+  json: boolean
+}
+
+const VERBS = ['validate', 'explain', 'get', 'set', 'path']
 
 /** Runs `lexora config` with what follows that word; answers the exit code. Secrets are masked in all it prints. */
 export function configCommand(argv: readonly string[], io: ConfigIo): number {
@@ -37,13 +50,12 @@ export function configCommand(argv: readonly string[], io: ConfigIo): number {
         : explain(asked.key, asked, io)
     case 'get':
       return get(asked, io)
+    case 'set':
+      return set(asked, io)
     case 'path':
       return path(asked, io)
     default:
-      return usage(
-        `unknown command "${asked.verb}"${didYouMean(asked.verb, ['validate', 'explain', 'get', 'path'])}`,
-        io,
-      )
+      return usage(`unknown command "${asked.verb}"${didYouMean(asked.verb, VERBS)}`, io)
   }
 }
 
@@ -52,14 +64,19 @@ function parse(argv: readonly string[]): Asked | { problem: string } {
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { config: { type: 'string' }, json: { type: 'boolean', default: false } },
+      options: {
+        config: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        remove: { type: 'boolean', default: false },
+      },
     })
-    const [verb, key, ...rest] = positionals
+    const [verb, key, ...more] = positionals
+    const [value, ...rest] = verb === 'set' ? more : [undefined, ...more]
     if (verb === undefined) return { problem: 'a command is missing' }
     if (rest.length > 0 || (key !== undefined && (verb === 'validate' || verb === 'path'))) {
       return { problem: `too many words after "${verb}"` }
     }
-    return { verb, key, configPath: values.config, json: values.json }
+    return { verb, key, value, remove: values.remove, configPath: values.config, json: values.json }
   } catch (error) {
     return { problem: (error as Error).message }
   }
@@ -110,6 +127,56 @@ function get(asked: Asked, io: ConfigIo): number {
   if (asked.json) io.out(JSON.stringify(value, null, 2))
   else io.out(typeof value === 'object' && value !== null ? stringify(value).trimEnd() : String(value))
   return OK
+}
+
+/** Writes one setting into the file where no Lexora does it. */
+function set({ key, value, remove, ...asked }: Asked, io: ConfigIo): number {
+  const change = changeOf(key, value, remove)
+  if ('problem' in change) return usage(change.problem, io)
+  const { env, cwd, home, platform } = io
+  const input = { flags: {}, configPath: asked.configPath, env, cwd, home, platform }
+  const before = loadConfig(input)
+  const text = before.ok ? (before.text ?? '') : readText(before.path)
+  const edited = editYaml(text, [change], before.ok ? before.config : {})
+  if (!edited.ok) return say(`${edited.path}: ${edited.message}`, USAGE, asked, io)
+  const after = loadConfig({ ...input, text: edited.text })
+  const issues = after.ok ? resolveBackends(after, env).issues : after.issues
+  if (!after.ok || issues.length > 0) return refuse(issues, { ...asked, key, value, remove }, io)
+  try {
+    writeWhole(after.target, edited.text)
+  } catch (error) {
+    return say(`${after.target} cannot be written: ${(error as Error).message}`, 1, asked, io)
+  }
+  const found = after.explain(change.path)
+  if (asked.json) io.out(JSON.stringify({ ok: true, path: after.target, key: change.path }, null, 2))
+  else {
+    io.out(`${change.path} is ${remove ? 'removed from' : 'written to'} ${displayName(after.target, cwd)}`)
+    if (found !== undefined && (found.from === 'environment' || found.from === 'flag'))
+      io.err(`note: ${found.from} ${found.detail} goes before the file`)
+  }
+  return OK
+}
+
+/** What `set` was asked for. */
+export function changeOf(
+  key: string | undefined,
+  value: string | undefined,
+  remove: boolean,
+): { path: string; value: unknown } | { problem: string } {
+  if (key === undefined) return { problem: 'set needs a KEY, as in "rate_limit.default_rate"' }
+  if (remove) return value === undefined ? { path: key, value: null } : { problem: '--remove takes no value' }
+  return value === undefined ? { problem: 'set needs a VALUE, or --remove' } : { path: key, value: meantBy(value) }
+}
+
+function readText(path: string | null): string {
+  const read = path === null ? null : readConfigFile(path)
+  return read !== null && 'text' in read ? read.text : ''
+}
+
+function say(message: string, code: number, { json }: Pick<Asked, 'json'>, io: ConfigIo): number {
+  if (json) io.out(JSON.stringify({ error: message }, null, 2))
+  else io.err(message)
+  return code
 }
 
 /** Answers even if the file is broken: its path is what one needs to mend it. */

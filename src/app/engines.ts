@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Backend } from '../backends/backend.ts'
 import type { EngineFigures, EngineStanding } from '../backends/engine-handle.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
@@ -10,6 +11,10 @@ import type { Queues } from '../gateway/queues.ts'
 import { type BackendType, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
 import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../protocol/engine.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
+
+/** How long an engine that is no longer configured may finish what it was given, and how often that is looked at. */
+const LEAVING_MS = 60_000
+const LOOK_MS = 100
 
 /** What speaks at the other end. */
 const TYPES: Record<EngineConfig['kind'], BackendType> = {
@@ -35,12 +40,13 @@ export function engineBackend(name: string, config: EngineConfig): ResolvedBacke
 /** Where supervisors and gateway meet: an engine's state becomes its backend's, a backend's work its engine's life. */
 export class Engines {
   private readonly set: EngineSet
-  private readonly registry: BackendRegistry
-  private readonly queues: Queues
+  private registry: BackendRegistry
+  private queues: Queues
   private readonly serving = new Map<string, Serving>()
   /** Freed by somebody: no request starts them again. */
   private readonly held = new Set<string>()
-  private readonly onServing: (name: string, serving: boolean) => void
+  private readonly onServing: (backend: Backend, serving: boolean) => void
+  private closing = false
 
   constructor(options: {
     engines: Readonly<Record<string, EngineConfig>>
@@ -48,7 +54,7 @@ export class Engines {
     registry: BackendRegistry
     queues: Queues
     /** It serves from now on, or does so no more. */
-    onServing: (name: string, serving: boolean) => void
+    onServing: (backend: Backend, serving: boolean) => void
   }) {
     const { engines, world, registry, queues } = options
     this.registry = registry
@@ -93,12 +99,47 @@ export class Engines {
   async freeGpu(): Promise<{ engine: string; receipt: StopReceipt | null }[]> {
     for (const { name } of this.set.all()) {
       this.held.add(name)
-      this.queues.engineChanged(name)
+      this.queues.engineChanged(this.registry.get(name)!)
     }
     return await this.set.freeGpu()
   }
 
+  /**
+   * Other engines, whose backends are in `registry` already. What is gone finishes what it has been given, and is ended;
+   * what is new starts if it is to start with Lexora.
+   */
+  reconfigure(engines: Readonly<Record<string, EngineConfig>>, registry: BackendRegistry, queues: Queues): void {
+    const before = this.registry
+    this.registry = registry
+    this.queues = queues
+    const added = this.set.reconfigure(engines, async ({ name }) => await this.whenIdle(before.get(name)!))
+    for (const name of added) {
+      const supervisor = this.set.get(name)!
+      this.held.delete(name)
+      this.join(supervisor)
+      if (engines[name]!.autostart) supervisor.start()
+    }
+  }
+
+  /** Resolves when none of these names belongs to an engine that is still being ended. */
+  async whenGone(names: readonly string[]): Promise<void> {
+    await this.set.whenGone(names)
+  }
+
+  /** Who waits for it or runs there is let through, for a while; then nobody can want it any more. */
+  private async whenIdle(backend: Backend): Promise<void> {
+    const until = performance.now() + LEAVING_MS
+    const queue = this.queues.at(backend)
+    const isBusy = (): boolean => backend.inFlight > 0 || queue.fair.size > 0
+    while (isBusy() && performance.now() < until && !this.closing) await setTimeout(LOOK_MS)
+    const message = `The engine '${backend.name}' is no longer configured.`
+    const standing: EngineStanding = { is: 'unavailable', problem: problem('no_backend', message) }
+    backend.engine = { standing: () => standing, want: () => {}, figures: () => UNKNOWN }
+    queue.engineChanged()
+  }
+
   async close(hurry?: AbortSignal): Promise<void> {
+    this.closing = true
     await this.set.close(hurry)
   }
 
@@ -113,33 +154,34 @@ export class Engines {
   }
 
   private hostOf(name: string): EngineHost {
-    const backend = (): Backend => this.registry.get(name)!
+    // Also while it is being ended, and its name is no longer in the registry.
+    const backend = this.registry.get(name)!
     let last = ''
     return {
       work: () => {
-        const { inFlight, sent, lastTokenAt } = backend()
-        const { prefillBacklog, limit } = this.queues.of(name).state(performance.now())
+        const { inFlight, sent, lastTokenAt } = backend
+        const { prefillBacklog, limit } = this.queues.at(backend).state(performance.now())
         return { inFlight, sent, lastTokenAt, prefillTokens: prefillBacklog, limit }
       },
       onServing: (serving) => {
         if (serving === null) this.serving.delete(name)
         else {
           this.serving.set(name, serving)
-          backend().moveTo({ url: serving.url, apiKey: serving.key })
-          backend().schedulesByPriority = serving.schedulesByPriority
+          backend.moveTo({ url: serving.url, apiKey: serving.key })
+          backend.schedulesByPriority = serving.schedulesByPriority
           const { contextLength } = serving
-          backend().setReported(serving.models.map((id) => ({ id, ownedBy: name, contextLength, created: null })))
+          backend.setReported(serving.models.map((id) => ({ id, ownedBy: name, contextLength, created: null })))
         }
-        this.onServing(name, serving !== null)
+        this.onServing(backend, serving !== null)
       },
-      release: () => backend().release(),
+      release: () => backend.release(),
       onChange: () => {
         // The queue is told of what changes for it: an engine's view changes with every line that it prints.
         const supervisor = this.set?.get(name)
         const standing = supervisor === undefined ? '' : this.standingOf(supervisor).is
         if (standing === last) return
         last = standing
-        this.queues.engineChanged(name)
+        this.queues.engineChanged(backend)
       },
     }
   }

@@ -30,9 +30,10 @@ export function listenHosts(config: Config): string[] {
   return [...new Set([...(loopback ? ['127.0.0.1', '::1'] : []), ...named])]
 }
 
-export function authOptions({ auth, server }: Config): AuthOptions {
+/** `hosts`: all that it listens at. */
+export function authOptions({ auth, server }: Config, hosts: readonly string[] = [server.host].flat()): AuthOptions {
   const keys = auth.api_keys.map((entry) => (typeof entry === 'string' ? { key: entry, user: null } : entry))
-  const beyond = [server.host].flat().some((host) => !isLoopbackHost(host))
+  const beyond = hosts.some((host) => !isLoopbackHost(host))
   const required = auth.mode === 'required' || (auth.mode === 'auto' && (keys.length > 0 || beyond))
   return {
     mode: auth.mode === 'off' ? 'off' : required ? 'required' : 'loopback',
@@ -41,10 +42,10 @@ export function authOptions({ auth, server }: Config): AuthOptions {
   }
 }
 
-export function guardRules({ server }: Config): GuardRules {
-  const names = ['127.0.0.1', 'localhost', '[::1]', ...[server.host].flat(), ...server.allowed_hosts]
-  const hosts = names.filter((name) => name !== '0.0.0.0' && name !== '::').map(bracketed)
-  return { hosts: new Set(hosts), origins: new Set(server.cors_origins) }
+export function guardRules({ server }: Config, hosts: readonly string[]): GuardRules {
+  const names = ['127.0.0.1', 'localhost', '[::1]', ...hosts, ...server.allowed_hosts]
+  const known = names.filter((name) => name !== '0.0.0.0' && name !== '::').map(bracketed)
+  return { hosts: new Set(known), origins: new Set(server.cors_origins) }
 }
 
 /** A Host header writes IPv6 addresses in brackets. */

@@ -75,6 +75,11 @@ export class ModelDesk {
     })
   }
 
+  /** Other engines are configured now. */
+  reconfigure(engines: Config['engines']): void {
+    this.options.engines = engines
+  }
+
   /** Null: nothing may be fetched. */
   hub(): Hub | null {
     const { env, home } = this.options.machine

@@ -45,6 +45,8 @@ const MINUTE_MS = 60_000
 export class People {
   private readonly options: PeopleOptions
   private config: Config
+  /** All that it listens at. */
+  private hosts: readonly string[] | undefined
   /** What the gateway asks; changed in place. */
   readonly auth: AuthOptions
   private users = new Map<string, StoredUser>()
@@ -74,9 +76,10 @@ export class People {
   }
 
   /** A new configuration: its keys, its users, its defaults. */
-  reconfigure(config: Config): void {
+  reconfigure(config: Config, hosts: readonly string[]): void {
     this.config = config
-    Object.assign(this.auth, authOptions(config))
+    this.hosts = hosts
+    Object.assign(this.auth, authOptions(config, hosts))
     this.apply()
   }
 
@@ -216,7 +219,7 @@ export class People {
   /** Where keys were lost nobody is served as if there had been none. */
   private failClosed(): void {
     const lost = this.options.unusable ?? this.lostKeys
-    const { mode } = authOptions(this.config)
+    const { mode } = authOptions(this.config, this.hosts)
     this.auth.lost = lost
     this.auth.mode = lost !== null && mode === 'loopback' ? 'required' : mode
   }

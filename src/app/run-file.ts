@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants, copyFileSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { constants, copyFileSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { ensureDir } from '../config/paths.ts'
@@ -15,6 +15,8 @@ export type RunRecord = {
   process: string | null
   startedAt: string
   version: string
+  /** What it shows of itself where it speaks TLS, PEM: who can read this file need not ask anybody else. */
+  certificate?: string | null
 }
 
 export type Found = { is: 'running'; record: RunRecord } | { is: 'absent' } | { is: 'refused'; reason: string }
@@ -35,7 +37,7 @@ export class RunFile {
   }
 
   /** Null when it is ours now, else who holds it. Rejects where it cannot be written. */
-  async claim(record: Pick<RunRecord, 'address' | 'startedAt' | 'version'>): Promise<RunRecord | null> {
+  async claim(record: Pick<RunRecord, 'address' | 'startedAt' | 'version' | 'certificate'>): Promise<RunRecord | null> {
     ensureDir(dirname(this.path))
     const seen = readText(this.path)
     const holder = await readLive(this.path)
@@ -51,6 +53,16 @@ export class RunFile {
     const winner = parseRecord(readText(this.path))
     if (winner === null) throw new Error(`${this.path} cannot be replaced`)
     return winner.token === this.token ? null : winner
+  }
+
+  /** It serves elsewhere now, or shows another certificate. Nothing where the file is not ours. */
+  move(to: Pick<RunRecord, 'address' | 'certificate'>): void {
+    const record = parseRecord(readText(this.path))
+    if (record?.token !== this.token) return
+    const draft = `${this.path}.${process.pid}`
+    rmSync(draft, { force: true })
+    writeFileSync(draft, `${JSON.stringify({ ...record, ...to })}\n`, { mode: 0o600, flag: 'wx' })
+    renameSync(draft, this.path)
   }
 
   /** Removes it if it is ours. Synchronous, so that it still runs when the process is about to exit. */

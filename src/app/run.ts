@@ -1,27 +1,29 @@
-import { resolveBackends } from '../config/backends.ts'
 import { formatIssue, type Issue } from '../config/issues.ts'
-import { type LoadedConfig, loadConfig } from '../config/load.ts'
-import { lexoraPaths } from '../config/paths.ts'
+import { foundLastGood } from '../config/last-good.ts'
+import { type Loaded, type LoadedConfig, loadConfig } from '../config/load.ts'
+import { type LexoraPaths, lexoraPaths } from '../config/paths.ts'
 import { startRefusal } from '../config/warnings.ts'
 import { GpuMonitor } from '../engine/gpu-monitor.ts'
 import { identifyHolder } from '../engine/ports.ts'
-import { type Config, engineSchema, type ResolvedBackend } from '../protocol/config.ts'
+import type { Config } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
+import type { LogEntry } from '../protocol/gateway-log.ts'
 import { LogBuffer } from '../telemetry/log-buffer.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Redactor } from '../telemetry/redact.ts'
-import { clientUrl, localUrl } from './address.ts'
-import { App, PortTakenError } from './app.ts'
+import { App } from './app.ts'
+import type { AppSettings } from './app-settings.ts'
 import type { RunOptions } from './args.ts'
 import { diagnose } from './doctor.ts'
 import { engineWorld } from './engine-world.ts'
 import { EXIT } from './exit-codes.ts'
 import { gpuDesk } from './gpu-desk.ts'
+import { PortTakenError } from './listeners.ts'
 import { ModelDesk } from './model-desk.ts'
 import { openRecords } from './records.ts'
+import { Reloader } from './reload.ts'
 import { RunFile } from './run-file.ts'
-
-const DEMO = 'demo'
+import { DEMO, issueAt, settingsOf } from './settings.ts'
 
 /** What a run needs of the world outside; entries hand in the real one, tests their own. */
 export type World = {
@@ -35,6 +37,8 @@ export type World = {
   /** Resolves when asked to stop (SIGTERM, SIGINT); a second ask aborts `hurry`. */
   stopped: Promise<void>
   hurry: AbortSignal
+  /** Hands over that the configuration is to be read again (SIGHUP). */
+  onReload: (reload: () => void) => void
   /** Hands over what failed where nobody was waiting. */
   onFault: (tell: (error: unknown) => void) => void
   demoEntry: string
@@ -50,25 +54,26 @@ export type World = {
 /** Loads the configuration, serves until asked to stop, drains. Returns the exit code. */
 export async function run(options: RunOptions, world: World): Promise<number> {
   const { env, cwd, home, platform } = world
-  const loaded = loadConfig({ flags: options.flags, configPath: options.configPath, env, cwd, home, platform })
-  if (!loaded.ok) return refuse(loaded.issues, world)
-  const { config } = loaded
-  const resolved = resolveBackends(loaded, env)
-  if (resolved.issues.length > 0) return refuse(resolved.issues, world)
   const paths = lexoraPaths({ env, platform, home, cwd })
-  const runFile = new RunFile(paths.runFile)
-  const logBuffer = new LogBuffer()
-  const log = openLog(loaded, resolved.backends, { session: runFile.token, world, logBuffer })
-  const open = startRefusal(config)
-  for (const note of [...loaded.notes, ...resolved.notes]) if (note !== open) log.warn(note)
-  world.onFault((error) => log.error('fault', { error: error instanceof Error ? error.stack : String(error) }))
-  const demo = options.engine === 'demo' || (!resolved.configured && options.engine !== 'none')
-  const configs = engineConfigs(demo ? withDemo(config.engines) : config.engines, options.engine)
-  if (configs === null) {
-    const names = ['none', 'demo', ...Object.keys(config.engines)].join(', ')
-    world.err(`Lexora did not start: --engine must be one of ${names}, not '${options.engine}'.\n`)
+  const read = (more: { text?: string | undefined; allowEmpty?: boolean } = {}): Loaded =>
+    loadConfig({ flags: options.flags, configPath: options.configPath, env, cwd, home, platform, ...more })
+  const loaded = read()
+  if (!loaded.ok) return refuse(loaded.issues, paths, world)
+  const first = settingsOf(loaded, env, options.engine)
+  if (!first.ok) return refuse(first.issues, paths, world)
+  const { config } = loaded
+  const { settings, demo } = first
+  const names = ['none', DEMO, ...Object.keys(config.engines)]
+  if (options.engine !== null && !names.includes(options.engine)) {
+    world.err(`Lexora did not start: --engine must be one of ${names.join(', ')}, not '${options.engine}'.\n`)
     return EXIT.usage
   }
+  const runFile = new RunFile(paths.runFile)
+  const logBuffer = new LogBuffer()
+  const { log, adopt } = openLog(settings, { session: runFile.token, world, logBuffer })
+  const open = startRefusal(config)
+  for (const note of [...loaded.notes, ...first.notes]) if (note !== open) log.warn(note)
+  world.onFault((error) => log.error('fault', { error: error instanceof Error ? error.stack : String(error) }))
   const { enabled: keepRequests, keep_days: keepDays } = config.metrics.request_log
   const records = openRecords(paths.stateDir, { log, historyEntry: world.historyEntry, keepDays, keepRequests })
   const closeRecords = async (): Promise<void> => {
@@ -76,7 +81,9 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     records.store.close()
   }
   // A key that Lexora minted opens a network as well as one of the file.
-  const refusal = records.accounts.keys().some(({ revokedMs }) => revokedMs === null) ? null : open
+  const mayServe = (next: Config): string | null =>
+    records.accounts.keys().some(({ revokedMs }) => revokedMs === null) ? null : startRefusal(next)
+  const refusal = mayServe(config)
   if (refusal !== null) {
     world.err(`Lexora did not start: ${refusal}\n`)
     await closeRecords()
@@ -84,24 +91,18 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   }
   const monitor = new GpuMonitor({ env: { ...env } })
   const { demoEntry, guardEntry } = world
-  const engines =
-    Object.keys(configs).length === 0
-      ? undefined
-      : {
-          configs,
-          world: engineWorld({ env, platform, home, demoEntry, guardEntry, paths, monitor, store: records.store, log }),
-        }
+  const { store } = records
+  const engines = engineWorld({ env, platform, home, demoEntry, guardEntry, paths, monitor, store, log })
   const machine = { env, platform, home, cwd }
   const gpu = gpuDesk(monitor)
-  const app = new App({
-    config,
-    models: new ModelDesk({ machine, paths, engines: config.engines, gpu, store: records.store, log, resume: true }),
-    backends: resolved.backends,
-    defaultBackend: resolved.defaultBackend,
-    engines,
+  const models = new ModelDesk({ machine, paths, engines: config.engines, gpu, store, log, resume: true })
+  const app: App = new App({
+    ...settings,
+    engines: { configs: settings.engines, world: engines },
+    models,
     gpu: monitor,
     records,
-    doctor: async ({ addresses, engines, commands }) => {
+    doctor: async ({ address, engines, commands }) => {
       const { health } = await commands.snapshot()
       return await diagnose({
         machine: { env, platform, home, cwd },
@@ -109,57 +110,68 @@ export async function run(options: RunOptions, world: World): Promise<number> {
         configPath: options.configPath,
         node: process.versions.node,
         gpu: gpuDesk(monitor),
-        running: {
-          pid: process.pid,
-          address: clientUrl(addresses[0]!),
-          engines: engines?.views() ?? [],
-          reasons: health.reasons,
-        },
+        running: { pid: process.pid, address, engines: engines?.views() ?? [], reasons: health.reasons },
       })
     },
+    configDesk: () => reloader.commands,
     hurry: world.hurry,
     logDir: paths.logDir,
     version: world.version,
     configPath: loaded.path,
     session: runFile.token,
-    onListening: (first) => claim(runFile, localUrl(first), { version: world.version, log }),
+    onListening: async () => {
+      const { localAddress: address } = app
+      await claim(
+        runFile,
+        { address, certificate: settings.certificate?.cert ?? null },
+        { version: world.version, log },
+      )
+    },
     log,
     logBuffer,
     uiDir: world.uiDir,
   })
+  const reloader = new Reloader({
+    loaded,
+    settings,
+    load: (text) => read({ text, allowEmpty: false }),
+    resolve: (next) => {
+      const why = mayServe(next.config)
+      if (why !== null) return { ok: false, issues: [issueAt(next, 'server.host', why)] }
+      return settingsOf(next, env, options.engine)
+    },
+    apply: async (next) => await app.apply(next),
+    pendingRestart: () => app.pendingRestart,
+    onApplied: (next) => {
+      adopt(next)
+      models.reconfigure(next.config.engines)
+      runFile.move({ address: app.localAddress, certificate: next.certificate?.cert ?? null })
+    },
+    stateDir: paths.stateDir,
+    log,
+  })
+  world.onReload(() => void reloader.reload('signal').catch(() => {}))
+  reloader.start()
   try {
     return await serve(app, loaded, { demo, log, world })
   } finally {
+    reloader.close()
     runFile.release()
     await closeRecords()
     await monitor.stop()
   }
 }
 
-/** The demo engine beside what is configured: supervised like any other, it starts at once. */
-function withDemo(engines: Config['engines']): Config['engines'] {
-  return { ...engines, [DEMO]: engineSchema.parse({ kind: 'demo', port: 0, autostart: true }) }
-}
-
-/** `--engine NAME` starts that one, `none` none of them, `demo` the built-in one alone. Null: there is no such engine. */
-function engineConfigs(engines: Config['engines'], asked: string | null): Config['engines'] | null {
-  if (asked === null) return engines
-  if (asked === 'none') return {}
-  if (asked === DEMO) return { [DEMO]: engines[DEMO]! }
-  const named = engines[asked]
-  return named === undefined ? null : { ...engines, [asked]: { ...named, autostart: true } }
-}
-
 /** Without a run file Lexora serves all the same; only the CLI does not find it by itself. */
 async function claim(
   runFile: RunFile,
-  address: string,
+  place: { address: string; certificate: string | null },
   { version, log }: { version: string; log: Logger },
 ): Promise<void> {
   try {
-    const holder = await runFile.claim({ address, startedAt: new Date().toISOString(), version })
+    const holder = await runFile.claim({ ...place, startedAt: new Date().toISOString(), version })
     if (holder === null) return
-    const hint = `lexora status --host ${new URL(address).host}`
+    const hint = `lexora status --host ${new URL(place.address).host}`
     log.warn('another Lexora of this user is the one that the CLI finds', {
       pid: holder.pid,
       address: holder.address,
@@ -182,7 +194,7 @@ async function serve(
       if (config.logging.format === 'console')
         world.out(banner(app, { demo, keyNeeded: config.auth.api_keys.length > 0, isTerminal: world.isTerminal }))
       log.info('ready', {
-        address: clientUrl(app.addresses[0]!),
+        address: app.address,
         models: app.models.join(','),
         config: path ?? 'defaults',
       })
@@ -203,39 +215,47 @@ async function serve(
   return EXIT.ok
 }
 
-function refuse(issues: readonly Issue[], { err }: World): number {
+function refuse(issues: readonly Issue[], { stateDir }: LexoraPaths, { err }: World): number {
   for (const issue of issues) err(`${formatIssue(issue)}\n`)
   err('Lexora did not start: the configuration is not valid.\n')
+  const kept = foundLastGood(stateDir)
+  if (kept !== null) err(`The last configuration that it ran by is kept at ${kept}\n`)
   return EXIT.badConfig
 }
 
+/** The log, and what tells it of another configuration: secrets that must not stand in it, and how much it says. */
 function openLog(
-  { config }: LoadedConfig,
-  backends: readonly ResolvedBackend[],
+  settings: AppSettings,
   { session, world, logBuffer }: { session: string; world: World; logBuffer: LogBuffer },
-): Logger {
+): { log: Logger; adopt: (next: AppSettings) => void } {
   const redactor = new Redactor()
   redactor.add(session)
-  for (const entry of config.auth.api_keys) redactor.add(typeof entry === 'string' ? entry : entry.key)
-  for (const secret of [config.auth.admin_key, ...backends.map(({ apiKey }) => apiKey)])
-    if (secret !== null) redactor.add(secret)
-  for (const secret of backends.flatMap(({ headers }) => Object.values(headers))) redactor.add(secret)
-  return createLogger({
-    level: config.logging.level,
-    format: config.logging.format,
+  const { level, format } = settings.config.logging
+  const options = {
+    level,
+    format,
     colour: world.isTerminal && world.env['NO_COLOR'] === undefined,
     redactor,
     write: world.out,
     now: () => new Date(),
-    keep: (entry) => logBuffer.add(entry),
-  })
+    keep: (entry: Omit<LogEntry, 'seq'>) => logBuffer.add(entry),
+  }
+  const adopt = ({ config, backends }: AppSettings): void => {
+    options.level = config.logging.level
+    for (const entry of config.auth.api_keys) redactor.add(typeof entry === 'string' ? entry : entry.key)
+    for (const secret of [config.auth.admin_key, ...backends.map(({ apiKey }) => apiKey)])
+      if (secret !== null) redactor.add(secret)
+    for (const secret of backends.flatMap(({ headers }) => Object.values(headers))) redactor.add(secret)
+  }
+  adopt(settings)
+  return { log: createLogger(options), adopt }
 }
 
 type Shown = { demo: boolean; keyNeeded: boolean; isTerminal: boolean }
 
 function banner(app: App, { demo, keyNeeded, isTerminal }: Shown): string {
   const { models } = app
-  const url = clientUrl(app.addresses[0]!)
+  const url = app.address
   const chat = models.find((model) => !/embed|rerank/i.test(model)) ?? models[0]
   const key = keyNeeded ? " -H 'authorization: Bearer YOUR_KEY'" : ''
   const body = JSON.stringify({ model: chat ?? 'MODEL', messages: [{ role: 'user', content: 'Hello' }] })

@@ -39,7 +39,7 @@ export class Backend implements AttemptOwner {
   private readonly clock: DeadlineClock
   private readonly basePath: string
   private baseHeaders: readonly string[]
-  private readonly view: BackendView & {
+  private readonly view: { -readonly [Key in keyof BackendView]: BackendView[Key] } & {
     models: Set<string>
     usable: boolean
     modelsKnown: boolean
@@ -117,6 +117,24 @@ export class Backend implements AttemptOwner {
     this.breaker = CLOSED
     this.restUntil = 0
     this.health = { is: 'up', latencyMs: null, reason: null }
+  }
+
+  /** Whether it is where these options say, so that its connections and what is known of it still hold. */
+  isAt(options: BackendOptions): boolean {
+    return placeOf(options) === placeOf(this.options)
+  }
+
+  /** Other settings at the same place. An engine says itself where it is. */
+  reconfigure(options: BackendOptions): void {
+    const { url, apiKey } = this.options
+    Object.assign(this.options, options, this.engine === null ? {} : { url, apiKey })
+    const { modelMapping, models, soleModel, fallbackBackends, remote } = this.options
+    const listed = models.length > 0 ? models : this.reported.map(({ id }) => id)
+    this.view.models = new Set([...listed, ...Object.keys(modelMapping)])
+    this.view.modelMapping = new Map(Object.entries(modelMapping))
+    this.view.modelsKnown = models.length > 0 || this.reported.length > 0
+    this.view.spent = false
+    Object.assign(this.view, { soleModel, fallbackBackends, remote })
   }
 
   /** Ends every connection to it; those that are asked for later are new. */
@@ -241,6 +259,11 @@ export class Backend implements AttemptOwner {
   private tell(event: BreakerEvent): void {
     this.breaker = nextBreaker(this.breaker, event, performance.now())
   }
+}
+
+/** What cannot be changed without another connection. */
+function placeOf({ type, url, apiKey, apiVersion, connectTimeoutMs, headers, proxy, ca }: BackendOptions): string {
+  return JSON.stringify([type, url, apiKey, apiVersion, connectTimeoutMs, headers, proxy, ca])
 }
 
 /** 4xx and 429 are the request's or the quota's fault, a stale connection nobody's. */

@@ -2,13 +2,17 @@ import type { BackendView } from '../policy/route.ts'
 import { Backend, type BackendOptions } from './backend.ts'
 import { DeadlineClock } from './deadline-clock.ts'
 
+/** What another configuration makes of a set of backends. */
+export type NextRegistry = { added: Backend[]; gone: Backend[]; commit(): BackendRegistry }
+
 /** The live set of backends, by name, in the order of the configuration. */
 export class BackendRegistry {
   /** The deadlines of everything in flight. */
-  readonly clock = new DeadlineClock()
+  readonly clock: DeadlineClock
   private readonly byName = new Map<string, Backend>()
 
-  constructor(backends: readonly BackendOptions[]) {
+  constructor(backends: readonly BackendOptions[], clock = new DeadlineClock()) {
+    this.clock = clock
     for (const options of backends) this.byName.set(options.name, new Backend(options, this.clock))
   }
 
@@ -33,12 +37,32 @@ export class BackendRegistry {
     return views
   }
 
-  /** Adds one, or puts it in the place of the one of this name, whose connections are destroyed. */
-  add(options: BackendOptions): Backend {
-    void this.byName.get(options.name)?.close()
-    const backend = new Backend(options, this.clock)
-    this.byName.set(options.name, backend)
-    return backend
+  /**
+   * The set of another configuration. A backend that is still at its place goes on with its connections, its health and
+   * its work; one that moved is another. This set stays as it is, for the requests that began with it. Nothing is
+   * changed before `commit`: until then the new ones can be looked at.
+   */
+  next(servers: readonly BackendOptions[], engines: readonly BackendOptions[]): NextRegistry {
+    const known = (options: BackendOptions, isEngine: boolean): Backend | null => {
+      const backend = this.byName.get(options.name)
+      if (backend === undefined || (backend.engine !== null) !== isEngine) return null
+      return isEngine || backend.isAt(options) ? backend : null
+    }
+    const wanted = [
+      ...servers.map((options) => ({ options, kept: known(options, false) })),
+      ...engines.map((options) => ({ options, kept: known(options, true) })),
+    ]
+    const next = new BackendRegistry([], this.clock)
+    for (const { options, kept } of wanted) next.byName.set(options.name, kept ?? new Backend(options, this.clock))
+    const isNew = (backend: Backend): boolean => this.byName.get(backend.name) !== backend
+    return {
+      added: next.all().filter(isNew),
+      gone: this.all().filter((backend) => next.get(backend.name) !== backend),
+      commit: () => {
+        for (const { options, kept } of wanted) kept?.reconfigure(options)
+        return next
+      },
+    }
   }
 
   /** Destroys every connection. Call after the gateway has drained. */

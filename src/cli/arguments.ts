@@ -35,7 +35,8 @@ export type Parsed =
   | { do: 'help'; text: string }
   | { do: 'usage-error'; message: string }
 
-const ROWS = Object.entries(COMMANDS) as [CommandName, CommandRow][]
+/** `config` has words of its own, in `cli/config.ts`. */
+const ROWS = (Object.entries(COMMANDS) as [CommandName, CommandRow][]).filter(([, { ownWords }]) => !ownWords)
 
 const COMMON = {
   json: { type: 'boolean' },
@@ -58,7 +59,7 @@ const OPTIONS = { ...COMMON, ...TERMINAL }
 
 /** Whether a command line that begins so is for a Lexora that runs, and not one to start. */
 export function isCommand(word: string | undefined): boolean {
-  return ROWS.some(([, { cli }]) => cli[0] === word)
+  return word === 'config' || ROWS.some(([, { cli }]) => cli[0] === word)
 }
 
 /** argv, without node and script. The words choose the row of the table, the longest match wins. */

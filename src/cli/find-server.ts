@@ -25,7 +25,14 @@ export async function findServer(
   const found = await findRunning(runFile)
   switch (found.is) {
     case 'running':
-      return { ok: true, target: { address: found.record.address, key: key ?? found.record.token } }
+      return {
+        ok: true,
+        target: {
+          address: found.record.address,
+          key: key ?? found.record.token,
+          certificate: found.record.certificate ?? null,
+        },
+      }
     case 'refused':
       return { ok: false, why: 'refused', message: `The run file is not to be trusted: ${found.reason}.` }
     case 'absent':

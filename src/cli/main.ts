@@ -9,6 +9,7 @@ import { type EngineView, isComing } from '../protocol/engine.ts'
 import type { BenchReport, FitReport, InstallView, PullView, VerifyReport } from '../protocol/models.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { type Asked, parseCommandLine } from './arguments.ts'
+import { runConfig } from './config.ts'
 import { exitOfWait, WAITED_FOR, waitForEngine } from './engine-wait.ts'
 import { type FoundServer, findServer } from './find-server.ts'
 import { followInstall, followPull } from './follow-job.ts'
@@ -93,6 +94,10 @@ async function askTerminal(question: string): Promise<boolean> {
 
 /** Runs one command against a Lexora that runs; answers the exit code. Never starts one. */
 export async function runCommand(argv: readonly string[], world: CliWorld): Promise<number> {
+  if (argv[0] === 'config') {
+    const asked = { key: argv.includes('--key') ? '' : null }
+    return await answered(async () => await runConfig(argv.slice(1), world), asked, world)
+  }
   const parsed = parseCommandLine(argv)
   if (parsed.do === 'help') {
     world.out(`${parsed.text}\n`)
@@ -101,7 +106,7 @@ export async function runCommand(argv: readonly string[], world: CliWorld): Prom
   if (parsed.do === 'usage-error') return fail(parsed.message, EXIT.usage, world)
   const asked = onThisDisk(parsed.asked, world.cwd)
   const found = await findServer(asked, world)
-  try {
+  const work = async (): Promise<number> => {
     if (asked.name === 'doctor' && isOwnMatter(asked, found)) return await runDoctor(asked, found, world)
     if (isOfFiles(asked) && !found.ok && found.why === 'not-running') return await runOnFiles(asked, world)
     if (!found.ok && asked.host === null && found.why === 'not-running' && LOCAL.has(asked.name)) {
@@ -109,6 +114,14 @@ export async function runCommand(argv: readonly string[], world: CliWorld): Prom
     }
     if (!found.ok) return notFound(asked, found, world)
     return await runFor(asked, found.target, world)
+  }
+  return await answered(work, asked, world)
+}
+
+/** What a command ends with, also where it is refused or nobody answers. */
+async function answered(work: () => Promise<number>, asked: { key: string | null }, world: CliWorld): Promise<number> {
+  try {
+    return await work()
   } catch (error) {
     if (error instanceof UnreachableError) return fail(error.message, EXIT.notRunning, world)
     if (!(error instanceof CommandError)) throw error

@@ -22,6 +22,8 @@ export type LoadInput = {
   /** The user's home folder. */
   home: string
   platform?: NodeJS.Platform
+  /** In place of what the file holds: an edit before it is written. */
+  text?: string | undefined
   /** A reload refuses an empty file: it may be one that is just being saved. */
   allowEmpty?: boolean
 }
@@ -30,6 +32,10 @@ export type LoadedConfig = {
   ok: true
   config: Config
   path: string | null
+  /** Where an edit goes: the file in use, else the one in LEXORA_HOME. */
+  target: string
+  /** What the file holds; null: there is none. */
+  text: string | null
   /** For the log: older spellings, warnings, keys without effect. */
   notes: string[]
   /** Dotted paths that a file, the environment or a flag set, with the sections around them. */
@@ -44,7 +50,8 @@ export function loadConfig(input: LoadInput): Loaded {
   const { flags, env, cwd, home, platform = process.platform } = input
   const homeFile = lexoraPaths({ env, platform, home, cwd }).configFile
   const path = findConfigFile({ configPath: input.configPath, env, cwd, homeFile })
-  const file = readLayer(path, cwd, input.allowEmpty ?? true)
+  const target = path ?? homeFile
+  const file = readLayer(path, input)
   const fromFile = adapt(file.layer)
   const environment = applyEnvironment(env, file.layer.tree)
   const fromEnvironment = adapt(environment.layer)
@@ -69,24 +76,34 @@ export function loadConfig(input: LoadInput): Loaded {
       : []),
     ...unbuilt({ config, explicit }),
   ]
-  return { ok: true, config, path, notes, explicit, explain: (key) => explainKey(config, layers, key) }
+  return {
+    ok: true,
+    config,
+    path,
+    target,
+    text: file.text,
+    notes,
+    explicit,
+    explain: (key) => explainKey(config, layers, key),
+  }
 }
 
-type FileLayer = { layer: Layer; issues: Issue[]; notes: string[]; openToOthers: boolean }
+type FileLayer = { layer: Layer; text: string | null; issues: Issue[]; notes: string[]; openToOthers: boolean }
 
-function readLayer(path: string | null, cwd: string, allowEmpty: boolean): FileLayer {
-  const nothing = { layer: emptyLayer(), issues: [], notes: [], openToOthers: false }
-  if (path === null) return nothing
-  const file = displayName(path, cwd)
+function readLayer(path: string | null, { text, cwd, allowEmpty = true }: LoadInput): FileLayer {
+  const nothing = { layer: emptyLayer(), text: null, issues: [], notes: [], openToOthers: false }
+  if (path === null && text === undefined) return nothing
+  const file = path === null ? 'the new file' : displayName(path, cwd)
   const refused = (message: string) => ({
     ...nothing,
     issues: [{ path: '', message, source: 'file' as const, place: file, file }],
   })
-  const read = readConfigFile(path)
+  const read = text === undefined ? readConfigFile(path!) : { text, openToOthers: false }
   if ('problem' in read) return refused(read.problem)
   const { layer, issues, empty } = readYaml(read.text, file)
   if (empty && !allowEmpty) return refused('is empty; the settings in force are kept')
-  return { layer, issues, notes: empty ? [`${file} is empty: defaults hold`] : [], openToOthers: read.openToOthers }
+  const notes = empty ? [`${file} is empty: defaults hold`] : []
+  return { layer, text: read.text, issues, notes, openToOthers: read.openToOthers }
 }
 
 /** Brings a layer into today's form, in place. */

@@ -19,6 +19,8 @@ const ORPHAN_GRACE_MS = 5000
 export class EngineSet {
   private readonly options: EngineSetOptions
   private readonly byName = new Map<string, Supervisor>()
+  /** No longer configured, and not ended yet. */
+  private readonly leaving = new Map<string, { engine: Supervisor; gone: Promise<void> }>()
 
   constructor(options: EngineSetOptions) {
     this.options = options
@@ -50,16 +52,36 @@ export class EngineSet {
     }
   }
 
-  /** Another configuration: what is gone from it is ended, what is new is added, what differs restarts. */
-  async reconfigure(engines: Readonly<Record<string, EngineConfig>>): Promise<void> {
-    const gone = this.all().filter(({ name }) => !Object.hasOwn(engines, name))
-    for (const engine of gone) this.byName.delete(engine.name)
+  /**
+   * Another configuration: what is gone from it is ended once `idle` resolves, what is new is added, what differs
+   * restarts. Answers the names of those that are new.
+   */
+  reconfigure(
+    engines: Readonly<Record<string, EngineConfig>>,
+    idle: (engine: Supervisor) => Promise<void> = async () => {},
+  ): string[] {
+    for (const engine of this.all().filter(({ name }) => !Object.hasOwn(engines, name))) this.remove(engine, idle)
+    const added = Object.keys(engines).filter((name) => !this.byName.has(name))
     for (const [name, config] of Object.entries(engines)) {
       const known = this.byName.get(name)
       if (known === undefined) this.add(name, config)
       else known.reconfigure(config)
     }
-    await Promise.all(gone.map((engine) => stopped(engine)))
+    return added
+  }
+
+  /** Resolves when none of these names belongs to an engine that is still being ended. */
+  async whenGone(names: readonly string[]): Promise<void> {
+    await Promise.all(names.map((name) => this.leaving.get(name)?.gone))
+  }
+
+  private remove(engine: Supervisor, idle: (engine: Supervisor) => Promise<void>): void {
+    const { name } = engine
+    this.byName.delete(name)
+    const gone = idle(engine)
+      .then(() => stopped(engine))
+      .finally(() => this.leaving.delete(name))
+    this.leaving.set(name, { engine, gone })
   }
 
   /** Frees every GPU: all engines stop, and no request starts one again until somebody does. */
@@ -73,7 +95,8 @@ export class EngineSet {
 
   /** Ends all of them, verified. `hurry` skips every wait. */
   async close(hurry?: AbortSignal): Promise<void> {
-    await Promise.all(this.all().map((engine) => stopped(engine, hurry)))
+    const leaving = [...this.leaving.values()].map(({ engine }) => engine)
+    await Promise.all([...this.all(), ...leaving].map((engine) => stopped(engine, hurry)))
   }
 
   /** Lets go of all that run, for a Lexora that comes at once and adopts them. */

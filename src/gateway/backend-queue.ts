@@ -91,9 +91,9 @@ export class BackendQueue {
   readonly fair: FairQueue<Ticket>
   private readonly gate: PermitGate
   /** Of a vLLM whose limit is to be found; null for a plain number. */
-  private readonly load: LoadWatch | null
-  private readonly rate: Rate | null
-  private readonly bucket: Bucket | null
+  private load: LoadWatch | null
+  private rate: Rate | null
+  private bucket: Bucket | null
   /** In flight without a first token that anybody will see. */
   private readonly unseen: Ticket[] = []
   private index: PrefixIndex | null = null
@@ -114,6 +114,22 @@ export class BackendQueue {
 
   get inFlight(): number {
     return this.gate.inFlight
+  }
+
+  /** Other bounds, of the queue and of its backend: what waits and what runs is kept. */
+  reconfigure({ perBand, guarantees, onAlarm }: QueueRules, now: number): void {
+    const { maxInFlight, type, requestsPerMinute } = this.backend.options
+    this.fair.reconfigure({ perBand, guarantees })
+    const before = this.rate
+    this.rate = requestsPerMinute === null ? null : perMinute(requestsPerMinute)
+    if (before?.burst !== this.rate?.burst) this.bucket = this.rate === null ? null : newBucket(this.rate, now)
+    const watches = maxInFlight === 'auto' && type === 'vllm'
+    if (watches !== (this.load !== null)) {
+      this.load?.close()
+      this.load = watches ? new LoadWatch(this.backend, this.gate, onAlarm) : null
+    }
+    this.gate.configure(gateSettings(this.backend))
+    this.pump(now)
   }
 
   /** Whether prompts and their prefixes matter to what it admits. */

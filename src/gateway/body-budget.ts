@@ -4,10 +4,15 @@ const EXCESS = 1.25
 
 /** The memory that request bodies may hold in all: what comes above it is turned away early (reliability.md, C11). */
 export class BodyBudget {
-  private readonly most: number
+  private most: number
   private held = 0
 
   constructor(most: number) {
+    this.most = most
+  }
+
+  /** What is held already stays. */
+  reconfigure(most: number): void {
     this.most = most
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
@@ -47,6 +48,18 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   headersTimeoutMs: number
 }
 
+/** What another configuration may change. */
+export type GatewaySettings = Pick<
+  GatewayOptions,
+  'registry' | 'routes' | 'retry' | 'limits' | 'queues' | 'priorities' | 'keyHeader' | 'rules'
+>
+
+/** PEM texts. */
+type Certificate = { cert: string; key: string }
+
+/** Requests that began under one configuration. */
+type World = { open: number; onOver: () => void }
+
 const CLIENT_KEEP_ALIVE_MS = 65_000
 /** What the bodies of all requests may hold at once. */
 const BODIES_BYTES = 256 * 1024 * 1024
@@ -63,11 +76,15 @@ type Context = { req: IncomingMessage; res: ServerResponse; head: RequestHead; r
  * stops by `drain`, which lets what runs finish.
  */
 export class Gateway {
-  private readonly options: GatewayOptions
+  private options: GatewayOptions
   private readonly managed = new Map<string, Endpoint>(MANAGED.map((endpoint) => [endpoint.path, endpoint]))
-  private readonly passThrough: PassThrough
-  private readonly exchangeOptions: ExchangeOptions
+  private passThrough: PassThrough
+  private exchangeOptions: ExchangeOptions
   private readonly servers: Server[] = []
+  /** Listeners that take no new connection; what their connections asked for goes on. */
+  private readonly retired = new Set<Server>()
+  /** One for each configuration that has requests, the one in force last. */
+  private readonly worlds: World[] = [{ open: 0, onOver: () => {} }]
   private readonly live = new LiveList<Exchange>()
   private readonly operations: RequestListener
   private readonly admin: RequestListener
@@ -75,7 +92,7 @@ export class Gateway {
   private readonly events: AdminEvents
   private readonly idPrefix = randomBytes(8).toString('hex')
   private requestCount = 0
-  private readonly callers = new WeakMap<Socket, { key: string; caller: Authenticated; version: number }>()
+  private callers = new WeakMap<Socket, { key: string; caller: Authenticated; version: number }>()
   private draining = false
   private paused = false
   private open = 0
@@ -83,18 +100,9 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.options = options
-    const { maxBodyBytes, nonStreamMs, queueMs } = options.limits
-    const bodies = new BodyBudget(Math.max(BODIES_BYTES, 4 * maxBodyBytes))
+    const bodies = new BodyBudget(Math.max(BODIES_BYTES, 4 * options.limits.maxBodyBytes))
     this.exchangeOptions = { ...options, budget: newRetryBudget(), bodies }
-    this.passThrough = new PassThrough({
-      registry: options.registry,
-      admission: options.admission,
-      queues: options.queues,
-      queueMs,
-      routes: options.routes,
-      maxBodyBytes,
-      timeoutMs: nonStreamMs,
-    })
+    this.passThrough = passThroughOf(options)
     const answers = {
       refuse: (context: Context, told: Problem) => this.refuse(context, told),
       onFault: (error: unknown, context: Context) => {
@@ -103,8 +111,9 @@ export class Gateway {
       },
     }
     this.operations = operationRoutes<Context>({
-      ...options,
       ...answers,
+      operations: options.operations,
+      world: () => this.options,
       isServing: () => this.state === 'serving',
       authenticate: (context) => {
         const caller = this.callerOf(context)
@@ -137,6 +146,30 @@ export class Gateway {
   /** Requests that have not ended, passed-through ones included. */
   get inFlight(): number {
     return this.open
+  }
+
+  /**
+   * Other settings for every request that comes from now on; those that run keep the ones that they began with. Resolves
+   * when none is left that began before.
+   */
+  reconfigure(changed: GatewaySettings): Promise<void> {
+    this.options = { ...this.options, ...changed }
+    const { budget, bodies } = this.exchangeOptions
+    bodies.reconfigure(Math.max(BODIES_BYTES, 4 * changed.limits.maxBodyBytes))
+    this.exchangeOptions = { ...this.options, budget, bodies }
+    this.passThrough = passThroughOf(this.options)
+    // Who somebody is may be another matter now.
+    this.callers = new WeakMap()
+    return new Promise((resolve) => {
+      this.worlds.at(-1)!.onOver = resolve
+      this.worlds.push({ open: 0, onOver: () => {} })
+      this.endWorlds()
+    })
+  }
+
+  /** Those before the one in force that have no request any more, the oldest first. */
+  private endWorlds(): void {
+    while (this.worlds.length > 1 && this.worlds[0]!.open === 0) this.worlds.shift()!.onOver()
   }
 
   get state(): 'serving' | 'paused' | 'draining' {
@@ -186,23 +219,25 @@ export class Gateway {
   }
 
   /** Listens at one more address; rejects with the system's error (EADDRINUSE, …). Port 0 takes a free one. */
-  async listen(host: string, port: number): Promise<AddressInfo> {
-    const server = createServer(
-      {
-        maxHeaderSize: MAX_HEADER_BYTES,
-        headersTimeout: this.options.headersTimeoutMs,
-        // Body and answer have deadlines of their own.
-        requestTimeout: 0,
-        keepAliveTimeout: CLIENT_KEEP_ALIVE_MS,
-        connectionsCheckingInterval: 1000,
-        noDelay: true,
-        // Our own check answers it as JSON, and for HTTP/1.0 too.
-        requireHostHeader: false,
-      },
-      (req, res) => this.handle(req, res, false),
-    )
+  async listen(host: string, port: number, certificate: Certificate | null = null): Promise<AddressInfo> {
+    const settings = {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: this.options.headersTimeoutMs,
+      // Body and answer have deadlines of their own.
+      requestTimeout: 0,
+      keepAliveTimeout: CLIENT_KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 1000,
+      noDelay: true,
+      // Our own check answers it as JSON, and for HTTP/1.0 too.
+      requireHostHeader: false,
+    }
+    const onRequest: RequestListener = (req, res) => this.handle(req, res, false, server)
+    const server: Server =
+      certificate === null
+        ? createServer(settings, onRequest)
+        : createSecureServer({ ...settings, ...certificate, minVersion: 'TLSv1.2' }, onRequest)
     server.maxConnections = this.options.maxConnections
-    server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.handle(req, res, true))
+    server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.handle(req, res, true, server))
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
       refuseConnection(error, socket, MAX_HEADER_BYTES),
     )
@@ -215,6 +250,28 @@ export class Gateway {
     })
     this.servers.push(server)
     return server.address() as AddressInfo
+  }
+
+  /** Another certificate for every connection that comes from now on. */
+  renew(certificate: Certificate): void {
+    for (const server of this.servers) {
+      if (server instanceof SecureServer && !this.retired.has(server)) server.setSecureContext(certificate)
+    }
+  }
+
+  /** Takes no new connection there; those that are open end with the answer that they wait for. */
+  retire({ address, port }: AddressInfo): void {
+    const server = this.servers.find((one) => {
+      const at = one.address() as AddressInfo | null
+      return at?.address === address && at.port === port
+    })
+    if (server === undefined || this.retired.has(server)) return
+    this.retired.add(server)
+    server.close(() => {
+      this.retired.delete(server)
+      this.servers.splice(this.servers.indexOf(server), 1)
+    })
+    server.closeIdleConnections()
   }
 
   /** Takes nothing new, lets what runs finish for `graceMs`, then ends it with a true error; resolves when all is closed. */
@@ -249,11 +306,11 @@ export class Gateway {
     })
   }
 
-  private handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
+  private handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean, server: Server): void {
     const head = readHead(req, this.options.keyHeader)
     const requestId = head.requestId !== null && REQUEST_ID.test(head.requestId) ? head.requestId : this.nextRequestId()
     const context: Context = { req, res, head, requestId }
-    if (this.draining) res.setHeader('connection', 'close')
+    if (this.draining || this.retired.has(server)) res.setHeader('connection', 'close')
     const endpoint = this.managed.get(head.path)
     const told = guard(head, this.options.rules, () => req.socket.localAddress)
     if (told !== null) return this.refuse(context, told, endpoint)
@@ -380,9 +437,12 @@ export class Gateway {
       task: head.task?.slice(0, 100) ?? null,
       endpoint,
     }
+    const world = this.worlds.at(-1)!
+    world.open++
     this.open++
     return new Settlement(facts, performance.now(), (outcome) => {
       this.open--
+      if (--world.open === 0) this.endWorlds()
       onEnd?.()
       this.options.onOutcome(outcome)
       if (this.open === 0) this.idle?.()
@@ -411,6 +471,11 @@ export class Gateway {
     settlement.settle({ outcome: 'backend_error', status: 500, error: told.code }, performance.now())
     if (res.headersSent && !res.writableEnded) res.destroy()
   }
+}
+
+function passThroughOf({ registry, admission, queues, routes, limits }: GatewayOptions): PassThrough {
+  const { maxBodyBytes, nonStreamMs, queueMs } = limits
+  return new PassThrough({ registry, admission, queues, queueMs, routes, maxBodyBytes, timeoutMs: nonStreamMs })
 }
 
 /** For faces. */

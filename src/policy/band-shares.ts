@@ -32,7 +32,7 @@ type Account = {
 /** Who got how much of a backend lately, and which band is therefore owed something. O(1) throughout. */
 export class BandShares {
   readonly #accounts: Record<Band, Account>
-  readonly #guaranteed: number
+  #guaranteed: number
   #at = 0
 
   constructor(guarantees: Guarantees) {
@@ -41,6 +41,13 @@ export class BandShares {
       normal: newAccount(guarantees.normal),
       low: newAccount(guarantees.low),
     }
+    this.#guaranteed = guarantees.normal + guarantees.low
+  }
+
+  /** Other guarantees from now on; what each band has had counts on. */
+  reconfigure(guarantees: Guarantees): void {
+    this.#accounts.normal.guarantee = guarantees.normal
+    this.#accounts.low.guarantee = guarantees.low
     this.#guaranteed = guarantees.normal + guarantees.low
   }
 

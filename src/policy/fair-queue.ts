@@ -43,7 +43,7 @@ export function weightedCost(promptTokens: number, answerTokens: number): number
  * is O(log n). The owner calls `expire` before `next`, and `settle` once for all that was dispatched.
  */
 export class FairQueue<T> {
-  readonly #limits: QueueLimits
+  #limits: QueueLimits
   readonly #shares: BandShares
   readonly #bands: Record<Band, Flows> = { high: new Flows(), normal: new Flows(), low: new Flows() }
   readonly #depth: Record<Band, number> = { high: 0, normal: 0, low: 0 }
@@ -58,6 +58,12 @@ export class FairQueue<T> {
 
   get size(): number {
     return this.#deadlines.size
+  }
+
+  /** Other bounds from now on; who waits already stays, also where there are more than would be let in now. */
+  reconfigure(limits: Partial<QueueLimits>): void {
+    this.#limits = { ...this.#limits, ...limits }
+    this.#shares.reconfigure(this.#limits.guarantees)
   }
 
   get bytes(): number {

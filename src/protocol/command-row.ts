@@ -27,6 +27,8 @@ export type CommandRow = {
   switches?: readonly string[]
   /** What the CLI adds by itself. `watch`: the same at EVENTS_PATH, as it changes. `wait`: until the end state. `detach`: not until then. */
   terminal?: readonly TerminalOption[]
+  /** The CLI does not take its words from this table: `cli/config.ts` has them. */
+  ownWords?: true
   /** Where an answer may take longer than most. */
   answersWithinMs?: number
 }

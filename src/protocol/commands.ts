@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Answers, type CommandRow, flag, row } from './command-row.ts'
+import { CONFIG_COMMANDS } from './config-commands.ts'
 import type { DoctorReport } from './doctor.ts'
 import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
@@ -144,6 +145,7 @@ export const COMMANDS = {
   ...USERS_COMMANDS,
   ...MODEL_COMMANDS,
   ...UI_COMMANDS,
+  ...CONFIG_COMMANDS,
 } as const
 
 /** Where snapshots stream from, as server-sent events. */

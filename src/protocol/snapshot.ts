@@ -72,6 +72,8 @@ export type ServerView = {
   state: 'starting' | 'serving' | 'paused' | 'draining'
   /** Managed and passed-through requests that have not ended. */
   inFlight: number
+  /** Settings that were changed and take effect only when Lexora is started again. */
+  pendingRestart: string[]
 }
 
 export type BackendReport = {

@@ -14,7 +14,7 @@ const COLOURS: Record<LogLevel, string> = { DEBUG: '90', INFO: '36', WARNING: '3
 
 /**
  * One line per event: `console` for people (coloured where `colour`), `json` for machines. Every text passes the
- * redactor, and control characters in it cannot start a second line or move a terminal's cursor.
+ * redactor, and control characters in it cannot start a second line or move a terminal's cursor. `level` may change.
  */
 export function createLogger(options: {
   level: LogLevel
@@ -26,9 +26,8 @@ export function createLogger(options: {
   /** Hears of every line that is written, masked like it. */
   keep?: (entry: Omit<LogEntry, 'seq'>) => void
 }): Logger {
-  const least = LOG_LEVELS.indexOf(options.level)
   const log = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (LOG_LEVELS.indexOf(level) < least) return
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(options.level)) return
     const { redactor } = options
     const now = options.now()
     const [told, facts] = [redactor.redact(message), redactFields(fields, redactor)]

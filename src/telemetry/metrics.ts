@@ -156,6 +156,7 @@ export class Metrics {
         labelNames: ['backend'],
         registers: [this.registry],
         collect() {
+          this.reset()
           for (const backend of read().backends) this.set({ backend: backend.name }, figure(backend))
         },
       })

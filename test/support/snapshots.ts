@@ -15,6 +15,7 @@ export function aSnapshot({ server, ...changes }: Changes = {}): AppSnapshot {
       address: 'http://localhost:8001/v1',
       configPath: '/etc/lexora_config.yaml',
       state: 'serving',
+      pendingRestart: [],
       inFlight: 0,
       ...server,
     },

@@ -17,8 +17,8 @@ export type Operations = {
 /** What a route needs of the gateway around it. `Context` is the request's, found in `res.locals`. */
 export type OperationsOptions<Context> = {
   operations: Operations
-  registry: BackendRegistry
-  routes: RouteTable
+  /** As the configuration in force has it. */
+  world: () => { registry: BackendRegistry; routes: RouteTable }
   isServing: () => boolean
   /** Why this caller may not read, or null. */
   authenticate: (context: Context) => Problem | null
@@ -32,7 +32,8 @@ const PATHS = ['/health', '/healthz', '/readyz', '/stats', '/metrics', '/v1/mode
 export function operationRoutes<Context extends { head: { path: string } }>(
   options: OperationsOptions<Context>,
 ): express.Express {
-  const { operations, registry, routes } = options
+  const { operations } = options
+  const modelsNow = () => listModels(options.world().registry, options.world().routes, created)
   const created = Math.floor(Date.now() / 1000)
   const contextOf = (res: express.Response): Context => res.locals as Context
   const app = express()
@@ -60,11 +61,11 @@ export function operationRoutes<Context extends { head: { path: string } }>(
     const { contentType, text } = await operations.metrics()
     res.set('content-type', contentType).send(text)
   })
-  app.get('/v1/models', (_req, res) => res.json({ object: 'list', data: listModels(registry, routes, created) }))
+  app.get('/v1/models', (_req, res) => res.json({ object: 'list', data: modelsNow() }))
   app.get('/v1/models/*id', (req, res) => {
     // A model's name may hold slashes, which the wildcard hands over in pieces.
     const id = (req.params['id'] as unknown as string[]).join('/')
-    const models = listModels(registry, routes, created)
+    const models = modelsNow()
     const model = models.find((entry) => entry.id === id)
     if (model !== undefined) res.json(model)
     else options.refuse(contextOf(res), unknownModel(id, models))

@@ -1,0 +1,16 @@
+import { type AppCommands, CommandError } from '../protocol/commands.ts'
+import type { CONFIG_COMMANDS } from '../protocol/config-commands.ts'
+import { problem } from '../protocol/errors.ts'
+
+/** What can be done with the configuration of a Lexora that runs. */
+export type ConfigDesk = Pick<AppCommands, keyof typeof CONFIG_COMMANDS>
+
+/** For a core that was given its configuration by value. */
+export function fixedConfig(): ConfigDesk {
+  const told = async (): Promise<never> => {
+    throw new CommandError(
+      problem('not_found', 'This Lexora was started without a configuration file.', { param: null }),
+    )
+  }
+  return { reload: told, getConfig: told, setConfig: told, validateConfig: told }
+}

@@ -1,0 +1,200 @@
+import { describeConfig } from '../config/describe.ts'
+import { editYaml } from '../config/edit.ts'
+import { formatIssue, type Issue } from '../config/issues.ts'
+import { keepLastGood } from '../config/last-good.ts'
+import type { Loaded, LoadedConfig } from '../config/load.ts'
+import { FileWatch } from '../config/watch.ts'
+import { writeWhole } from '../config/write.ts'
+import { planReload } from '../policy/reload-plan.ts'
+import { CommandError } from '../protocol/commands.ts'
+import type { ConfigChange, ConfigView, ReloadReport, ValidationReport } from '../protocol/config-view.ts'
+import { type ErrorCode, problem } from '../protocol/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { AppSettings } from './app-settings.ts'
+import type { ConfigDesk } from './config-desk.ts'
+import type { Settings } from './settings.ts'
+
+export type ReloaderOptions = {
+  loaded: LoadedConfig
+  settings: AppSettings
+  /** Reads the configuration again; `text` in place of what the file holds. */
+  load: (text?: string) => Loaded
+  resolve: (loaded: LoadedConfig) => Settings
+  apply: (settings: AppSettings) => Promise<void>
+  /** Of what runs. */
+  pendingRestart: () => string[]
+  /** It went over to these. */
+  onApplied: (settings: AppSettings) => void
+  stateDir: string
+  log: Logger
+}
+
+type Cause = 'file' | 'signal' | 'command' | 'edit'
+type Checked =
+  | { ok: true; loaded: LoadedConfig; settings: AppSettings; notes: string[] }
+  | { ok: false; issues: Issue[] }
+
+/** The configuration of a Lexora that runs: reads it again, goes over to it or says why not, edits its file. One at a time. */
+export class Reloader {
+  private readonly options: ReloaderOptions
+  private loaded: LoadedConfig
+  private settings: AppSettings
+  private last: Promise<unknown> = Promise.resolve()
+  private watch: FileWatch | null = null
+
+  constructor(options: ReloaderOptions) {
+    this.options = options
+    this.loaded = options.loaded
+    this.settings = options.settings
+    this.keep()
+  }
+
+  /** From now on a changed file is read by itself. */
+  start(): void {
+    this.watchFiles()
+  }
+
+  close(): void {
+    this.watch?.close()
+    this.watch = null
+  }
+
+  /** Goes over to what the file says now. Rejects with a CommandError that lists every issue, and then nothing has changed. */
+  async reload(cause: Cause): Promise<ReloadReport> {
+    return await this.inTurn(async () => await this.goOver(this.check(), cause))
+  }
+
+  /** Changes settings in the file and goes over to them; comments and order stay. Nothing is written that is not valid. */
+  async edit(changes: readonly ConfigChange[]): Promise<ReloadReport> {
+    return await this.inTurn(async () => {
+      const { explain, config } = this.loaded
+      for (const { path } of changes) {
+        const said = explain(path)
+        if (said?.from === 'environment' || said?.from === 'flag') {
+          throw refusal('invalid_request', `${path} is set by ${said.detail}, which goes before the file.`, path)
+        }
+      }
+      const now = this.options.load()
+      if (!now.ok && now.path !== null) throw refused(now.issues)
+      const before = now.ok ? (now.text ?? '') : ''
+      const edited = editYaml(before, changes, config)
+      if (!edited.ok) throw refusal('invalid_request', `${edited.path}: ${edited.message}`, edited.path)
+      const checked = this.check(edited.text)
+      if (!checked.ok) throw refused(checked.issues)
+      try {
+        writeWhole(checked.loaded.target, edited.text)
+      } catch (error) {
+        const why = (error as NodeJS.ErrnoException).code ?? String(error)
+        throw refusal('overloaded', `${checked.loaded.target} cannot be written (${why}); nothing was changed.`, null)
+      }
+      // What was written is read again, so that it and nothing else is in force.
+      return await this.goOver(this.check(), 'edit')
+    })
+  }
+
+  validate(text: string): ValidationReport {
+    const checked = this.check(text)
+    if (checked.ok) return { ok: true, issues: [], notes: checked.notes }
+    return {
+      ok: false,
+      issues: checked.issues.map(({ path, message, place }) => ({ path, message, place })),
+      notes: [],
+    }
+  }
+
+  view(): ConfigView {
+    const { path, target } = this.loaded
+    const pendingRestart = this.options.pendingRestart()
+    return { path: target, exists: path !== null, entries: describeConfig(this.loaded), pendingRestart }
+  }
+
+  /** For the table of commands. */
+  get commands(): ConfigDesk {
+    return {
+      reload: async () => await this.reload('command'),
+      getConfig: async () => this.view(),
+      setConfig: async ({ changes }) => await this.edit(changes as ConfigChange[]),
+      validateConfig: async ({ text }) => this.validate(text),
+    }
+  }
+
+  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(work)
+    this.last = turn.catch(() => {})
+    return await turn
+  }
+
+  private check(text?: string): Checked {
+    const loaded = this.options.load(text)
+    if (!loaded.ok) return loaded
+    if (this.loaded.path !== null && loaded.path === null && text === undefined) {
+      return { ok: false, issues: [aboutFile(this.loaded.path, 'is gone; the settings in force are kept')] }
+    }
+    const resolved = this.options.resolve(loaded)
+    if (!resolved.ok) return resolved
+    return { ok: true, loaded, settings: resolved.settings, notes: [...loaded.notes, ...resolved.notes] }
+  }
+
+  private async goOver(checked: Checked, cause: Cause): Promise<ReloadReport> {
+    const { log, apply, onApplied, pendingRestart } = this.options
+    if (!checked.ok) {
+      for (const issue of checked.issues) log.error('reload refused', { cause, issue: formatIssue(issue) })
+      throw refused(checked.issues)
+    }
+    const { loaded, settings, notes } = checked
+    const changed = planReload(this.settings.config, settings.config)
+    const renewed = JSON.stringify(this.settings.certificate) !== JSON.stringify(settings.certificate)
+    if (changed.length > 0 || renewed || pendingRestart().length > 0) {
+      try {
+        await apply(settings)
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error)
+        log.error('reload failed; the settings in force are kept', { cause, reason: why })
+        throw refusal('invalid_request', `The configuration is valid but could not be put in force: ${why}`, null)
+      }
+      onApplied(settings)
+    }
+    this.loaded = loaded
+    this.settings = settings
+    this.keep()
+    if (this.watch !== null) this.watchFiles()
+    for (const note of changed.length > 0 ? notes : []) log.warn(note)
+    const report = { path: loaded.path, changed, pendingRestart: pendingRestart(), notes }
+    log.info('configuration read again', {
+      cause,
+      changed: changed.map(({ path }) => path).join(',') || 'nothing',
+      ...(report.pendingRestart.length === 0 ? {} : { needs_restart: report.pendingRestart.join(',') }),
+    })
+    return report
+  }
+
+  private keep(): void {
+    const { stateDir, log } = this.options
+    const { text } = this.loaded
+    const why = text === null ? null : keepLastGood(stateDir, text)
+    if (why !== null) log.warn('the copy of the configuration that works cannot be kept', { reason: why })
+  }
+
+  /** The file, and the certificates that it names. */
+  private watchFiles(): void {
+    this.watch?.close()
+    const { tls } = this.settings.config.server
+    const paths = [this.loaded.target, ...(tls === null ? [] : [tls.cert, tls.key])]
+    this.watch = new FileWatch(paths, () => void this.reload('file').catch(() => {}))
+  }
+}
+
+function aboutFile(path: string, message: string): Issue {
+  return { path: '', message, source: 'file', place: path, file: path }
+}
+
+function refused(issues: readonly Issue[]): CommandError {
+  const lines = issues.map(formatIssue)
+  const count = lines.length === 1 ? 'one error' : `${lines.length} errors`
+  const message = `Nothing was changed: the configuration has ${count}.\n${lines.join('\n')}`
+  return refusal('invalid_request', message, issues[0]?.path || null)
+}
+
+function refusal(code: ErrorCode, message: string, param: string | null): CommandError {
+  return new CommandError(problem(code, message, { param }))
+}

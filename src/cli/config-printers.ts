@@ -1,0 +1,36 @@
+import type { ConfigView, ReloadReport, ValidationReport } from '../protocol/config-view.ts'
+import { plain } from './format.ts'
+
+const WHEN = { now: 'in force', 'engine-restart': 'its engine restarts', restart: 'after a restart of Lexora' }
+
+/** What the commands for the configuration print for people. */
+export const CONFIG_PRINTERS = {
+  reload: reloadLines,
+  setConfig: reloadLines,
+  getConfig: ({ path, exists, entries, pendingRestart }: ConfigView): string[] => [
+    plain(exists ? path : `${path} (does not exist yet: defaults hold)`),
+    ...entries.map(
+      ({ path: key, value, source, detail }) =>
+        `${plain(key)} = ${plain(JSON.stringify(value))}${source === 'default' ? '' : `   (${source} ${plain(detail)})`}`,
+    ),
+    ...pendingLines(pendingRestart),
+  ],
+  validateConfig: ({ ok, issues, notes }: ValidationReport): string[] => [
+    ...notes.map((note) => plain(`note: ${note}`)),
+    ...issues.map(({ place, path, message }) => plain([place, path ? `${path}: ${message}` : message].join('  '))),
+    ok ? 'The configuration is valid.' : 'Nothing would start.',
+  ],
+}
+
+function reloadLines({ changed, pendingRestart, notes }: ReloadReport): string[] {
+  if (changed.length === 0 && pendingRestart.length === 0) return ['Nothing has changed.']
+  return [
+    ...notes.map((note) => plain(`note: ${note}`)),
+    ...changed.map(({ path, effect }) => `${plain(path)}: ${WHEN[effect]}`),
+    ...pendingLines(pendingRestart),
+  ]
+}
+
+function pendingLines(pending: readonly string[]): string[] {
+  return pending.length === 0 ? [] : [`Waiting for a restart of Lexora: ${pending.map(plain).join(', ')}`]
+}

@@ -1,0 +1,106 @@
+import { type Document, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, YAMLMap } from 'yaml'
+import type { ConfigChange } from '../protocol/config-view.ts'
+import { didYouMean } from './issues.ts'
+import { isTree } from './layer.ts'
+import { childOf, configShape, isMap as isNameMap, keysOf, type Shape, schemaKeys } from './shape.ts'
+
+export type Edited = { ok: true; text: string } | { ok: false; path: string; message: string }
+
+type Steps = readonly string[]
+
+/**
+ * The text of a configuration file with some settings changed. All else in it stays as it was written: order, comments,
+ * and, where one plain value takes the place of another, every byte. `inForce` tells names that hold dots from paths.
+ */
+export function editYaml(text: string, changes: readonly ConfigChange[], inForce: unknown): Edited {
+  let edited = text
+  for (const { path, value } of changes) {
+    const steps = stepsOf(path, inForce)
+    if (steps === null) return { ok: false, path, message: `no such setting${didYouMean(path, schemaKeys())}` }
+    const step = changeOne(edited, steps, value)
+    if ('problem' in step) return { ok: false, path, message: step.problem }
+    edited = step.text
+  }
+  return { ok: true, text: edited }
+}
+
+/** The path that a dotted key means, whether or not it is there yet; null: the schema has no such place. */
+export function stepsOf(key: string, inForce: unknown): Steps | null {
+  return resolve(key.split('.'), configShape, inForce)
+}
+
+function resolve(words: Steps, shape: Shape, tree: unknown): Steps | null {
+  if (words.length === 0) return []
+  const below = isTree(tree) ? tree : {}
+  // Names that people choose may hold dots: one that is there already goes first, then the shortest that fits.
+  const lengths = isNameMap(shape) ? words.map((_, i) => i + 1) : [1]
+  const names = lengths.map((length) => words.slice(0, length).join('.'))
+  const ordered = [...names.filter((name) => Object.hasOwn(below, name)), ...names]
+  for (const name of ordered) {
+    const child = name === '' || name === '__proto__' ? undefined : childOf(shape, name)
+    if (child === undefined || (!isNameMap(shape) && !keysOf(shape).includes(name))) continue
+    const rest = resolve(words.slice(name.split('.').length), child, below[name])
+    if (rest !== null) return [name, ...rest]
+  }
+  return null
+}
+
+function changeOne(text: string, steps: Steps, value: unknown): { text: string } | { problem: string } {
+  const document = parseDocument(text, { stringKeys: true, resolveKnownTags: false, logLevel: 'error' })
+  if (document.errors.length > 0) return { problem: 'the file cannot be edited: it is not valid YAML' }
+  const problem = whyNot(document, steps)
+  if (problem !== null) return { problem }
+  const removes = value === null || value === undefined
+  const node = document.getIn(steps, true)
+  if (removes) {
+    if (node === undefined) return { text }
+    document.deleteIn(steps)
+    return { text: printed(document) }
+  }
+  const spliced = splice(text, node, value)
+  if (spliced !== null) return { text: spliced }
+  makeWay(document, steps)
+  document.setIn(steps, document.createNode(value))
+  return { text: printed(document) }
+}
+
+/** What an anchor stands for is written elsewhere, and perhaps used twice. */
+function whyNot(document: Document, steps: Steps): string | null {
+  for (let depth = 1; depth <= steps.length; depth++) {
+    const node = document.getIn(steps.slice(0, depth), true)
+    if (isAlias(node)) return 'is given by an anchor in the file; change it there by hand'
+    const isOnTheWay = depth < steps.length
+    if (isOnTheWay && isSeq(node)) return 'lies in a list; change the list as a whole'
+  }
+  return null
+}
+
+/** A plain value in the place of another: nothing else moves by a byte. Null where that cannot be. */
+function splice(text: string, node: unknown, value: unknown): string | null {
+  if (!isScalar(node) || node.range == null || typeof value === 'object') return null
+  if (node.type === 'BLOCK_FOLDED' || node.type === 'BLOCK_LITERAL') return null
+  const [start, end] = node.range
+  // An empty value has no place of its own.
+  if (start === end) return null
+  const word = stringify(value, { lineWidth: 0 }).trimEnd()
+  return word.includes('\n') ? null : text.slice(0, start) + word + text.slice(end)
+}
+
+/** Sections that are missing, or empty because all of their lines are comments, become maps. */
+function makeWay(document: Document, steps: Steps): void {
+  if (!isMap(document.contents)) document.contents = document.createNode({}) as never
+  for (let depth = 1; depth < steps.length; depth++) {
+    const path = steps.slice(0, depth)
+    if (!isCollection(document.getIn(path, true))) document.setIn(path, new YAMLMap())
+  }
+}
+
+function printed(document: Document): string {
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
+}
+
+/** A word of the command line as the value that it means in YAML. */
+export function meantBy(word: string): unknown {
+  const document = parseDocument(word, { resolveKnownTags: false, logLevel: 'error' })
+  return document.errors.length > 0 ? word : (document.toJS() as unknown)
+}

@@ -1,0 +1,48 @@
+import type { Effect } from './config-effect.ts'
+
+/** One setting as a face shows it. Secrets are masked. */
+export type ConfigEntry = {
+  /** Dotted: `routing.backends.main.url`. */
+  path: string
+  value: unknown
+  /** Null where it has none: a name that somebody chose has to be given a value. */
+  default: unknown
+  source: 'default' | 'file' | 'env' | 'flag'
+  /** Where it was written: a place in the file, the name of a variable or of a flag. */
+  detail: string
+  /** A variable or a flag holds it, which only a restart without it can change. */
+  locked: boolean
+  /** What it must be, in words. */
+  kind: string
+  doc: string
+  applies: Effect
+  secret: boolean
+}
+
+export type ConfigView = {
+  /** The file in use, or the one that an edit would make. */
+  path: string
+  exists: boolean
+  entries: ConfigEntry[]
+  /** Settings that were changed and take effect only when Lexora is started again. */
+  pendingRestart: string[]
+}
+
+/** `value` null removes the setting, so that its default holds again. */
+export type ConfigChange = { path: string; value: unknown }
+
+/** What a reload did. */
+export type ReloadReport = {
+  /** The file that was read; null: there is none, and defaults hold. */
+  path: string | null
+  changed: { path: string; effect: Effect }[]
+  /** Settings that take effect only when Lexora is started again. */
+  pendingRestart: string[]
+  notes: string[]
+}
+
+export type ValidationReport = {
+  ok: boolean
+  issues: { path: string; message: string; place: string }[]
+  notes: string[]
+}
