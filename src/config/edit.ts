@@ -25,7 +25,7 @@ export function editYaml(text: string, changes: readonly ConfigChange[], inForce
 }
 
 /** The path that a dotted key means, whether or not it is there yet; null: the schema has no such place. */
-export function stepsOf(key: string, inForce: unknown): Steps | null {
+function stepsOf(key: string, inForce: unknown): Steps | null {
   return resolve(key.split('.'), configShape, inForce)
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { writeWhole } from './write.ts'
 
 /** Where the last configuration file that Lexora ran by is kept, word for word. */
-export function lastGoodPath(stateDir: string): string {
+function lastGoodPath(stateDir: string): string {
   return join(stateDir, 'lexora_config.last-good.yaml')
 }
 
