@@ -288,5 +288,5 @@ async function ofHub<Result>(param: string, work: () => Promise<Result>): Promis
 }
 
 function refuse(code: ErrorCode, message: string, param: string | null): never {
-  throw new CommandError(problem(code, message, { param }))
+  throw new CommandError(problem(code, message, param === null ? {} : { param }))
 }

@@ -309,6 +309,22 @@ describe('presets', () => {
 })
 
 describe('versions of the engine', () => {
+  test('are chosen, and gone back from', async () => {
+    const { commands, desk } = aDesk()
+    for (const version of ['1.0', '2.0']) {
+      mkdirSync(join(desk.versions, version), { recursive: true })
+      const mark = { package: 'vllm', bytes: 1, installedAt: `2026-11-2${version[0]}T00:00:00.000Z` }
+      writeFileSync(join(desk.versions, version, 'installed.json'), JSON.stringify(mark))
+      await commands.useEngine({ version })
+    }
+    const listed = await commands.engineVersions()
+    expect(listed.versions.map(({ version, used }) => [version, used])).toEqual([
+      ['2.0', true],
+      ['1.0', false],
+    ])
+    expect(await commands.rollbackEngine()).toMatchObject({ used: '1.0', previous: '2.0' })
+  })
+
   test('that are not there cannot be used, and there is nothing to go back to', async () => {
     const { commands } = aDesk()
     expect(await commands.engineVersions()).toMatchObject({ versions: [], used: null, install: null })
