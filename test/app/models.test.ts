@@ -311,11 +311,12 @@ describe('presets', () => {
 describe('versions of the engine', () => {
   test('are chosen, and gone back from', async () => {
     const { commands, desk } = aDesk()
+    const { useEngine: choose } = commands
     for (const version of ['1.0', '2.0']) {
       mkdirSync(join(desk.versions, version), { recursive: true })
       const mark = { package: 'vllm', bytes: 1, installedAt: `2026-11-2${version[0]}T00:00:00.000Z` }
       writeFileSync(join(desk.versions, version, 'installed.json'), JSON.stringify(mark))
-      await commands.useEngine({ version })
+      await choose({ version })
     }
     const listed = await commands.engineVersions()
     expect(listed.versions.map(({ version, used }) => [version, used])).toEqual([
