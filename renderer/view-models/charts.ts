@@ -191,7 +191,7 @@ export function ticksOf({ from, stepS, values }: SeriesReport): { at: number; sh
   const first = Math.ceil((from - offset) / every) * every + offset
   const ticks: { at: number; share: number }[] = []
   for (let at = first; at < from + span; at += every) ticks.push({ at, share: (at - from) / span })
-  return ticks.filter(({ share }) => share < 0.92)
+  return ticks.filter(({ share }) => share > 0.05 && share < 0.92)
 }
 
 export function last(values: readonly (number | null)[]): number | null {

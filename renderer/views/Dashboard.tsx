@@ -93,7 +93,7 @@ export function GateView({ requests }: { requests: readonly RequestView[] }) {
           ))}
           {Array.from({ length: free }, (_, i) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: empty places are all alike
-            <li key={`free-${i}`} className="empty">
+            <li key={`free-${i}`} className="is-free">
               <b aria-hidden="true">&nbsp;</b>
               <i aria-hidden="true">&nbsp;</i>
             </li>

@@ -79,7 +79,9 @@ async function findTarget(
 ): Promise<{ address: string; key: string }> {
   const deadline = performance.now() + READY_MS
   for (;;) {
-    const found = await findRunning(lexoraPaths({ env: { LEXORA_HOME: home }, platform: process.platform, home, cwd: home }).runFile)
+    const found = await findRunning(
+      lexoraPaths({ env: { LEXORA_HOME: home }, platform: process.platform, home, cwd: home }).runFile,
+    )
     if (found.is === 'running' && told().includes('ready'))
       return { address: found.record.address, key: found.record.token }
     if (child.exitCode !== null || performance.now() > deadline) throw new Error(`Lexora did not start: ${told()}`)

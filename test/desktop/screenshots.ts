@@ -7,7 +7,18 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
 import { type FakeVllm, startFakeVllm } from '../support/fake-vllm/server.ts'
-import { dropHome, LARGE, type Look, openBrowser, openContext, openWindow, routed, SMALL, type Server, startLexora } from './rig.ts'
+import {
+  dropHome,
+  LARGE,
+  type Look,
+  openBrowser,
+  openContext,
+  openWindow,
+  routed,
+  type Server,
+  SMALL,
+  startLexora,
+} from './rig.ts'
 
 const [folder = 'dist/screenshots', ...wanted] = process.argv.slice(2)
 
@@ -125,7 +136,10 @@ function keepBusy(server: Server, users: readonly string[]): () => Promise<void>
 
 const USERS = ['kim', 'sato', 'anna', 'ci-batch', 'ci-batch', 'marco', 'raj', 'lena']
 
-async function withLexora(config: Record<string, unknown> | null, use: (server: Server) => Promise<void>): Promise<void> {
+async function withLexora(
+  config: Record<string, unknown> | null,
+  use: (server: Server) => Promise<void>,
+): Promise<void> {
   const server = await startLexora(config)
   try {
     await use(server)
@@ -152,7 +166,9 @@ try {
     await shoot(browser, server, 'busy')
     await rest()
   })
-  const broken = { engines: { big: { model: 'no-such-org/no-such-model', executable: '/nonexistent/vllm', autostart: true } } }
+  const broken = {
+    engines: { big: { model: 'no-such-org/no-such-model', executable: '/nonexistent/vllm', autostart: true } },
+  }
   await withLexora(broken, async (server) => {
     await pause(2500)
     await shoot(browser, server, 'broken')

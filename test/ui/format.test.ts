@@ -1,0 +1,100 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  change,
+  clock,
+  duration,
+  gib,
+  kilo,
+  NONE,
+  number,
+  percent,
+  seconds,
+  signedPercent,
+  withUnit,
+} from '../../renderer/format.ts'
+
+const plain = (text: string): string => text.replaceAll('\u00a0', ' ').replaceAll('\u202f', '_')
+
+describe('a number', () => {
+  test.each<[value: number | null, digits: number, shown: string]>([
+    [0, 0, '0'],
+    [999, 0, '999'],
+    [1000, 0, '1_000'],
+    [1234567.89, 1, '1_234_567.9'],
+    [-5, 0, '−5'],
+    [-0.2, 0, '0'],
+    [null, 0, NONE],
+    [Number.NaN, 2, NONE],
+  ])('%d with %d digits is %s', (value, digits, shown) => {
+    expect(plain(number(value, digits))).toBe(shown)
+  })
+
+  test('keeps its unit on its line, and a dash has none', () => {
+    expect(withUnit(180, 'ms')).toBe('180\u00a0ms')
+    expect(withUnit(null, 'ms')).toBe(NONE)
+  })
+})
+
+describe('a share', () => {
+  test.each<[share: number | null, shown: string]>([
+    [0, '0 %'],
+    [0.612, '61 %'],
+    [0.997, '99.7 %'],
+    [0.99999, '99.9 %'],
+    [1, '100 %'],
+    [null, NONE],
+  ])('%d is %s', (share, shown) => {
+    expect(plain(percent(share))).toBe(shown)
+  })
+
+  test('is never 100 % while anything is missing', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (share) => {
+        expect(percent(share)).not.toMatch(/^100/)
+      }),
+    )
+  })
+})
+
+describe('a time', () => {
+  test.each<[ms: number | null, shown: string]>([
+    [0, '0 ms'],
+    [999, '999 ms'],
+    [999.6, '1.0 s'],
+    [1400, '1.4 s'],
+    [59_949, '59.9 s'],
+    [59_960, '1 min'],
+    [107_000, '1 min 47 s'],
+    [3_600_000, '1 h'],
+    [11_520_000, '3 h 12 min'],
+    [187_200_000, '2 d 4 h'],
+    [null, NONE],
+  ])('%d ms is %s', (ms, shown) => {
+    expect(plain(duration(ms))).toBe(shown)
+  })
+
+  test('in a column has one decimal of seconds in every row', () => {
+    expect(plain(seconds(180))).toBe('0.2 s')
+  })
+
+  test('of the day has seconds in lists and none on axes', () => {
+    const at = new Date(2026, 10, 21, 4, 5, 6)
+    expect([clock(at), clock(at, false), clock('nonsense')]).toEqual(['04:05:06', '04:05', NONE])
+  })
+})
+
+test('memory is told as the driver counts it, context in k', () => {
+  expect([gib(32 * 1024 ** 3), gib(null), kilo(32_768), kilo(4000), kilo(400)]).toEqual([
+    '32.0',
+    NONE,
+    '32k',
+    '4k',
+    '400',
+  ])
+})
+
+test('a change below one percent is none', () => {
+  expect([change(100.5, 100), change(104, 100), change(1, 0), change(null, 1)]).toEqual([null, 0.04, null, null])
+  expect([signedPercent(0.04), signedPercent(-0.04), signedPercent(null)].map(plain)).toEqual(['+4 %', '−4 %', ''])
+})

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import {
+  addFilter,
+  filterText,
+  fits,
+  parseFilter,
+  queryOf,
+  rowSpeed,
+  toCsv,
+  toJsonLines,
+  waterfall,
+} from '../../renderer/view-models/history.ts'
+import type { HistoryRow } from '../../src/protocol/users.ts'
+
+const aRow = (changes: Partial<HistoryRow> = {}): HistoryRow => ({
+  id: 'req-1',
+  at: '2026-11-21T14:32:04.118Z',
+  user: 'kim',
+  keyId: null,
+  app: null,
+  model: 'qwen',
+  backend: 'main',
+  endpoint: '/v1/chat/completions',
+  stream: true,
+  band: 'normal',
+  status: 200,
+  outcome: 'ok',
+  error: null,
+  attempts: 1,
+  queueMs: 400,
+  ttftMs: 600,
+  totalMs: 2600,
+  promptTokens: 12,
+  completionTokens: 81,
+  cachedTokens: 0,
+  ...changes,
+})
+
+describe('a filter', () => {
+  test.each([
+    ['user:kim', { kind: 'user', value: 'kim' }],
+    ['Status:5xx', { kind: 'status', value: '5xx' }],
+    ['since:15m', { kind: 'since', value: '15m' }],
+    ['outcome:ok', { kind: 'outcome', value: 'ok' }],
+    ['what it says', { kind: 'text', value: 'what it says' }],
+    ['status:9', null],
+    ['since:soon', null],
+    ['outcome:fine', null],
+    ['user:', null],
+    ['  ', null],
+  ])('%j is %j', (text, filter) => {
+    expect(parseFilter(text)).toEqual(filter)
+  })
+
+  test('is written as it was typed, and replaces one of its kind', () => {
+    const kim = parseFilter('user:kim')!
+    const filters = addFilter([kim], parseFilter('user:raj')!)
+    expect(filters.map(filterText)).toEqual(['user:raj'])
+  })
+
+  test('becomes a query, but a status is looked for here', () => {
+    const filters = ['since:1h', 'user:kim', 'status:429', 'needle'].map((text) => parseFilter(text)!)
+    const now = Date.parse('2026-11-21T12:00:00Z')
+    expect(queryOf(filters, now)).toEqual({ since: '2026-11-21T11:00:00.000Z', user: 'kim', search: 'needle' })
+    expect([fits({ status: 429 }, filters), fits({ status: 200 }, filters)]).toEqual([true, false])
+  })
+})
+
+test('speed counts from the first token on', () => {
+  expect([rowSpeed(aRow()), rowSpeed(aRow({ completionTokens: null })), rowSpeed(aRow({ totalMs: 600 }))]).toEqual([
+    40,
+    null,
+    null,
+  ])
+})
+
+test.each([
+  ['a stream', aRow(), ['queue', 'promptPhase', 'answer']],
+  ['a whole answer', aRow({ ttftMs: null }), ['queue', 'whole']],
+  ['one that was refused', aRow({ ttftMs: null, queueMs: null, totalMs: 3 }), ['whole']],
+])('the time of %s falls into parts that add up', (_, row, names) => {
+  const bars = waterfall(row)
+  expect(bars.map(({ name }) => name)).toEqual(names)
+  expect(bars.reduce((sum, { ms }) => sum + ms, 0)).toBe(row.totalMs)
+})
+
+describe('an export', () => {
+  test('quotes what CSV would take apart, and disarms formulas', () => {
+    const text = toCsv([aRow({ user: 'a,"b"', app: '=HYPERLINK("x")', error: 'two\nlines' })])
+    const [head, ...rest] = text.split('\r\n')
+    expect(head).toMatch(/^at,id,user,app,/)
+    expect(rest.join('')).toContain('"a,""b"""')
+    expect(rest.join('')).toContain(`"'=HYPERLINK(""x"")"`)
+    expect(rest.join('')).toContain('"two\nlines"')
+  })
+
+  test('as JSON lines can be read back', () => {
+    const rows = [aRow(), aRow({ id: 'req-2' })]
+    expect(
+      toJsonLines(rows)
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as HistoryRow),
+    ).toEqual(rows)
+  })
+})

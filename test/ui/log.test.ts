@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import { appendLines, engineLine, MOST_LINES, passes, pieces, searchOf } from '../../renderer/view-models/log.ts'
+
+describe('a line of an engine', () => {
+  test.each([
+    [
+      '(EngineCore pid=7) INFO 11-21 12:01:30 [core.py:71] Starting',
+      '12:01:30',
+      'INFO',
+      '[core.py:71] Starting',
+      'info',
+    ],
+    ['WARNING 11-21 12:01:30 [a.py:1] slow', '12:01:30', 'WARNING', '[a.py:1] slow', 'warning'],
+    ['ValueError: no memory', '', '', 'ValueError: no memory', 'error'],
+    ['Loading weights:  40%', '', '', 'Loading weights:  40%', 'info'],
+  ])('%j', (raw, time, level, text, severity) => {
+    expect(engineLine(raw, 3)).toEqual({ number: 3, time, level, text, severity })
+  })
+})
+
+test('the severity chosen lets worse ones through', () => {
+  const [error, warning, info] = (['error', 'warning', 'info'] as const).map((severity) => ({
+    ...engineLine('', 1),
+    severity,
+  }))
+  const through = (wanted: 'all' | 'warning' | 'error') => [error!, warning!, info!].map((line) => passes(line, wanted))
+  expect([through('all'), through('warning'), through('error')]).toEqual([
+    [true, true, true],
+    [true, true, false],
+    [true, false, false],
+  ])
+})
+
+test('the oldest lines give way', () => {
+  const lines = Array.from({ length: MOST_LINES }, (_, i) => engineLine('x', i))
+  const more = appendLines(lines, [engineLine('new', MOST_LINES)])
+  expect([more.length, more[0]!.number, more.at(-1)!.text]).toEqual([MOST_LINES, 1, 'new'])
+})
+
+test('a search marks every place, and says when it is no search', () => {
+  expect(pieces('a KV cache, a kv CACHE', searchOf('kv cache') as RegExp).filter(({ hit }) => hit)).toHaveLength(2)
+  expect(pieces('a KV cache, a kv CACHE', searchOf('KV') as RegExp).filter(({ hit }) => hit)).toHaveLength(1)
+  expect(pieces('abc', searchOf('x*') as RegExp)).toEqual([{ text: 'abc', hit: false }])
+  expect([searchOf(''), searchOf('(')]).toEqual([null, 'bad'])
+})
