@@ -5,7 +5,7 @@ import type { Outcome } from '../telemetry/outcome.ts'
 export type Batch = { count: number; numbers: Float64Array<ArrayBuffer>; ids: string; words: string[] }
 
 /** A request, and whether its user is one that the operator knows. */
-export type Recorded = HistoryRow & { atMs: number; isKnown: boolean }
+export type Recorded = Omit<HistoryRow, 'at'> & { atMs: number; isKnown: boolean }
 
 const FIELDS = 19
 const FIRST_ROWS = 64
@@ -84,7 +84,6 @@ export function readBatch({ count, numbers, ids, words }: Batch): Recorded[] {
     return {
       id: requestIds[i]!,
       atMs: value(0),
-      at: new Date(value(0)).toISOString(),
       user: word(1),
       keyId: word(2),
       app: word(3),

@@ -30,6 +30,7 @@ export type Memory = {
 const PRUNE_EVERY_ROWS = 1000
 const USAGE_KEPT_DAYS = 400
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 /** Names come from requests: beyond these, strangers of one hour share a row. */
 const STRANGERS_AN_HOUR = 1000
 const MAX_USAGE_ROWS = 10_000
@@ -177,10 +178,13 @@ export class HistoryTables {
 
   private addUsage(rows: readonly Recorded[]): void {
     const sums = new Map<string, { key: string[]; sum: Sum }>()
+    let known = { number: Number.NaN, hour: '' }
     for (const row of rows) {
-      const hour = hourOf(row.atMs)
+      const number = Math.floor(row.atMs / HOUR_MS)
+      if (number !== known.number) known = { number, hour: hourOf(row.atMs) }
+      const { hour } = known
       const key = [hour, this.accountOf(row, hour), row.model ?? '', row.backend ?? '']
-      const name = JSON.stringify(key)
+      const name = key.join('\0')
       const { sum } = sums.get(name) ?? { sum: { requests: 0, errors: 0, prompt: 0, completion: 0, cached: 0 } }
       sum.requests++
       if (row.outcome === 'backend_error' || row.outcome === 'stream_error') sum.errors++
@@ -223,7 +227,13 @@ export class HistoryTables {
     const { maxRows, keepDays } = this.bounds
     const { database } = this.store
     database.prepare('DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?').run(maxRows)
-    database.prepare('DELETE FROM requests WHERE at_ms < ?').run(nowMs - keepDays * DAY_MS)
+    // Ids grow as time does, so this stops at the first one that stays, and costs each request no index.
+    database
+      .prepare(
+        `DELETE FROM requests WHERE id <
+           ifnull((SELECT id FROM requests WHERE at_ms >= ? ORDER BY id LIMIT 1), (SELECT max(id) + 1 FROM requests))`,
+      )
+      .run(nowMs - keepDays * DAY_MS)
     database.prepare('DELETE FROM usage WHERE hour < ?').run(hourOf(nowMs - USAGE_KEPT_DAYS * DAY_MS))
   }
 }

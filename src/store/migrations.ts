@@ -79,7 +79,6 @@ export const HISTORY_MIGRATIONS: Migrations = [
      completion_tokens INTEGER,
      cached_tokens INTEGER
    ) STRICT;
-   CREATE INDEX requests_at ON requests (at_ms);
    CREATE TABLE usage (
      hour TEXT NOT NULL,
      user TEXT NOT NULL,
