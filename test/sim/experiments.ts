@@ -7,6 +7,7 @@ import { highFirst, losers } from './overload.ts'
 import { routing } from './routing.ts'
 import { throughput } from './throughput.ts'
 import { tokenLimits } from './tokens.ts'
+import { turns } from './turns.ts'
 
 /** All of them, in the order in which they are printed. */
 export const EXPERIMENTS: readonly Experiment[] = [
@@ -19,5 +20,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   misjudged,
   tokenLimits,
   routing,
+  turns,
   chaos,
 ]
