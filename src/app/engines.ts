@@ -8,6 +8,7 @@ import type { EngineConfig } from '../engine/launch.ts'
 import type { EngineHost, EngineWorld, Serving } from '../engine/supervision.ts'
 import type { Supervisor } from '../engine/supervisor.ts'
 import type { Queues } from '../gateway/queues.ts'
+import { PATIENCE_MS } from '../policy/gpu-turns.ts'
 import { type BackendType, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
 import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../protocol/engine.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
@@ -83,11 +84,15 @@ export class Engines {
 
   start(supervisor: Supervisor): void {
     this.held.delete(supervisor.name)
-    supervisor.start()
+    // What it is at is not done a second time, and what it leaves it may take back.
+    if (['stopped', 'failed', 'not-installed', 'foreign', 'sleeping'].includes(supervisor.state.is))
+      this.set.turns.ask(supervisor.name, 'operator')
+    else supervisor.start()
   }
 
   /** A second one does not wait for what is in flight. */
   stop(supervisor: Supervisor): void {
+    this.set.turns.forget(supervisor.name)
     supervisor.stop()
   }
 
@@ -148,7 +153,7 @@ export class Engines {
     const backend = this.registry.get(name)!
     backend.engine = {
       standing: () => this.standingOf(supervisor),
-      want: () => supervisor.demand(),
+      want: () => this.set.turns.want(),
       figures: () => figuresOf(this.serving.get(name)),
     }
   }
@@ -160,8 +165,11 @@ export class Engines {
     return {
       work: () => {
         const { inFlight, sent, lastTokenAt } = backend
-        const { prefillBacklog, limit } = this.queues.at(backend).state(performance.now())
-        return { inFlight, sent, lastTokenAt, prefillTokens: prefillBacklog, limit }
+        const queue = this.queues.at(backend)
+        const { prefillBacklog, limit, kvUse } = queue.state(performance.now())
+        const lateAt = queue.lateAt(PATIENCE_MS)
+        const debtMs = cacheDebt(this.serving.get(name), kvUse)
+        return { inFlight, sent, lastTokenAt, prefillTokens: prefillBacklog, limit, lateAt, debtMs }
       },
       onServing: (serving) => {
         if (serving === null) this.serving.delete(name)
@@ -215,6 +223,12 @@ export class Engines {
     const message = `The engine '${name}' is stopped. Start it: lexora start ${name}`
     return { is: 'unavailable', problem: problem('no_backend', message, { retryAfterMs: 5000 }) }
   }
+}
+
+/** What filling its cache again would take, at most 30 s (scheduling.md 7.2). */
+function cacheDebt(serving: Serving | undefined, kvUse: number): number {
+  if (serving === undefined || serving.kvTokens === null || serving.prefillRate === null) return 0
+  return Math.min(30_000, (1000 * kvUse * serving.kvTokens) / serving.prefillRate)
 }
 
 function figuresOf(serving: Serving | undefined): EngineFigures {

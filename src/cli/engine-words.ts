@@ -33,6 +33,7 @@ const STOPPING = {
   asked: 'stopping',
   idle: 'stopping, since nobody used it',
   restart: 'stopping, to start anew',
+  swap: 'stopping, for another engine',
   crashed: 'crashed, cleaning up',
   unfit: 'given up, cleaning up',
 } as const

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import type { EngineView, StopReceipt } from '../protocol/engine.ts'
 import { EngineRun } from './engine-run.ts'
+import { GpuTurns } from './gpu-turns.ts'
 import type { EngineConfig } from './launch.ts'
 import { readBootId } from './processes.ts'
 import { readRecords, removeRecord } from './record.ts'
@@ -21,9 +22,20 @@ export class EngineSet {
   private readonly byName = new Map<string, Supervisor>()
   /** No longer configured, and not ended yet. */
   private readonly leaving = new Map<string, { engine: Supervisor; gone: Promise<void> }>()
+  private readonly hosts = new Map<string, EngineHost>()
+  /** Who starts them, and for whom they leave. */
+  readonly turns: GpuTurns
 
   constructor(options: EngineSetOptions) {
     this.options = options
+    const { gpu, launch, log } = options.world
+    this.turns = new GpuTurns({
+      engines: () => this.all(),
+      work: (name) => this.hosts.get(name)!.work(),
+      gpu,
+      world: launch,
+      log,
+    })
     for (const [name, config] of Object.entries(options.engines)) this.add(name, config)
   }
 
@@ -48,7 +60,7 @@ export class EngineSet {
   async open(): Promise<void> {
     await this.sweep()
     for (const [name, { autostart }] of Object.entries(this.options.engines)) {
-      if (autostart) this.byName.get(name)!.start()
+      if (autostart) this.turns.ask(name, 'start')
     }
   }
 
@@ -87,6 +99,7 @@ export class EngineSet {
   /** Frees every GPU: all engines stop, and no request starts one again until somebody does. */
   async freeGpu(): Promise<{ engine: string; receipt: StopReceipt | null }[]> {
     const engines = this.all()
+    for (const { name } of engines) this.turns.forget(name)
     const ran = new Set(engines.filter(({ state }) => state.is !== 'stopped'))
     for (const engine of engines) engine.stop({ held: true })
     await Promise.all(engines.map((engine) => engine.until(isAtRest)))
@@ -95,18 +108,26 @@ export class EngineSet {
 
   /** Ends all of them, verified. `hurry` skips every wait. */
   async close(hurry?: AbortSignal): Promise<void> {
+    this.turns.close()
     const leaving = [...this.leaving.values()].map(({ engine }) => engine)
     await Promise.all([...this.all(), ...leaving].map((engine) => stopped(engine, hurry)))
   }
 
   /** Lets go of all that run, for a Lexora that comes at once and adopts them. */
   leave(): void {
+    this.turns.close()
     for (const engine of this.all()) engine.leave()
   }
 
   private add(name: string, config: EngineConfig): void {
-    const { world, host } = this.options
-    this.byName.set(name, new Supervisor({ name, config, world, host: host(name) }))
+    const { world } = this.options
+    const host = this.options.host(name)
+    const onChange = (): void => {
+      host.onChange()
+      this.turns.poke()
+    }
+    this.hosts.set(name, host)
+    this.byName.set(name, new Supervisor({ name, config, world, host: { ...host, onChange } }))
   }
 
   private async sweep(): Promise<void> {

@@ -7,7 +7,8 @@ import { knownOptions } from './engine-help.ts'
 import { reservedOptions, unknownOptions } from './engine-options.ts'
 import { failed } from './failed.ts'
 import { type EngineConfig, findLaunch, installedVersion, type Launch, type LaunchWorld } from './launch.ts'
-import { checkModel, type ModelFiles } from './model-files.ts'
+import { gpuCount, modelOf, ownShare, weightsNeed } from './memory-needs.ts'
+import type { ModelFiles } from './model-files.ts'
 import { freePort, hasListener, identifyHolder } from './ports.ts'
 
 /** What the supervisor needs of the GPU monitor. */
@@ -56,8 +57,6 @@ type Checked<Value> = { value: Value } | { unfit: PreflightFailure }
 
 const GIB = 1024 ** 3
 const MIN_DISK_BYTES = GIB
-/** What vLLM needs beside the weights before there is any cache: context, activations, graphs (reference/vllm.md 7). */
-const OVERHEAD_BYTES = 1.2 * GIB
 /** Memory comes back some seconds after its owner is gone. */
 const SETTLE_TRIES = 8
 const SETTLE_MS = 700
@@ -86,10 +85,6 @@ export async function preflight(options: PreflightOptions): Promise<Checked<Fitn
 
 function unfit(failure: EngineFailure): { unfit: PreflightFailure } {
   return { unfit: { as: 'failed', failure } }
-}
-
-function modelOf({ kind, model }: EngineConfig, { env, home }: LaunchWorld): ModelFiles | null {
-  return model !== null && (kind === 'vllm' || kind === 'llama-server') ? checkModel(model, kind, env, home) : null
 }
 
 function argumentProblem(config: EngineConfig): EngineFailure | null {
@@ -178,31 +173,27 @@ function memoryOf({ gpus: chosen, args }: EngineConfig, gpus: readonly GpuMemory
   return { gpu, gpuNames: used.map(({ name }) => name).join(', '), usedBytes: gpus.length > 0 ? total : null }
 }
 
-function gpuCount(args: EngineConfig['args']): number {
-  return Number(args['tensor-parallel-size'] ?? 1) * Number(args['pipeline-parallel-size'] ?? 1)
-}
-
 /** Only what is sure to fail: less than the share that vLLM is told to take, or than the weights alone need. */
-function memoryProblem({ args }: EngineConfig, memory: Memory['gpu'], model: ModelFiles | null): EngineFailure | null {
+function memoryProblem(config: EngineConfig, memory: Memory['gpu'], model: ModelFiles | null): EngineFailure | null {
+  const { args } = config
   if (memory === null || args['kv-cache-memory-bytes'] !== undefined) return null
   const { totalBytes, freeBytes } = memory
   const free = `${(freeBytes / GIB).toFixed(1)} of ${(totalBytes / GIB).toFixed(1)} GiB are free`
-  const own = args['gpu-memory-utilization'] ?? args['gpu_memory_utilization']
-  if (own !== undefined && Number(own) * totalBytes > freeBytes) {
+  const own = ownShare(args)
+  if (own !== null && own * totalBytes > freeBytes) {
     const share = Number((Math.floor((100 * freeBytes) / totalBytes) / 100 - 0.02).toFixed(2))
     const cause = `Others hold memory of the GPU: ${free}, and a share of ${own} is asked for.`
     if (share < 0.1) return failed('vram_busy', cause, 'Close what holds it (`lexora gpu --who`).')
     const change = { 'args.gpu-memory-utilization': share }
     return failed('vram_busy', cause, `Set gpu-memory-utilization to ${share}, or close what holds it.`, { change })
   }
-  const weights = model?.is === 'complete' ? model.bytes : null
-  if (weights === null || args['quantization'] !== undefined || args['cpu-offload-gb'] !== undefined) return null
-  const needs = weights / gpuCount(args) + OVERHEAD_BYTES
+  const needs = weightsNeed(config, model)
+  if (needs === null) return null
   const says = `The weights need ${(needs / GIB).toFixed(1)} GiB of the GPU`
   if (needs > totalBytes) {
     const fix = 'Choose a smaller or stronger quantised model, or use more GPUs (tensor-parallel-size).'
     return failed('weights_too_big', `${says}, which has ${(totalBytes / GIB).toFixed(1)} GiB.`, fix)
   }
-  if (needs <= (own === undefined ? memoryShare(memory) * totalBytes : freeBytes)) return null
+  if (needs <= (own === null ? memoryShare(memory) * totalBytes : freeBytes)) return null
   return failed('vram_busy', `${says}, and ${free}.`, 'Close what holds the rest (`lexora gpu --who`).')
 }

@@ -18,6 +18,10 @@ export type EngineWork = {
   prefillTokens: number
   /** How many it is given at most; null: not known. */
   limit: number | null
+  /** When the first of those who wait for it has waited as long as its band may; null: nobody waits. */
+  lateAt: number | null
+  /** What those who are answered from its cache would lose with it, in ms of computing. */
+  debtMs: number
 }
 
 /** An engine that serves, as the gateway needs it. */

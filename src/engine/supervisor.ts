@@ -1,3 +1,4 @@
+import { freemem } from 'node:os'
 import {
   type EngineEffect,
   type EngineEvent,
@@ -19,6 +20,8 @@ import type { EngineConfig, Launch } from './launch.ts'
 import { type Fitness, preflight } from './preflight.ts'
 import type { EngineHost, EngineWorld, Serving } from './supervision.ts'
 import { WatchedRun } from './watched-run.ts'
+
+const SPARE_MEMORY_BYTES = 8 * 1024 ** 3
 
 type Found = { path: string; record: EngineRecord }
 
@@ -50,6 +53,9 @@ export class Supervisor {
   private lastFailure: EngineFailure | null = null
   private receipt: StopReceipt | null = null
   private readonly waiting = new Set<() => void>()
+  /** GPUs that it is given where its configuration leaves them open. */
+  private given: readonly number[] = []
+  private sleepLevel: 1 | 2 = 1
 
   constructor(options: { name: string; config: EngineConfig; world: EngineWorld; host: EngineHost }) {
     this.name = options.name
@@ -66,6 +72,16 @@ export class Supervisor {
   /** A request asks for its model. Starts it where the configuration allows that; what failed stays failed. */
   demand(): void {
     if (this.config.on_demand) this.post({ type: 'start', by: 'demand' })
+  }
+
+  /** Its next start is on these GPUs, where its configuration names none. */
+  assign(gpus: readonly number[]): void {
+    this.given = gpus
+  }
+
+  /** Another engine needs its GPU: it finishes what it has, and goes, or sleeps where it can. */
+  yield(): void {
+    this.post({ type: 'yield', sleep: this.config.sleep !== 'off' })
   }
 
   /** Twice: without waiting for what is in flight. `held`: requests do not start it again, until somebody does. */
@@ -108,6 +124,20 @@ export class Supervisor {
 
   get isOnDemand(): boolean {
     return this.config.on_demand
+  }
+
+  get settings(): EngineConfig {
+    return this.config
+  }
+
+  /** What it took of each GPU when it started; null: not known. */
+  get heldBytes(): number | null {
+    return this.run?.heldBytes ?? null
+  }
+
+  /** The GPUs that it is on, or was given last. */
+  get gpus(): readonly number[] {
+    return this.run?.gpus ?? this.given
   }
 
   /** The last lines that it printed. */
@@ -173,7 +203,7 @@ export class Supervisor {
       case 'stopping':
         return { is: 'stopping', why: at.why, awaits: this.awaits }
       case 'sleeping':
-        return { is: 'sleeping', level: this.config.sleep === 2 ? 2 : 1, step: at.step }
+        return { is: 'sleeping', level: this.sleepLevel, step: at.step }
       case 'backoff': {
         const retryInMs = Math.max(0, Math.round(this.backoffUntil - now))
         return { is: 'backoff', failure: at.failure, retryInMs, crashes: this.machine.crashes.length }
@@ -239,9 +269,10 @@ export class Supervisor {
       case 'end':
         return void this.end(effect.run, effect.hurry)
       case 'sleep':
-        return void this.run!.sleep(this.config.sleep === 2 ? 2 : 1)
+        this.sleepLevel = this.config.sleep === 1 && this.fitsInMemory() ? 1 : 2
+        return void this.run!.sleep(this.sleepLevel)
       case 'wake':
-        return void this.run!.wake(this.config.sleep === 2 ? 2 : 1)
+        return void this.run!.wake(this.sleepLevel)
       case 'wake-at':
         this.backoffUntil = performance.now() + effect.delayMs
         this.timer = setTimeout(() => this.post({ run: effect.run, type: 'due' }), effect.delayMs)
@@ -260,11 +291,23 @@ export class Supervisor {
     }
   }
 
+  /** Its configuration with the GPUs that it is given. */
+  private get placed(): EngineConfig {
+    const { config, given } = this
+    return config.gpus.length > 0 || given.length === 0 ? config : { ...config, gpus: [...given] }
+  }
+
+  /** Asleep at level 1 its weights lie in the machine's memory, which others need too (scheduling.md 7.2). */
+  private fitsInMemory(): boolean {
+    return freemem() >= (this.run?.weightBytes ?? 0) + SPARE_MEMORY_BYTES
+  }
+
   private watch(run: number): WatchedRun {
     const { name, config, world, host } = this
     return new WatchedRun({
       name,
       config,
+      placed: this.placed,
       world,
       host,
       tell: (news) => this.post({ run, ...news } as EngineEvent),
@@ -278,7 +321,8 @@ export class Supervisor {
   private async check(run: number): Promise<void> {
     this.checking.abort()
     this.checking = new AbortController()
-    const { world, config } = this
+    const { world } = this
+    const config = this.placed
     const { gpu, cacheDir, stateDir } = world
     const onLaunch = (launch: Launch, version: string | null): void => {
       this.launch = launch
@@ -302,8 +346,11 @@ export class Supervisor {
 
   private drain(run: number): void {
     const until = performance.now() + this.world.timing.drainMs
+    const { at } = this.machine
+    const isPatient = at.is === 'draining' && at.why === 'swap'
     const look = (): void => {
-      if (this.host.work().inFlight === 0 || performance.now() > until) this.post({ run, type: 'drained' })
+      const isOver = !isPatient && performance.now() > until
+      if (this.host.work().inFlight === 0 || isOver) this.post({ run, type: 'drained' })
     }
     this.draining = setInterval(look, 50)
     look()

@@ -32,6 +32,8 @@ type News = EngineNews extends infer One ? (One extends { run: number } ? Omit<O
 export type RunOptions = {
   name: string
   config: EngineConfig
+  /** With the GPUs that it is given. */
+  placed: EngineConfig
   world: EngineWorld
   host: EngineHost
   /** Told what becomes of this run; its number is added by who listens. */
@@ -71,6 +73,23 @@ export class WatchedRun {
     return this.run?.leader?.pid ?? null
   }
 
+  /** What it took of the GPUs, spread evenly over them; null: not known. */
+  get heldBytes(): number | null {
+    const { usedReady, fitness } = this
+    if (usedReady === null || fitness === null || fitness.usedBytes === null) return null
+    return Math.max(0, usedReady - fitness.usedBytes) / Math.max(1, this.gpus.length)
+  }
+
+  /** Of its weights, all GPUs together; null: not known. */
+  get weightBytes(): number | null {
+    const model = this.fitness?.model
+    return model?.is === 'complete' ? model.bytes : null
+  }
+
+  get gpus(): readonly number[] {
+    return this.run?.known.about.gpus ?? gpuNumbers(this.options.placed)
+  }
+
   get port(): number | null {
     return this.run?.known.port ?? this.fitness?.port ?? null
   }
@@ -96,7 +115,7 @@ export class WatchedRun {
   /** Starts it with what the preflight found. */
   launch(fitness: Fitness): void {
     this.fitness = fitness
-    const { name, config, world } = this.options
+    const { name, config, placed, world } = this.options
     const past = world.starts.earlier(this.pastOf(fitness))
     const timings = past.map(({ phases }) => phases as PhaseTimings)
     this.earlier = timings.reduce<PhaseTimings | null>(learnTimings, null)
@@ -106,7 +125,7 @@ export class WatchedRun {
     const facts = { name, key: randomBytes(24).toString('base64url'), runDir, marker, prefillRate }
     const { port, flags, gpu, model } = fitness
     const machine = { port, flags, gpu, isComplete: model?.is === 'complete', env: world.launch.env }
-    const command = engineCommand(config, fitness.launch, { ...facts, ...machine })
+    const command = engineCommand(placed, fitness.launch, { ...facts, ...machine })
     const { argv, env, halt, key, derived, maxSequences, schedulesByPriority } = command
     const path = recordFile(world.recordDir, name)
     this.leftBehind = () => {
@@ -134,7 +153,7 @@ export class WatchedRun {
           // Its start takes a second, so that nothing is won by keeping it.
           leaseMs: config.kind === 'demo' ? 0 : world.timing.leaseMs,
           halt,
-          about: { derived, maxSequences, schedulesByPriority },
+          about: { derived, maxSequences, schedulesByPriority, gpus: gpuNumbers(placed) },
         },
         this.listener(),
       ),
@@ -376,4 +395,9 @@ export class WatchedRun {
       onAwait,
     })
   }
+}
+
+/** Those that are named by number. */
+function gpuNumbers({ gpus }: EngineConfig): number[] {
+  return gpus.filter((gpu) => typeof gpu === 'number')
 }

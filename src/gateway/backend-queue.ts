@@ -270,6 +270,13 @@ export class BackendQueue {
     }
   }
 
+  /** When the first of those who wait has waited as long as its band may; null: nobody waits. O(waiting). */
+  lateAt(patienceMs: Readonly<Record<Band, number>>): number | null {
+    let at: number | null = null
+    for (const { band, enqueuedAt } of this.fair.waiters) at = Math.min(at ?? Infinity, enqueuedAt + patienceMs[band])
+    return at
+  }
+
   state(now: number): GateState & { kvUse: number } {
     return { ...this.gate.state(now), kvUse: this.load?.kvUse ?? 0 }
   }

@@ -19,8 +19,8 @@ export type EngineAt =
   | { is: 'starting'; phase: string; percent: number }
   | { is: 'ready' | 'busy'; since: number }
   | { is: 'degraded'; since: number; reason: string }
-  | { is: 'draining'; since: number; why: 'asked' | 'idle' | 'restart'; next: Next }
-  | { is: 'stopping'; why: 'asked' | 'idle' | 'restart' | 'crashed' | 'unfit'; next: Next; hurried: boolean }
+  | { is: 'draining'; since: number; why: 'asked' | 'idle' | 'restart' | 'swap'; next: Next | { is: 'sleep' } }
+  | { is: 'stopping'; why: 'asked' | 'idle' | 'restart' | 'swap' | 'crashed' | 'unfit'; next: Next; hurried: boolean }
   | { is: 'sleeping'; since: number; step: 'falling' | 'asleep' | 'waking'; wanted: boolean }
   | { is: 'backoff'; failure: EngineFailure; delayMs: number }
   /** `left`: something of ours could not be ended, and must be before the next start. */
@@ -39,6 +39,8 @@ export type EngineCommand =
   | { type: 'start'; by: 'operator' | 'demand' }
   | { type: 'stop'; held: boolean }
   | { type: 'restart' }
+  /** Another engine needs its GPU: it goes once it has finished what it has, however long that takes. */
+  | { type: 'yield'; sleep: boolean }
   /** Its effective command changed. */
   | { type: 'reconfigured' }
   /** A living engine of an earlier Lexora was found, and it is what the configuration wants. */
@@ -124,13 +126,13 @@ const idle: Row<In<'not-installed' | 'foreign'>> = {
 const serving: Row<In<'ready' | 'busy' | 'degraded'>> = {
   ...crash,
   stop: (machine, { since }, { held }) => drain(machine, since, 'asked', { is: 'stopped', held }),
-  restart: (machine, { since }) => drain(machine, since, 'restart', { is: 'start' }),
+  restart: (machine, { since }) => drain(afresh(machine), since, 'restart', { is: 'start' }),
+  yield: (machine, { since }, { sleep }) =>
+    drain(machine, since, 'swap', sleep ? { is: 'sleep' } : { is: 'stopped', held: false }),
   reconfigured: (machine, { since }) => drain(machine, since, 'restart', { is: 'start' }),
   suspect: (machine, { since }, { reason }) => [to(machine, { is: 'degraded', since, reason }), []],
   idle: (machine, { since }, { sleep }) =>
-    sleep
-      ? [to(machine, { is: 'sleeping', since, step: 'falling', wanted: false }), [{ do: 'sleep', run: machine.run }]]
-      : drain(machine, since, 'idle', { is: 'stopped', held: false }),
+    sleep ? fall(machine, since) : drain(machine, since, 'idle', { is: 'stopped', held: false }),
 }
 
 const load: Row<In<'ready' | 'busy'>> = {
@@ -171,7 +173,7 @@ const CELLS: { [Is in EngineAt['is']]: Row<In<Is>> } = {
     progress: (machine, _, { phase, percent }) => [to(machine, { is: 'starting', phase, percent }), []],
     ready: (machine, _, { at }) => [to(machine, { is: 'ready', since: at }), []],
     stop: (machine, _, { held }) => end(machine, 'asked', { is: 'stopped', held }, false),
-    restart: (machine) => end(machine, 'restart', { is: 'start' }, false),
+    restart: (machine) => end(afresh(machine), 'restart', { is: 'start' }, false),
     reconfigured: (machine) => end(machine, 'restart', { is: 'start' }, false),
   },
 
@@ -183,7 +185,8 @@ const CELLS: { [Is in EngineAt['is']]: Row<In<Is>> } = {
   },
 
   draining: {
-    drained: (machine, { why, next }) => end(machine, why, next, false),
+    drained: (machine, { since, why, next }) =>
+      next.is === 'sleep' ? fall(machine, since) : end(machine, why, next, false),
     stop: (machine, at, { held }) =>
       at.why === 'restart'
         ? [to(machine, { ...at, why: 'asked', next: { is: 'stopped', held } }), []]
@@ -194,8 +197,11 @@ const CELLS: { [Is in EngineAt['is']]: Row<In<Is>> } = {
         ? [to(machine, { is: 'ready', since }), []]
         : [machine, []],
     restart: (machine, at) => [to(machine, { ...at, why: 'restart', next: { is: 'start' } }), []],
-    exited: (machine, { why, next }) => end(machine, why, next, true),
-    lost: (machine, { why, next }) => end(machine, why, next, true),
+    // Asleep it would wake up as what it was.
+    reconfigured: (machine, at) =>
+      at.next.is === 'sleep' ? [to(machine, { ...at, next: awake(at.next) }), []] : [machine, []],
+    exited: (machine, { why, next }) => end(machine, why, awake(next), true),
+    lost: (machine, { why, next }) => end(machine, why, awake(next), true),
   },
 
   stopping: {
@@ -216,7 +222,8 @@ const CELLS: { [Is in EngineAt['is']]: Row<In<Is>> } = {
   },
 
   sleeping: {
-    ...crash,
+    exited: (machine, at, { at: now, failure }) => diedAsleep(machine, at, now, failure, 'crashed'),
+    lost: (machine, at, { at: now, failure }) => diedAsleep(machine, at, now, failure, 'unfit'),
     slept: (machine, at) =>
       at.step !== 'falling'
         ? [machine, []]
@@ -228,8 +235,10 @@ const CELLS: { [Is in EngineAt['is']]: Row<In<Is>> } = {
       if (at.step === 'asleep') return wake(machine, at)
       return at.step === 'falling' ? [to(machine, { ...at, wanted: true }), []] : [machine, []]
     },
+    yield: (machine, { step }) =>
+      step === 'asleep' ? end(machine, 'swap', { is: 'stopped', held: false }, false) : [machine, []],
     stop: (machine, _, { held }) => end(machine, 'asked', { is: 'stopped', held }, false),
-    restart: (machine) => end(machine, 'restart', { is: 'start' }, false),
+    restart: (machine) => end(afresh(machine), 'restart', { is: 'start' }, false),
     reconfigured: (machine) => end(machine, 'restart', { is: 'start' }, false),
   },
 
@@ -269,7 +278,22 @@ function again(machine: EngineMachine, { left }: In<'failed'>): EngineStep {
   return left ? end(afresh(machine), 'restart', { is: 'start' }, true) : begin(afresh(machine))
 }
 
-function drain(machine: EngineMachine, since: number, why: In<'draining'>['why'], next: Next): EngineStep {
+/** Whoever has ended does not fall asleep any more. */
+function awake(next: In<'draining'>['next']): Next {
+  return next.is === 'sleep' ? { is: 'stopped', held: false } : next
+}
+
+function fall(machine: EngineMachine, since: number): EngineStep {
+  const asleep = { is: 'sleeping', since, step: 'falling', wanted: false } as const
+  return [to(machine, asleep), [{ do: 'sleep', run: machine.run }]]
+}
+
+function drain(
+  machine: EngineMachine,
+  since: number,
+  why: In<'draining'>['why'],
+  next: In<'draining'>['next'],
+): EngineStep {
   return [to(machine, { is: 'draining', since, why, next }), [{ do: 'drain', run: machine.run }]]
 }
 
@@ -298,6 +322,19 @@ function crashed(
 ): EngineStep {
   const [counted, next] = judge(machine, 'since' in at ? at.since : null, now, failure)
   return end(counted, why, next, true)
+}
+
+/** Another may have its GPU by now, so it does not come back by itself; the next request brings it. */
+function diedAsleep(
+  machine: EngineMachine,
+  at: In<'sleeping'>,
+  now: number,
+  failure: EngineFailure,
+  why: 'crashed' | 'unfit',
+): EngineStep {
+  const [after, effects] = crashed(machine, at, now, failure, why)
+  if (at.step !== 'asleep' || after.at.is !== 'stopping' || after.at.next.is !== 'backoff') return [after, effects]
+  return [to(after, { ...after.at, next: { is: 'stopped', held: false } }), effects]
 }
 
 function refused(machine: EngineMachine, now: number, found: PreflightFailure): EngineStep {

@@ -12,7 +12,7 @@ export type Tenant = {
   is: 'out' | 'asleep' | 'coming' | 'in' | 'leaving'
   /** The cards that it is on, or is given. */
   on: readonly number[]
-  /** The only cards that it may have; empty: any `count`. */
+  /** The only cards that it may have; empty: any `count`, of which 0 is none. */
   bound: readonly number[]
   count: number
   /** What it needs of each card to start at all; null: not known, so a whole one. */
@@ -125,6 +125,7 @@ class Room {
     // A sleeper wakes where it fell asleep.
     if (is === 'asleep') return [[...on]]
     if (bound.length > 0) return [[...bound]]
+    if (count === 0) return [[]]
     if (this.cards.length < count) return [this.cards.map(({ index }) => index)]
     const byRoom = this.cards.toSorted((one, other) => this.roomOf(one) - this.roomOf(other))
     return byRoom

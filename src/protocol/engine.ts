@@ -15,7 +15,11 @@ export type EngineState =
   /** Asked to stop, still finishing `left` requests. */
   | { is: 'draining'; left: number }
   /** `why`: what led here. `awaits`: what is not gone yet. */
-  | { is: 'stopping'; why: 'asked' | 'idle' | 'restart' | 'crashed' | 'unfit'; awaits: 'process' | 'port' | 'memory' }
+  | {
+      is: 'stopping'
+      why: 'asked' | 'idle' | 'restart' | 'swap' | 'crashed' | 'unfit'
+      awaits: 'process' | 'port' | 'memory'
+    }
   | { is: 'sleeping'; level: 1 | 2; step: 'falling' | 'asleep' | 'waking' }
   /** Crashed; the next try comes by itself. */
   | { is: 'backoff'; failure: EngineFailure; retryInMs: number; crashes: number }

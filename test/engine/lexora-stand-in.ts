@@ -20,7 +20,7 @@ const engines: EngineSet = new EngineSet({
   engines: configSchema.parse({ engines: { main: { ...task.engine, autostart: true } } }).engines,
   world,
   host: () => ({
-    work: () => ({ inFlight: 0, sent: 0, lastTokenAt: 0, prefillTokens: 0, limit: null }),
+    work: () => ({ inFlight: 0, sent: 0, lastTokenAt: 0, prefillTokens: 0, limit: null, lateAt: null, debtMs: 0 }),
     onServing: (serving) => {
       key = serving?.key ?? null
     },

@@ -28,7 +28,15 @@ export class Rig {
   readonly config: EngineConfig
   readonly states: string[] = []
   readonly lines: string[] = []
-  readonly work: EngineWork = { inFlight: 0, sent: 0, lastTokenAt: 0, prefillTokens: 0, limit: null }
+  readonly work: EngineWork = {
+    inFlight: 0,
+    sent: 0,
+    lastTokenAt: 0,
+    prefillTokens: 0,
+    limit: null,
+    lateAt: null,
+    debtMs: 0,
+  }
   readonly port: number
   serving: Serving | null = null
   released = 0

@@ -31,6 +31,8 @@ const STATES: Record<string, EngineAt> = {
   'draining, asked': { is: 'draining', since: NOW, why: 'asked', next: { is: 'stopped', held: false } },
   'draining, idle': { is: 'draining', since: NOW, why: 'idle', next: { is: 'stopped', held: false } },
   'draining, restart': { is: 'draining', since: NOW, why: 'restart', next: { is: 'start' } },
+  'draining, swap': { is: 'draining', since: NOW, why: 'swap', next: { is: 'stopped', held: false } },
+  'draining, swap, sleep': { is: 'draining', since: NOW, why: 'swap', next: { is: 'sleep' } },
   'stopping, asked': { is: 'stopping', why: 'asked', hurried: false, next: { is: 'stopped', held: false } },
   'stopping, hurried': { is: 'stopping', why: 'asked', hurried: true, next: { is: 'stopped', held: false } },
   'stopping, idle': { is: 'stopping', why: 'idle', hurried: false, next: { is: 'stopped', held: false } },
@@ -58,6 +60,8 @@ const EVENTS: Record<string, EngineEvent> = {
   stop: { type: 'stop', held: false },
   'stop, held': { type: 'stop', held: true },
   restart: { type: 'restart' },
+  yield: { type: 'yield', sleep: false },
+  'yield, sleep': { type: 'yield', sleep: true },
   reconfigured: { type: 'reconfigured' },
   adopt: { type: 'adopt' },
   clear: { type: 'clear' },
@@ -103,6 +107,8 @@ const SERVING = {
   stop: 'draining(asked → stopped) + drain',
   'stop, held': 'draining(asked → stopped(held)) + drain',
   restart: 'draining(restart → start) + drain',
+  yield: 'draining(swap → stopped) + drain',
+  'yield, sleep': 'draining(swap → sleep) + drain',
   reconfigured: 'draining(restart → start) + drain',
   idle: 'draining(idle → stopped) + drain',
   'idle, sleep': 'sleeping(falling) + sleep',
@@ -184,6 +190,25 @@ const GRID: Record<string, Record<string, string>> = {
     'exited for good': 'stopping(restart → start, hurried) + end now',
     lost: 'stopping(restart → start, hurried) + end now',
   },
+  'draining, swap': {
+    stop: 'stopping(asked → stopped, hurried) + end now',
+    'stop, held': 'stopping(asked → stopped(held), hurried) + end now',
+    restart: 'draining(restart → start)',
+    drained: 'stopping(swap → stopped) + end',
+    exited: 'stopping(swap → stopped, hurried) + end now',
+    'exited for good': 'stopping(swap → stopped, hurried) + end now',
+    lost: 'stopping(swap → stopped, hurried) + end now',
+  },
+  'draining, swap, sleep': {
+    stop: 'stopping(asked → stopped, hurried) + end now',
+    'stop, held': 'stopping(asked → stopped(held), hurried) + end now',
+    restart: 'draining(restart → start)',
+    reconfigured: 'draining(swap → stopped)',
+    drained: 'sleeping(falling) + sleep',
+    exited: 'stopping(swap → stopped, hurried) + end now',
+    'exited for good': 'stopping(swap → stopped, hurried) + end now',
+    lost: 'stopping(swap → stopped, hurried) + end now',
+  },
   'stopping, asked': {
     start: 'stopping(asked → start)',
     stop: 'stopping(asked → stopped, hurried) + end now',
@@ -230,7 +255,15 @@ const GRID: Record<string, Record<string, string>> = {
     slept: 'sleeping(asleep)',
   },
   'falling asleep, wanted': { ...RUNS, slept: 'sleeping(waking) + wake' },
-  asleep: { ...RUNS, start: 'sleeping(waking) + wake', demand: 'sleeping(waking) + wake' },
+  asleep: {
+    ...RUNS,
+    exited: 'stopping(crashed → stopped, hurried) + end now',
+    lost: 'stopping(unfit → stopped, hurried) + end now',
+    yield: 'stopping(swap → stopped) + end',
+    'yield, sleep': 'stopping(swap → stopped) + end',
+    start: 'sleeping(waking) + wake',
+    demand: 'sleeping(waking) + wake',
+  },
   waking: { ...RUNS, woke: 'ready' },
   backoff: { start: BEGIN, stop: STOPPED, 'stop, held': HELD, restart: BEGIN, reconfigured: BEGIN, due: BEGIN },
   failed: NOTHING_TO_START,
@@ -248,7 +281,7 @@ const machineAt = (at: EngineAt, more: Partial<EngineMachine> = {}): EngineMachi
   ...more,
 })
 
-function shown(at: EngineAt | Next): string {
+function shown(at: EngineAt | Next | { is: 'sleep' }): string {
   switch (at.is) {
     case 'stopped':
       return at.held ? 'stopped(held)' : 'stopped'

@@ -28,6 +28,8 @@ export const guardSpec = z.object({
     derived: z.record(z.string(), z.string()),
     maxSequences: z.number().nullable(),
     schedulesByPriority: z.boolean(),
+    /** Numbers of the GPUs that it was given. */
+    gpus: z.array(z.number()).default([]),
   }),
 })
 

@@ -62,7 +62,13 @@ function readChat(body: Fields, call: Call, context: Context): Chat {
   const forced = tool ? tool.call.arguments : forcedText(body.response_format)
   const room = context.settings.maxModelLen - promptIds.length
   const choices = Array.from({ length: sampling.n }, (_, at): Generation => {
-    const said = generate({ seed: `${prompt}${at}`, room, tokens: context.settings.tokens, forced, ...sampling })
+    const said = generate({
+      seed: `${prompt}${at}`,
+      room,
+      tokens: context.settings.tokens,
+      forced: context.state.engine.garbled() ? '!!!!!!!!' : forced,
+      ...sampling,
+    })
     return tool && said.finish === 'stop' ? { ...said, finish: tool.finish } : said
   })
   const id = `chatcmpl-${call.headers['x-request-id'] ?? body.request_id ?? digest(call.path, call.body)}`

@@ -9,6 +9,8 @@ export type Engine = ReturnType<typeof createEngine>
 export function createEngine(settings: Settings, onChange: () => void) {
   type Member = { sequences: number; running: boolean; enter: () => void }
   const members = new Set<Member>()
+  /** A sleep of level 2 threw the weights away. */
+  let garbled = false
   let held: 'no' | 'sleep-1' | 'sleep-2' | 'pause' = 'no'
 
   const count = (running: boolean) =>
@@ -54,7 +56,14 @@ export function createEngine(settings: Settings, onChange: () => void) {
     load: () => members.size,
     full: (sequences: number) =>
       settings.maxQueued !== null && count(true) + count(false) + sequences > settings.maxQueued,
-    sleep: (level: number) => hold(level === 2 ? 'sleep-2' : 'sleep-1'),
+    sleep: (level: number) => {
+      garbled ||= level === 2
+      hold(level === 2 ? 'sleep-2' : 'sleep-1')
+    },
+    reload: () => {
+      garbled = false
+    },
+    garbled: () => garbled,
     pause: () => hold('pause'),
     resume: () => hold('no'),
     sleeping: () => (held === 'sleep-1' ? 1 : held === 'sleep-2' ? 2 : 0),

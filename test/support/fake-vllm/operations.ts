@@ -23,15 +23,26 @@ export function metricsWithSlash(_call: Call, context: Context): Answer {
   return { ...text('', 'text/plain; version=0.0.4; charset=utf-8'), body }
 }
 
-export function sleep({ query }: Call, { state }: Context): Answer {
+export function sleep({ query }: Call, { settings, state }: Context): Answer {
   const level = Number(query.get('level') ?? 1)
   state.engine.sleep(level)
+  settings.core?.sleeps(true)
   return json({ status: 'sleeping', level })
 }
 
-export function wakeUp(_call: Call, { state }: Context): Answer {
+/** Of the tags only `weights` alone leaves it asleep: its cache is still missing. */
+export function wakeUp({ query }: Call, { settings, state }: Context): Answer {
+  settings.core?.sleeps(false)
+  if (query.getAll('tags').join() === 'weights') return json({ status: 'awake', tags: ['weights'] })
   state.engine.resume()
   return json({ status: 'awake', tags: null })
+}
+
+/** After a sleep of level 2 its weights are read again; until then it answers garbage. */
+export function collectiveRpc({ headers, body }: Call, { state }: Context): Answer {
+  const { method } = readBody(headers, body, { method: 'string!' }) as { method: string }
+  if (method === 'reload_weights') state.engine.reload()
+  return json({ results: [null] })
 }
 
 export function pauseEngine(_call: Call, { state }: Context): Answer {

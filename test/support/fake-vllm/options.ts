@@ -10,6 +10,8 @@ export type Core = {
   healthy: () => boolean
   /** What the gauges show: while a step is due, what they showed before. */
   gauges: (now: Gauges) => Gauges
+  /** Its memory is given back, or taken again. */
+  sleeps: (asleep: boolean) => void
 }
 
 export type Gauges = { running: number; waiting: number }

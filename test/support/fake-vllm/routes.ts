@@ -79,6 +79,7 @@ function devRoutes(): Route[] {
     post('/sleep', operations.sleep),
     post('/wake_up', operations.wakeUp),
     get('/is_sleeping', operations.isSleeping),
+    post('/collective_rpc', operations.collectiveRpc),
     post('/pause', operations.pauseEngine),
     post('/resume', operations.resume),
     get('/is_paused', operations.isPaused),

@@ -116,6 +116,7 @@ export function startCore(planFile: string, onSpawned: (pid: number) => void): C
       count = counting
     },
     healthy: () => how !== 'dead',
+    sleeps: (asleep) => send({ do: 'sleep', asleep }),
     gauges: (now) => {
       if (!due) shown = now
       return shown

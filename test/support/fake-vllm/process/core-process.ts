@@ -14,11 +14,18 @@ import { holdVram } from './vram.ts'
 /** What the API server leaves for those below it, in a file. */
 export type CorePlan = { folder: string; script: VllmScript; facts: Facts; plan: StartPlan; shutdownTimeout: number }
 
-export type ToCore = { do: 'play'; block: number } | { do: 'step' } | { do: 'fail' } | { do: 'requests'; count: number }
+export type ToCore =
+  | { do: 'play'; block: number }
+  | { do: 'step' }
+  | { do: 'fail' }
+  | { do: 'requests'; count: number }
+  | { do: 'sleep'; asleep: boolean }
 export type FromCore = { is: 'played' } | { is: 'stepped' } | { is: 'spawned'; pid: number }
 
 const [planFile = '', role = 'engine', rank = '0'] = process.argv.slice(2)
 const { folder, script, facts, plan, shutdownTimeout } = JSON.parse(readFileSync(planFile, 'utf8')) as CorePlan
+/** What a sleeper still holds of its GPU. */
+const ASLEEP_MIB = 1500
 const isWorker = role === 'worker'
 // The kernel shows 15 letters of it as the name.
 process.title = isWorker ? (script.device === 'cpu' ? 'VLLM::Worker' : `VLLM::Worker_TP${rank}`) : 'VLLM::EngineCore'
@@ -27,7 +34,11 @@ const scaled = (seconds: number) => pause(seconds * 1000 * script.timeScale)
 const say = (level: string, at: string, text: string) => print('out', logLine(logName, process.pid, level, at, text))
 
 const gpu = visibleGpu(Number(rank))
-const play = createPlayer(script, facts, (mib) => holdVram(folder, gpu, mib, process.title))
+let heldMib = 0
+const play = createPlayer(script, facts, (mib) => {
+  heldMib = mib
+  holdVram(folder, gpu, mib, process.title)
+})
 const workers: ChildProcess[] = []
 const played = new Set<number>()
 let steps = 0
@@ -48,6 +59,11 @@ async function take(message: ToCore): Promise<void> {
       return tell({ is: 'played' })
     case 'step':
       return step()
+    case 'sleep':
+      // Context and graphs stay (reference/vllm.md 6.3).
+      if (heldMib > 0) holdVram(folder, gpu, message.asleep ? Math.min(heldMib, ASLEEP_MIB) : heldMib, process.title)
+      for (const worker of workers) worker.send(message, () => {})
+      return
     case 'requests':
       requests = message.count
       return
