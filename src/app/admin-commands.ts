@@ -61,7 +61,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     listEngines: async () => ({ engines: parts.engines()?.views() ?? [] }),
     startEngine: async ({ engine } = {}) => {
       const found = engineCalled(engine)
-      parts.engines()!.start(found)
+      await parts.engines()!.start(found)
       return found.view()
     },
     stopEngine: async ({ engine } = {}) => {

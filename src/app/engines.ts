@@ -82,17 +82,18 @@ export class Engines {
     await this.set.open()
   }
 
-  start(supervisor: Supervisor): void {
+  /** Resolves once it is known whether it comes at once, or has to wait for others to leave its GPU. */
+  async start(supervisor: Supervisor): Promise<void> {
     this.held.delete(supervisor.name)
     // What it is at is not done a second time, and what it leaves it may take back.
     if (['stopped', 'failed', 'not-installed', 'foreign', 'sleeping'].includes(supervisor.state.is))
-      this.set.turns.ask(supervisor.name, 'operator')
+      await this.set.turns.ask(supervisor.name, 'operator')
     else supervisor.start()
   }
 
   /** A second one does not wait for what is in flight. */
   stop(supervisor: Supervisor): void {
-    this.set.turns.forget(supervisor.name)
+    this.set.turns.forget(supervisor)
     supervisor.stop()
   }
 

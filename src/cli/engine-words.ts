@@ -6,6 +6,8 @@ export function engineWords(state: EngineState): string {
   switch (state.is) {
     case 'not-installed':
       return 'not installed'
+    case 'stopped':
+      return state.turn === 'awaited' ? 'waits for its GPU' : 'stopped'
     case 'preflight':
       return 'checking the machine'
     case 'starting':

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { EngineView, StopReceipt } from '../protocol/engine.ts'
 import { EngineRun } from './engine-run.ts'
 import { GpuTurns } from './gpu-turns.ts'
@@ -15,6 +16,7 @@ export type EngineSetOptions = {
 }
 
 const ORPHAN_GRACE_MS = 5000
+const DECIDED_WITHIN_MS = 3000
 
 /** All engines of a configuration, each with its supervisor; and those that earlier ones left behind. */
 export class EngineSet {
@@ -59,9 +61,12 @@ export class EngineSet {
   /** Adopts or ends what lives of earlier runs, then starts those that are to start with Lexora. */
   async open(): Promise<void> {
     await this.sweep()
-    for (const [name, { autostart }] of Object.entries(this.options.engines)) {
-      if (autostart) this.turns.ask(name, 'start')
-    }
+    const toStart = Object.entries(this.options.engines).filter(([, { autostart }]) => autostart)
+    const decided = Promise.all(toStart.map(async ([name]) => await this.turns.ask(name, 'start')))
+    const late = new AbortController()
+    // A tool that hangs over the GPUs holds up nobody else.
+    await Promise.race([decided, pause(DECIDED_WITHIN_MS, undefined, { signal: late.signal }).catch(() => {})])
+    late.abort()
   }
 
   /**
@@ -99,7 +104,7 @@ export class EngineSet {
   /** Frees every GPU: all engines stop, and no request starts one again until somebody does. */
   async freeGpu(): Promise<{ engine: string; receipt: StopReceipt | null }[]> {
     const engines = this.all()
-    for (const { name } of engines) this.turns.forget(name)
+    for (const engine of engines) this.turns.forget(engine)
     const ran = new Set(engines.filter(({ state }) => state.is !== 'stopped'))
     for (const engine of engines) engine.stop({ held: true })
     await Promise.all(engines.map((engine) => engine.until(isAtRest)))

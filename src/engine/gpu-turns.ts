@@ -43,6 +43,7 @@ export class GpuTurns {
   private readonly cameAt = new Map<string, number>()
   private readonly counts = new Map<string, Swap>()
   private reading: { at: number; cards: Card[]; states: string } | null = null
+  private undecided: (() => void)[] = []
   private timer: NodeJS.Timeout | undefined
   private looking = false
   private again = false
@@ -56,15 +57,21 @@ export class GpuTurns {
     return [...this.counts.values()]
   }
 
-  /** An operator wants it now; `start`: it is to run from Lexora's start on, if there is room. */
-  ask(name: string, by: 'operator' | 'start'): void {
+  /**
+   * An operator wants it now; `start`: it is to run from Lexora's start on, if there is room. Resolves once it is
+   * decided whether it comes at once.
+   */
+  async ask(name: string, by: 'operator' | 'start'): Promise<void> {
     this.asked.set(name, by)
+    const decided = new Promise<void>((resolve) => this.undecided.push(resolve))
     this.poke()
+    await decided
   }
 
   /** Somebody took it back. */
-  forget(name: string): void {
-    this.asked.delete(name)
+  forget(engine: Supervisor): void {
+    this.asked.delete(engine.name)
+    engine.awaitTurn(false)
   }
 
   /** A request is about to wait for one of them. */
@@ -84,6 +91,7 @@ export class GpuTurns {
   close(): void {
     this.closed = true
     clearTimeout(this.timer)
+    this.settle()
   }
 
   private isWanted(): boolean {
@@ -112,12 +120,18 @@ export class GpuTurns {
     const tenants = engines.map((engine) => this.tenantOf(engine, cards))
     const { actions } = decideTurns(tenants, cards, performance.now())
     for (const action of actions) this.perform(action, cards)
+    for (const engine of engines) engine.awaitTurn(this.asked.get(engine.name) === 'operator')
+    this.settle()
     const isMoving = tenants.some(({ is }) => is === 'coming' || is === 'leaving')
     for (const [name, by] of this.asked) {
       if (by !== 'start' || isMoving || actions.length > 0) continue
       this.asked.delete(name)
       this.options.log.warn('an engine is not started with Lexora: others hold its GPU', { engine: name })
     }
+  }
+
+  private settle(): void {
+    for (const resolve of this.undecided.splice(0)) resolve()
   }
 
   private perform(action: TurnAction, cards: readonly Card[]): void {

@@ -56,6 +56,7 @@ export class Supervisor {
   /** GPUs that it is given where its configuration leaves them open. */
   private given: readonly number[] = []
   private sleepLevel: 1 | 2 = 1
+  private turn = false
 
   constructor(options: { name: string; config: EngineConfig; world: EngineWorld; host: EngineHost }) {
     this.name = options.name
@@ -77,6 +78,13 @@ export class Supervisor {
   /** Its next start is on these GPUs, where its configuration names none. */
   assign(gpus: readonly number[]): void {
     this.given = gpus
+  }
+
+  /** Whether it waits for others to leave its GPU. */
+  awaitTurn(awaits: boolean): void {
+    if (awaits === this.turn) return
+    this.turn = awaits
+    this.publish()
   }
 
   /** Another engine needs its GPU: it finishes what it has, and goes, or sleeps where it can. */
@@ -190,7 +198,7 @@ export class Supervisor {
     const now = performance.now()
     switch (at.is) {
       case 'stopped':
-        return { is: 'stopped' }
+        return this.turn ? { is: 'stopped', turn: 'awaited' } : { is: 'stopped' }
       case 'starting':
         return { ...at, leftMs: this.run?.estimate.leftMs ?? null }
       case 'ready':

@@ -5,7 +5,8 @@
 export type EngineState =
   /** There is nothing to start: no executable, no image. `failure` says what was looked for. */
   | { is: 'not-installed'; failure: EngineFailure }
-  | { is: 'stopped' }
+  /** `turn`: it was asked to start, and comes once others have left its GPU. */
+  | { is: 'stopped'; turn?: 'awaited' }
   /** Executable, free memory, port, model files and disk are being checked. */
   | { is: 'preflight' }
   | EngineStarting
@@ -118,7 +119,9 @@ export const isServing = ({ is }: EngineState): boolean => is === 'ready' || is 
 
 /** It is on its way to serving; a request may wait for it. */
 export const isComing = (state: EngineState): boolean =>
-  ['preflight', 'starting', 'backoff'].includes(state.is) || (state.is === 'sleeping' && state.step !== 'asleep')
+  ['preflight', 'starting', 'backoff'].includes(state.is) ||
+  (state.is === 'sleeping' && state.step !== 'asleep') ||
+  (state.is === 'stopped' && state.turn === 'awaited')
 
 export const canStart = ({ is }: EngineState): boolean =>
   ['not-installed', 'stopped', 'stopping', 'sleeping', 'backoff', 'failed', 'foreign'].includes(is)

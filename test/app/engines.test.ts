@@ -149,7 +149,7 @@ test('freed for something else it stays stopped, until somebody starts it', asyn
   await ask(lexora.port, says())
   expect(await lexora.app.engines!.freeGpu()).toMatchObject([{ engine: 'main', receipt: { portFree: true } }])
   expect(errorOf(await ask(lexora.port, says())).code).toBe('no_backend')
-  lexora.app.engines!.start(engineOf(lexora))
+  await lexora.app.engines!.start(engineOf(lexora))
   expect((await ask(lexora.port, says())).status).toBe(200)
 })
 

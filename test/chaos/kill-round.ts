@@ -48,7 +48,7 @@ export async function killRound(arena: Arena, victim: Victim, streams: number): 
   const knownAt = performance.now()
   // Who waits for the back-off after the first crash sees it; after that somebody asks for another try.
   await engine.until((state) => state.is === 'backoff', AbortSignal.timeout(LONGEST_MS))
-  if (engine.state.is === 'backoff' && engine.state.crashes > 1) app.engines!.start(engine)
+  if (engine.state.is === 'backoff' && engine.state.crashes > 1) await app.engines!.start(engine)
   await engine.until(isServing, AbortSignal.timeout(LONGEST_MS))
   const healedAt = performance.now()
   await reached('the end of all streams', () => all.every(({ endedAt }) => endedAt !== null))
@@ -77,7 +77,7 @@ export async function startAfresh({ app }: Arena): Promise<void> {
   const engine = engines.get('main')!
   engines.stop(engine)
   await engine.until(({ is }) => is === 'stopped', AbortSignal.timeout(LONGEST_MS))
-  engines.start(engine)
+  await engines.start(engine)
   await engine.until(isServing, AbortSignal.timeout(LONGEST_MS))
 }
 

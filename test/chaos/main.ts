@@ -51,7 +51,7 @@ try {
 async function runRounds(arena: Arena): Promise<KillRound[]> {
   const engines = arena.app.engines!
   const engine = engines.get('main')!
-  engines.start(engine)
+  await engines.start(engine)
   await engine.until(isServing)
   const rounds: KillRound[] = []
   while (rounds.length < kills && !isAskedToStop && performance.now() - began < LONGEST_MS) {
