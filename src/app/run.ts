@@ -23,6 +23,7 @@ import { ModelDesk } from './model-desk.ts'
 import { openRecords } from './records.ts'
 import { Reloader } from './reload.ts'
 import { RunFile } from './run-file.ts'
+import { type ServiceNotify, serviceNotify } from './service/notify.ts'
 import { DEMO, issueAt, settingsOf } from './settings.ts'
 
 /** What a run needs of the world outside; entries hand in the real one, tests their own. */
@@ -150,11 +151,19 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     stateDir: paths.stateDir,
     log,
   })
-  world.onReload(() => void reloader.reload('signal').catch(() => {}))
+  const service = serviceNotify(env, process.pid)
+  world.onReload(() => {
+    service.reloading()
+    void reloader
+      .reload('signal')
+      .catch(() => {})
+      .then(() => service.ready(app.address))
+  })
   reloader.start()
   try {
-    return await serve(app, loaded, { demo, log, world })
+    return await serve(app, loaded, { demo, log, world, service })
   } finally {
+    service.close()
     reloader.close()
     runFile.release()
     await closeRecords()
@@ -185,7 +194,7 @@ async function claim(
 async function serve(
   app: App,
   { config, path }: LoadedConfig,
-  { demo, log, world }: { demo: boolean; log: Logger; world: World },
+  { demo, log, world, service }: { demo: boolean; log: Logger; world: World; service: ServiceNotify },
 ): Promise<number> {
   const stopped = world.stopped.then(() => 'stopped' as const)
   try {
@@ -198,6 +207,7 @@ async function serve(
         models: app.models.join(','),
         config: path ?? 'defaults',
       })
+      service.ready(app.address)
       await stopped
     }
   } catch (error) {
@@ -205,6 +215,7 @@ async function serve(
     world.err(await portTaken(error))
     return EXIT.portInUse
   }
+  service.stopping()
   const { requests } = app.inFlight
   log.info('stopping', { in_flight: requests, grace_s: config.server.shutdown_grace })
   const hurried = new Promise<'hurried'>((resolve) =>

@@ -57,9 +57,12 @@ const TERMINAL = {
 
 const OPTIONS = { ...COMMON, ...TERMINAL }
 
+/** First words that are not of the table: what they do is done on this machine, without a Lexora that runs. */
+export const OWN_WORDS = ['config', 'service', 'completion', 'lan'] as const
+
 /** Whether a command line that begins so is for a Lexora that runs, and not one to start. */
 export function isCommand(word: string | undefined): boolean {
-  return word === 'config' || ROWS.some(([, { cli }]) => cli[0] === word)
+  return (OWN_WORDS as readonly (string | undefined)[]).includes(word) || ROWS.some(([, { cli }]) => cli[0] === word)
 }
 
 /** argv, without node and script. The words choose the row of the table, the longest match wins. */

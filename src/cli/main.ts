@@ -8,15 +8,18 @@ import type { DoctorReport } from '../protocol/doctor.ts'
 import { type EngineView, isComing } from '../protocol/engine.ts'
 import type { BenchReport, FitReport, InstallView, PullView, VerifyReport } from '../protocol/models.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
-import { type Asked, parseCommandLine } from './arguments.ts'
+import { type Asked, type OWN_WORDS, parseCommandLine } from './arguments.ts'
+import { runCompletion } from './completion.ts'
 import { runConfig } from './config.ts'
 import { exitOfWait, WAITED_FOR, waitForEngine } from './engine-wait.ts'
 import { type FoundServer, findServer } from './find-server.ts'
 import { followInstall, followPull } from './follow-job.ts'
 import { followLog } from './follow-log.ts'
+import { runLan } from './lan.ts'
 import { engineLine, PRINTERS, stoppedLines } from './printers.ts'
 import { reporter } from './progress.ts'
 import { asJson, painter, printed, redrawn, type Terminal } from './screen.ts'
+import { runService } from './service.ts'
 import type { Look } from './status-view.ts'
 import { type Screen, watch } from './watch.ts'
 
@@ -92,11 +95,21 @@ async function askTerminal(question: string): Promise<boolean> {
   }
 }
 
+/** What the words outside of the table do. */
+const OWN: Record<(typeof OWN_WORDS)[number], (argv: readonly string[], world: CliWorld) => Promise<number> | number> =
+  {
+    config: runConfig,
+    service: runService,
+    completion: runCompletion,
+    lan: runLan,
+  }
+
 /** Runs one command against a Lexora that runs; answers the exit code. Never starts one. */
 export async function runCommand(argv: readonly string[], world: CliWorld): Promise<number> {
-  if (argv[0] === 'config') {
+  const own = OWN[argv[0] as keyof typeof OWN]
+  if (own !== undefined) {
     const asked = { key: argv.includes('--key') ? '' : null }
-    return await answered(async () => await runConfig(argv.slice(1), world), asked, world)
+    return await answered(async () => await own(argv.slice(1), world), asked, world)
   }
   const parsed = parseCommandLine(argv)
   if (parsed.do === 'help') {
