@@ -91,7 +91,12 @@ function makeWay(document: Document, steps: Steps): void {
   if (!isMap(document.contents)) document.contents = document.createNode({}) as never
   for (let depth = 1; depth < steps.length; depth++) {
     const path = steps.slice(0, depth)
-    if (!isCollection(document.getIn(path, true))) document.setIn(path, new YAMLMap())
+    const there = document.getIn(path, true)
+    if (isCollection(there)) continue
+    const map = new YAMLMap()
+    // What was commented out stays to be read, above what comes.
+    if (isScalar(there)) map.commentBefore = [there.commentBefore, there.comment].filter(Boolean).join('\n') || null
+    document.setIn(path, map)
   }
 }
 

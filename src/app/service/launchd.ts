@@ -23,7 +23,7 @@ export function launchdPlan(program: ServiceProgram, scope: ServiceScope, userHo
 }
 
 /** Starts at login and again after a crash, but not after an end that was asked for or a broken configuration. */
-export function launchdPlist(program: ServiceProgram, scope: ServiceScope): string {
+function launchdPlist(program: ServiceProgram, scope: ServiceScope): string {
   const words = programWords(program).map((word) => `    <string>${xml(word)}</string>`)
   const user =
     scope === 'system' && program.runAs !== null

@@ -28,7 +28,7 @@ export function systemdPlan(program: ServiceProgram, scope: ServiceScope, config
  * left in its group at once; an engine that must outlive it has a unit of its own, wanted and never required. What would
  * forbid a GPU or a just-in-time compiler is left open (PrivateDevices, MemoryDenyWriteExecute).
  */
-export function systemdUnit(program: ServiceProgram, scope: ServiceScope): string {
+function systemdUnit(program: ServiceProgram, scope: ServiceScope): string {
   const isSystem = scope === 'system'
   const wants = [...(isSystem ? ['network-online.target'] : []), ...program.wants]
   return section('Unit', [

@@ -23,7 +23,7 @@ export function windowsPlan(program: ServiceProgram, scope: ServiceScope): Servi
 }
 
 /** Least privilege, no time limit, started again after a failure, one at a time. */
-export function windowsTask(program: ServiceProgram, scope: ServiceScope): string {
+function windowsTask(program: ServiceProgram, scope: ServiceScope): string {
   const [command = '', ...words] = programWords(program)
   const trigger = scope === 'user' ? 'LogonTrigger' : 'BootTrigger'
   const principal =
