@@ -1,4 +1,5 @@
 import type { AppCommands } from '../src/protocol/commands.ts'
+import type { DesktopBridge } from '../src/protocol/desktop.ts'
 import type { AppSnapshot } from '../src/protocol/snapshot.ts'
 import type { DataNews, DataRequest, WindowBridge, WindowPlatform } from '../src/protocol/window.ts'
 import { bridgeClient } from './transport/bridge.ts'
@@ -20,6 +21,8 @@ export type LexoraClient = {
   send: (request: DataRequest, listener: (news: DataNews) => void) => () => void
   /** Null in a browser. */
   platform: WindowPlatform | null
+  /** The desktop app around this window; null in a browser. */
+  desktop: DesktopBridge | null
   /** Only in a browser. */
   signIn: ((key: string) => Promise<void>) | null
   signOut: (() => Promise<void>) | null

@@ -25,6 +25,7 @@ export function bridgeClient(bridge: WindowBridge): LexoraClient {
     },
     send: (request, listener) => bridge.send(request, listener),
     platform: bridge.platform,
+    desktop: bridge.desktop,
     signIn: null,
     signOut: null,
   }

@@ -32,6 +32,7 @@ export function httpClient(): LexoraClient {
     },
     send,
     platform: null,
+    desktop: null,
     signIn: async (key) => {
       await enter({ key })
       wake?.()

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { Backend, BackendOptions } from '../backends/backend.ts'
 import { HealthProbe } from '../backends/health-probe.ts'
 import { BackendRegistry } from '../backends/registry.ts'
@@ -28,7 +29,7 @@ import { RequestLog } from '../telemetry/request-log.ts'
 import { StatsCollector } from '../telemetry/stats.ts'
 import { UserDays } from '../telemetry/user-days.ts'
 import { UserMinutes } from '../telemetry/user-minutes.ts'
-import { clientUrl, localUrl } from './address.ts'
+import { clientUrl, localUrl, networkPlaces } from './address.ts'
 import { adminCommands } from './admin-commands.ts'
 import type { AppSettings } from './app-settings.ts'
 import { type ConfigDesk, fixedConfig } from './config-desk.ts'
@@ -252,6 +253,11 @@ export class App {
     return clientUrl(this.addresses[0]!, this.listeners.isSecure)
   }
 
+  /** Where other machines reach it, as this machine knows its own addresses. */
+  private get network(): string[] {
+    return networkPlaces(this.listeners.serving, networkInterfaces())
+  }
+
   /** Settings that differ from those that it runs by until it is started again. */
   get pendingRestart(): string[] {
     const later = planReload(this.startConfig, this.config).filter(({ effect }) => effect === 'restart')
@@ -462,6 +468,7 @@ export class App {
         startedAt: this.startDate.toISOString(),
         uptimeSeconds: Math.floor((now - this.startedAt) / 1000),
         address: this.address,
+        network: this.network,
         configPath: this.options.configPath ?? null,
         state: this.state,
         inFlight: this.gateway.inFlight,

@@ -47,6 +47,11 @@ export class Listeners {
     )
   }
 
+  /** The gateway's own. */
+  get serving(): AddressInfo[] {
+    return [...this.open.values()].filter((one) => one.for === 'server').map(({ at }) => at)
+  }
+
   /** As they were configured, of those that are open. */
   get hosts(): string[] {
     return [...new Set([...this.open.values()].map(({ host }) => host))]

@@ -66,6 +66,8 @@ export type ServerView = {
   uptimeSeconds: number
   /** Of the first listener, as clients use it: `http://localhost:8001/v1`. */
   address: string
+  /** Where other machines reach it, host and port; empty: only this machine does. */
+  network: string[]
   /** The configuration file in use; null: defaults. */
   configPath: string | null
   /** `starting`: it listens, but a backend or an engine is still awaited. `paused`: new requests are turned away. */

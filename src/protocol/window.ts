@@ -1,4 +1,5 @@
 import type { CommandName } from './commands.ts'
+import type { DesktopBridge } from './desktop.ts'
 import type { Problem } from './errors.ts'
 import type { AppSnapshot } from './snapshot.ts'
 
@@ -14,6 +15,8 @@ export type WindowBridge = {
   /** One request to the data plane on the user's behalf, for Try it. Returns what ends it. */
   send: (request: DataRequest, listener: (news: DataNews) => void) => () => void
   platform: WindowPlatform
+  /** The desktop app around the window: its preferences, and how it ends. */
+  desktop: DesktopBridge
 }
 
 export type CallResult = { ok: true; result: unknown } | { ok: false; problem: Problem }

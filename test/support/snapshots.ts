@@ -13,6 +13,7 @@ export function aSnapshot({ server, ...changes }: Changes = {}): AppSnapshot {
       startedAt: '2026-11-21T08:48:00.000Z',
       uptimeSeconds: 11_520,
       address: 'http://localhost:8001/v1',
+      network: [],
       configPath: '/etc/lexora_config.yaml',
       state: 'serving',
       pendingRestart: [],

@@ -1,0 +1,70 @@
+import { z } from 'zod'
+
+/** What may be told by the desktop's own notifications, each with a switch of its own. */
+export const NOTICE_KINDS = [
+  'engine-crashed',
+  'engine-failed',
+  'engine-ready',
+  'model-arrived',
+  'gpu-hot',
+  'new-user',
+  'update-ready',
+  'no-tray',
+  'copied',
+] as const
+
+export type NoticeKind = (typeof NOTICE_KINDS)[number]
+
+const on = z.boolean('is neither true nor false')
+
+/** How the desktop app behaves for this person, on this machine. */
+export const desktopPreferences = z.strictObject({
+  language: z.enum(['system', 'en', 'ja', 'ko'], 'is none of system, en, ja, ko'),
+  /** `ask`: nobody was asked yet, which only matters where no tray shows that Lexora goes on. */
+  onClose: z.enum(['hide', 'quit', 'ask'], 'is none of hide, quit, ask'),
+  startAtLogin: on,
+  trayIcon: z.enum(['colour', 'mono'], 'is neither colour nor mono'),
+  notifications: z.strictObject(
+    Object.fromEntries(NOTICE_KINDS.map((kind) => [kind, on])) as Record<NoticeKind, typeof on>,
+  ),
+})
+
+export type DesktopPreferences = z.infer<typeof desktopPreferences>
+
+/** What a window may change of them; notifications one by one. */
+export const desktopChange = desktopPreferences
+  .partial()
+  .extend({ notifications: desktopPreferences.shape.notifications.partial().optional() })
+
+export type DesktopChange = z.infer<typeof desktopChange>
+
+export const DESKTOP_DEFAULTS: DesktopPreferences = {
+  language: 'system',
+  onClose: 'ask',
+  startAtLogin: false,
+  trayIcon: 'colour',
+  notifications: Object.fromEntries(NOTICE_KINDS.map((kind) => [kind, true])) as Record<NoticeKind, boolean>,
+}
+
+export type DesktopView = {
+  preferences: DesktopPreferences
+  /** Whether it can be started at login here; else why not. */
+  autostart: { is: 'can' } | { is: 'cannot'; reason: string }
+  /** A tray icon can be seen. Without one, all that it offers is in the window. */
+  hasTray: boolean
+  /** The Lexora that this window watches, where another program started it; it goes on when the window quits. */
+  attachedTo: { pid: number; address: string } | null
+  versions: { lexora: string; electron: string; chrome: string; node: string }
+}
+
+/** What the window may ask of the desktop app around it. */
+export const DESKTOP_VERBS = ['quit', 'open-logs', 'open-config', 'serve-here', 'close'] as const
+
+export type DesktopVerb = (typeof DESKTOP_VERBS)[number]
+
+export type DesktopBridge = {
+  read: () => Promise<DesktopView>
+  /** A field that is wrong is named in the problem. */
+  change: (change: DesktopChange) => Promise<{ ok: true; view: DesktopView } | { ok: false; message: string }>
+  do: (verb: DesktopVerb) => Promise<void>
+}
