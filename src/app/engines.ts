@@ -2,6 +2,8 @@ import { setTimeout } from 'node:timers/promises'
 import type { Backend } from '../backends/backend.ts'
 import type { EngineFigures, EngineStanding } from '../backends/engine-handle.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
+import { namesOf } from '../config/adapters.ts'
+import { Adapters } from '../engine/adapters.ts'
 import { servedName } from '../engine/command-line.ts'
 import { EngineSet } from '../engine/engine-set.ts'
 import type { EngineConfig } from '../engine/launch.ts'
@@ -34,7 +36,7 @@ const UNKNOWN: EngineFigures = { kvTokens: null, maxSequences: null, prefillRate
 /** The backend that stands for an engine in routing, from the start on: requests for its model wait for it. */
 export function engineBackend(name: string, config: EngineConfig): ResolvedBackend {
   const backend = plainBackend(name, `http://127.0.0.1:${config.port}`)
-  const models = config.kind === 'demo' ? DEMO_MODELS : [servedName(config, name)]
+  const models = config.kind === 'demo' ? DEMO_MODELS : [servedName(config, name), ...namesOf(config).keys()]
   return { ...backend, type: TYPES[config.kind], models, soleModel: models[0]! }
 }
 
@@ -44,6 +46,7 @@ export class Engines {
   private registry: BackendRegistry
   private queues: Queues
   private readonly serving = new Map<string, Serving>()
+  private readonly adapters = new Map<string, Adapters>()
   /** Freed by somebody: no request starts them again. */
   private readonly held = new Set<string>()
   private readonly onServing: (backend: Backend, serving: boolean) => void
@@ -123,7 +126,7 @@ export class Engines {
       const supervisor = this.set.get(name)!
       this.held.delete(name)
       this.join(supervisor)
-      if (engines[name]!.autostart) supervisor.start()
+      if (engines[name]!.autostart) void this.set.turns.ask(name, 'start')
     }
   }
 
@@ -140,7 +143,7 @@ export class Engines {
     while (isBusy() && performance.now() < until && !this.closing) await setTimeout(LOOK_MS)
     const message = `The engine '${backend.name}' is no longer configured.`
     const standing: EngineStanding = { is: 'unavailable', problem: problem('no_backend', message) }
-    backend.engine = { standing: () => standing, want: () => {}, figures: () => UNKNOWN }
+    backend.engine = { standing: () => standing, want: () => {}, figures: () => UNKNOWN, prepare: () => null }
     queue.engineChanged()
   }
 
@@ -155,8 +158,14 @@ export class Engines {
     backend.engine = {
       standing: () => this.standingOf(supervisor),
       want: () => this.set.turns.want(),
+      prepare: (model) => this.prepare(supervisor, model),
       figures: () => figuresOf(this.serving.get(name)),
     }
+  }
+
+  private prepare({ name, settings }: Supervisor, model: string): Promise<Problem | null> | null {
+    const loading = this.adapters.get(name)?.prepare(model, settings) ?? null
+    return loading?.then((why) => (why === null ? null : adapterProblem(model, why))) ?? null
   }
 
   private hostOf(name: string): EngineHost {
@@ -179,8 +188,14 @@ export class Engines {
           backend.moveTo({ url: serving.url, apiKey: serving.key })
           backend.schedulesByPriority = serving.schedulesByPriority
           const { contextLength } = serving
-          backend.setReported(serving.models.map((id) => ({ id, ownedBy: name, contextLength, created: null })))
+          backend.setReported(
+            serving.models.map((id) => ({ id, ownedBy: name, contextLength, created: null, parent: null })),
+          )
+          backend.parents = new Map([...namesOf(this.set.get(name)!.settings).keys()].map((id) => [id, serving.model]))
         }
+        const known = this.adapters.get(name) ?? new Adapters()
+        this.adapters.set(name, known)
+        known.serves(serving, this.set.get(name)!.settings)
         this.onServing(backend, serving !== null)
       },
       release: () => backend.release(),
@@ -240,6 +255,11 @@ function figuresOf(serving: Serving | undefined): EngineFigures {
 
 function failedProblem(name: string, { cause, fix }: EngineFailure): Problem {
   const message = `The engine '${name}' does not run: ${cause}${fix === null ? '' : ` ${fix}`}`
+  return problem('engine_failed', message, { retryAfterMs: 30_000 })
+}
+
+function adapterProblem(model: string, why: string): Problem {
+  const message = `The adapter '${model}' could not be loaded: ${why}`
   return problem('engine_failed', message, { retryAfterMs: 30_000 })
 }
 

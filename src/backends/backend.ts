@@ -22,7 +22,13 @@ import type { EngineHandle } from './engine-handle.ts'
 export type BackendOptions = ResolvedBackend
 
 /** A model as a backend reports it. */
-export type ReportedModel = { id: string; ownedBy: string | null; contextLength: number | null; created: number | null }
+export type ReportedModel = {
+  id: string
+  ownedBy: string | null
+  contextLength: number | null
+  created: number | null /** Of an adapter: the model it belongs to. */
+  parent: string | null
+}
 
 export type Health = { is: 'unknown' | 'up' | 'down'; latencyMs: number | null; reason: string | null }
 
@@ -58,6 +64,8 @@ export class Backend implements AttemptOwner {
   engine: EngineHandle | null = null
   /** The engine takes a band's own `priority`. */
   schedulesByPriority = false
+  /** Adapters that it serves when they are asked for, and the model that each belongs to. */
+  parents: ReadonlyMap<string, string> = new Map()
   /** Requests that were ever sent there. */
   sent = 0
   /** When any of them last brought something, or ended. */

@@ -18,5 +18,10 @@ export type EngineHandle = {
   standing(): EngineStanding
   /** Somebody waits for it: it is started where that is allowed. */
   want(): void
+  /**
+   * Null: the model can be asked now. Else resolves once it can, with null, or with why it cannot: an adapter is
+   * loaded when it is first asked for.
+   */
+  prepare(model: string): Promise<Problem | null> | null
   figures(): EngineFigures
 }

@@ -103,6 +103,7 @@ function readModels(body: Buffer): ReportedModel[] | null {
       ownedBy: typeof entry?.['owned_by'] === 'string' ? entry['owned_by'] : null,
       contextLength: typeof length === 'number' && length > 0 ? length : null,
       created: typeof entry?.['created'] === 'number' ? entry['created'] : null,
+      parent: typeof entry?.['parent'] === 'string' ? entry['parent'] : null,
     }
   })
 }

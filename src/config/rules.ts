@@ -1,4 +1,5 @@
 import type { Config } from '../protocol/config.ts'
+import { adaptersOf } from './adapters.ts'
 import { didYouMean, type Finding } from './issues.ts'
 
 /** What no key shows alone: dangling names, loops, clashing ports, sums. `explicit` holds the paths that were set. */
@@ -92,6 +93,11 @@ function* pointingAtItself({ server, vllm, routing }: Config, usesVllm: boolean)
 
 function* incompleteEngines({ engines }: Config): Generator<Finding> {
   for (const [name, engine] of Object.entries(engines)) {
+    const [wrong] = engine.kind === 'vllm' ? adaptersOf(engine.args).wrong : []
+    if (wrong !== undefined) {
+      const message = `"${wrong.slice(0, 100)}" is no adapter: write name=path, each name once`
+      yield { path: ['engines', name, 'args', 'lora-modules'], message }
+    }
     if (['vllm', 'llama-server', 'embedded'].includes(engine.kind) && engine.model === null) {
       yield { path: ['engines', name, 'model'], message: `is missing: an engine of kind ${engine.kind} needs a model` }
     }

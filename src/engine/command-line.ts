@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { namesOf } from '../config/adapters.ts'
 import type { CommandFacts, EngineCommand, Options } from './engine-command.ts'
 import { cleanEnvironment, gpuEnvironment, ownEnvironment, vllmEnvironment } from './engine-environment.ts'
 import { knows, optionWords, ownOptions } from './engine-options.ts'
@@ -46,7 +47,8 @@ export function configHash(config: EngineConfig): string {
 }
 
 function vllmCommand(config: EngineConfig, launch: Launch, facts: CommandFacts): EngineCommand {
-  const own = ownOptions(config)
+  // Its adapters it gets when somebody asks for them.
+  const { 'lora-modules': adapters, ...own } = ownOptions(config)
   const derived = derivedVllm(own, config, facts)
   const options = { ...derived, ...own }
   const env = { ...vllmEnvironment(config, facts), ...ownEnvironment(config) }
@@ -78,6 +80,7 @@ function derivedVllm(own: Options, config: EngineConfig, facts: CommandFacts): O
     ...(facts.gpu === null ? {} : { 'gpu-memory-utilization': memoryShare(facts.gpu), 'max-model-len': 'auto' }),
     ...(batch === null ? {} : { 'max-num-batched-tokens': batch, 'long-prefill-token-threshold': batch / 2 }),
     ...(config.sleep === 'off' ? {} : { 'enable-sleep-mode': true }),
+    ...(namesOf(config).size === 0 ? {} : { 'enable-lora': true }),
   }
   // Exact sizes leave nothing to share.
   if ('kv-cache-memory-bytes' in own) delete wanted['gpu-memory-utilization']

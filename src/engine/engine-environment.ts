@@ -1,3 +1,4 @@
+import { namesOf } from '../config/adapters.ts'
 import type { CommandFacts } from './engine-command.ts'
 import type { EngineConfig } from './launch.ts'
 
@@ -19,6 +20,7 @@ export function vllmEnvironment(config: EngineConfig, facts: CommandFacts): Reco
     ...(facts.isComplete ? { HF_HUB_OFFLINE: '1' } : {}),
     // `true` would crash it.
     ...(config.sleep === 'off' ? {} : { VLLM_SERVER_DEV_MODE: '1' }),
+    ...(namesOf(config).size === 0 ? {} : { VLLM_ALLOW_RUNTIME_LORA_UPDATING: '1' }),
   }
 }
 

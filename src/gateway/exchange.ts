@@ -247,7 +247,17 @@ export class Exchange implements AttemptSink, TurnOwner {
         return this.askTurn(now)
       }
     }
-    this.tryCurrent(now)
+    const loading = this.options.registry.get(backend)!.engine?.prepare(this.current.model ?? '') ?? null
+    if (loading === null) return this.tryCurrent(now)
+    void loading.then((problem) => this.guarded(() => this.prepared(problem)))
+  }
+
+  /** The adapter that it asks for is there, or cannot be had. */
+  private prepared(problem: Problem | null): void {
+    const now = performance.now()
+    if (problem === null || this.isOver()) return this.tryCurrent(now)
+    this.turn?.end(null, false, false, now)
+    this.refuse(problem)
   }
 
   /** Admission by the caller's own limits, in one synchronous step; false when it was refused. */

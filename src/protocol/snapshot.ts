@@ -104,6 +104,8 @@ export type ModelEntry = {
   owned_by: string
   max_model_len?: number
   root?: string
+  /** Of an adapter: the model that it belongs to. */
+  parent?: string
   state: 'ready' | 'unavailable'
   backends: string[]
 }

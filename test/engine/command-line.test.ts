@@ -47,7 +47,7 @@ describe('the command of vLLM', () => {
     ['a flag that is off', { 'enable-prefix-caching': false }, / --no-enable-prefix-caching$/],
     ['a value', { 'kv-cache-dtype': 'fp8' }, / --kv-cache-dtype fp8$/],
     ['underscores', { max_model_len: 4096 }, / --max-model-len 4096$/],
-    ['a list', { 'lora-modules': ['a=/x', 'b=/y'] }, / --lora-modules a=\/x b=\/y$/],
+    ['a list', { 'allowed-origins': ['a', 'b'] }, / --allowed-origins a b$/],
     ['a value that looks like an option', { 'chat-template': '-x' }, / --chat-template=-x$/],
     ['a negative number', { 'max-model-len': -1 }, / --max-model-len -1$/],
     ['a number of sequences', { 'max-num-seqs': 16 }, /--max-num-queued-reqs 24 .*--max-num-seqs 16$/],

@@ -12,6 +12,8 @@ export function listModels(registry: BackendRegistry, routes: RouteTable, create
       const reported = backend.reported.find((model) => model.id === id)
       const entry = entries.get(id) ?? newEntry(id, reported?.ownedBy ?? backend.name, reported?.created ?? created)
       if (reported?.contextLength != null) entry.max_model_len ??= reported.contextLength
+      const parent = reported?.parent ?? backend.parents.get(id) ?? null
+      if (parent !== null) entry.parent ??= parent
       if (usable) entry.state = 'ready'
       entry.backends.push(backend.name)
       entries.set(id, entry)
