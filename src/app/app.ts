@@ -556,7 +556,13 @@ export class App {
     }))
     const engines = this.engines?.views() ?? []
     const gpu = this.gpu.state()
-    return { backends, depth: this.queues.depth(), engines, gpus: gpu.is === 'read' ? gpu.gpus : [] }
+    return {
+      backends,
+      depth: this.queues.depth(),
+      engines,
+      swaps: this.engines?.swaps ?? [],
+      gpus: gpu.is === 'read' ? gpu.gpus : [],
+    }
   }
 
   private openRequestLog(config: Config): RequestLog | null {

@@ -6,6 +6,7 @@ import { namesOf } from '../config/adapters.ts'
 import { Adapters } from '../engine/adapters.ts'
 import { servedName } from '../engine/command-line.ts'
 import { EngineSet } from '../engine/engine-set.ts'
+import type { Swap } from '../engine/gpu-turns.ts'
 import type { EngineConfig } from '../engine/launch.ts'
 import type { EngineHost, EngineWorld, Serving } from '../engine/supervision.ts'
 import type { Supervisor } from '../engine/supervisor.ts'
@@ -74,6 +75,10 @@ export class Engines {
 
   all(): Supervisor[] {
     return this.set.all()
+  }
+
+  get swaps(): Swap[] {
+    return this.set.turns.swaps
   }
 
   views(): EngineView[] {

@@ -18,6 +18,8 @@ export type Gauges = {
   backends: BackendGauges[]
   depth: Record<string, number>
   engines: Pick<EngineView, 'name' | 'state' | 'restarts'>[]
+  /** How often one left its GPU to another, and why. */
+  swaps: { engine: string; because: string; count: number }[]
   /** Empty where nothing is known of them. */
   gpus: GpuView[]
 }
@@ -204,6 +206,16 @@ export class Metrics {
       collect() {
         this.reset()
         for (const { name, restarts } of read().engines) this.inc({ engine: name }, restarts)
+      },
+    })
+    new Counter({
+      name: 'lexora_engine_swaps_total',
+      help: 'Times that the engine left its GPU to another: it was idle, the other was late, or an operator asked.',
+      labelNames: ['engine', 'reason'],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const { engine, because, count } of read().swaps) this.inc({ engine, reason: because }, count)
       },
     })
   }

@@ -10,7 +10,13 @@ const MANY = 100_000
 const DAY = 86_400_000
 
 test('metrics get no series by them, and the other counters no more rows than they may have', async () => {
-  const metrics = new Metrics(() => ({ backends: [], depth: { high: 0, normal: 0, low: 0 }, engines: [], gpus: [] }))
+  const metrics = new Metrics(() => ({
+    backends: [],
+    depth: { high: 0, normal: 0, low: 0 },
+    engines: [],
+    swaps: [],
+    gpus: [],
+  }))
   const [stats, minutes, days] = [new StatsCollector(), new UserMinutes(), new UserDays()]
   const series = async (): Promise<number> =>
     (await metrics.expose()).split('\n').filter((line) => line.startsWith('lexora_')).length

@@ -6,7 +6,13 @@ import { readExposition, type Sample } from './exposition.ts'
 import { anOutcome } from './given.ts'
 
 async function exposed(outcomes: readonly Partial<Outcome>[], backends: BackendGauges[] = []): Promise<Sample[]> {
-  const metrics = new Metrics(() => ({ backends, depth: { high: 2, normal: 0, low: 1 }, engines: [], gpus: [] }))
+  const metrics = new Metrics(() => ({
+    backends,
+    depth: { high: 2, normal: 0, low: 1 },
+    engines: [],
+    swaps: [],
+    gpus: [],
+  }))
   for (const changes of outcomes) metrics.record(anOutcome(changes))
   return readExposition(await metrics.expose())
 }
@@ -97,7 +103,7 @@ describe('times are in seconds', () => {
 
 test('gauges show the backends as they are at the moment of the scrape', async () => {
   const backends: BackendGauges[] = [{ name: 'a', inFlight: 1, up: false, breaker: 2, permits: null }]
-  const metrics = new Metrics(() => ({ backends, depth: {}, engines: [], gpus: [] }))
+  const metrics = new Metrics(() => ({ backends, depth: {}, engines: [], swaps: [], gpus: [] }))
   await metrics.expose()
   backends[0] = { name: 'a', inFlight: 3, up: true, breaker: 0, permits: { limit: 8, openLoop: true } }
   const samples = readExposition(await metrics.expose())
@@ -112,7 +118,7 @@ test('the process tells of itself', async () => {
 })
 
 test('D23: a hundred thousand users, keys, tasks and ids add no series', async () => {
-  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines: [], gpus: [] }))
+  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines: [], swaps: [], gpus: [] }))
   const series = async () =>
     readExposition(await metrics.expose()).filter(({ name }) => name.startsWith('lexora_')).length
   metrics.record(anOutcome())
@@ -130,9 +136,10 @@ test('names that backends report, however odd, leave the exposition readable', a
   expect([...models]).toEqual([model])
 })
 
-test('an engine has one series for each state, of which one is 1, and counts its restarts', async () => {
+test('an engine has one series for each state, of which one is 1, and counts its restarts and how often it left its GPU to another', async () => {
   const engines = [{ name: 'qwen', state: { is: 'stopped' as const }, restarts: 3 }]
-  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines, gpus: [] }))
+  const swaps = [{ engine: 'qwen', because: 'late', count: 2 }]
+  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines, swaps, gpus: [] }))
   const samples = readExposition(await metrics.expose())
   const states = samples.filter(({ name }) => name === 'lexora_engine_state')
   expect(states.map(({ labels }) => labels['state'])).toEqual([...ENGINE_STATES])
@@ -142,6 +149,7 @@ test('an engine has one series for each state, of which one is 1, and counts its
   for (const _ of [1, 2]) {
     const again = readExposition(await metrics.expose())
     expect(of(again, 'lexora_engine_restarts_total')).toEqual(['engine=qwen 3'])
+    expect(of(again, 'lexora_engine_swaps_total')).toEqual(['engine=qwen,reason=late 2'])
   }
 })
 
@@ -158,7 +166,7 @@ test('a GPU shows what it tells, and nothing in place of what it does not', asyn
     powerW: null,
     powerLimitW: null,
   }
-  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines: [], gpus: [gpu] }))
+  const metrics = new Metrics(() => ({ backends: [], depth: {}, engines: [], swaps: [], gpus: [gpu] }))
   const samples = readExposition(await metrics.expose())
   const told = samples.filter(({ name }) => name.startsWith('lexora_gpu_'))
   expect(told.map(({ name, labels, value }) => [name, labels['gpu'], value])).toEqual([

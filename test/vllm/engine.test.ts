@@ -1,95 +1,13 @@
 /** A real vLLM that Lexora itself starts, watches, heals and stops: what the process double says is held to this. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import { freePort } from '../bench/lexora-process.ts'
 import { CHAT, chat, describeWithVllm, post } from './suite.ts'
-
-const PROGRAM = fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
-/** A start of a minute, on a machine that does something else beside it. */
-const START_MS = 280_000
-
-type Engine = Record<string, unknown>
-
-/** A Lexora in a home that outlives it, so that a second one finds what the first one left. */
-class Lexora {
-  readonly home = mkdtempSync(join(tmpdir(), 'lexora-engine-'))
-  private child: ChildProcess | null = null
-  private printed = ''
-  port = 0
-
-  constructor(engine: Engine) {
-    const config = { engines: { main: engine }, logging: { format: 'json' } }
-    writeFileSync(join(this.home, 'lexora_config.yaml'), JSON.stringify(config))
-  }
-
-  async start(): Promise<void> {
-    this.port = await freePort()
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEXORA_')))
-    this.child = spawn(process.execPath, [PROGRAM, '--no-ui', '--port', String(this.port)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...env, LEXORA_HOME: this.home },
-      cwd: this.home,
-    })
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        this.printed += chunk.toString()
-      })
-    }
-    await vi.waitFor(async () => expect((await fetch(`${this.base}/healthz`)).status).toBe(200), { timeout: 20_000 })
-  }
-
-  get base(): string {
-    return `http://127.0.0.1:${this.port}`
-  }
-
-  /** What it printed last, for a failure's report. */
-  get output(): string {
-    return this.printed.slice(-4000)
-  }
-
-  /** One call of the admin API, as the CLI makes it: with the token of the run file. */
-  async admin(path: string, body?: Engine): Promise<unknown> {
-    const { token } = JSON.parse(readFileSync(join(this.home, 'run.json'), 'utf8')) as { token: string }
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const init = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) }
-    const answer = await fetch(`${this.base}${path}`, init)
-    expect(answer.ok, `${path}: ${answer.status}`).toBe(true)
-    return await answer.json()
-  }
-
-  async snapshot(): Promise<AppSnapshot> {
-    return (await this.admin('/admin/snapshot')) as AppSnapshot
-  }
-
-  async engine(): Promise<AppSnapshot['engines'][number]> {
-    return (await this.snapshot()).engines[0]!
-  }
-
-  async reaches(state: string, ms = START_MS): Promise<void> {
-    await vi.waitFor(async () => expect((await this.engine()).state.is).toBe(state), { timeout: ms, interval: 250 })
-  }
-
-  /** SIGTERM and its end; SIGKILL says nothing to anybody. */
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const { child } = this
-    this.child = null
-    if (child === null || child.exitCode !== null) return
-    const exited = once(child, 'exit')
-    child.kill(signal)
-    await exited
-  }
-
-  remove(): void {
-    rmSync(this.home, { recursive: true, force: true })
-  }
-}
+import { type Engine, Lexora, START_MS, TINY_ARGS, tinyEnvironment } from './supervised.ts'
 
 /** Processes below `pid`, itself included, by their names; none where it is gone. */
 function familyOf(pid: number): { pid: number; name: string }[] {
@@ -119,16 +37,8 @@ describeWithVllm('a real vLLM that Lexora starts', (vllm) => {
     port,
     launch: 'venv',
     venv: dirname(dirname(vllm.env.vllm)),
-    args: { 'load-format': 'dummy', dtype: 'float32', 'max-model-len': 4096, 'max-num-seqs': 8, 'enforce-eager': true },
-    env: {
-      VLLM_CPU_KVCACHE_SPACE: '1',
-      VLLM_CPU_OMP_THREADS_BIND: 'nobind',
-      VLLM_CPU_CI_ENV: '1',
-      TORCHDYNAMO_DISABLE: '1',
-      OMP_NUM_THREADS: '1',
-      HF_HUB_OFFLINE: '1',
-      VLLM_CACHE_ROOT: vllm.env.cacheRoot,
-    },
+    args: TINY_ARGS,
+    env: tinyEnvironment(vllm.env.cacheRoot),
     ...over,
   })
 
@@ -136,7 +46,7 @@ describeWithVllm('a real vLLM that Lexora starts', (vllm) => {
     let lexora: Lexora
 
     beforeAll(async () => {
-      lexora = new Lexora(given(await freePort()))
+      lexora = new Lexora({ main: given(await freePort()) })
       await lexora.start()
     })
     afterAll(async () => {
@@ -308,7 +218,7 @@ describeWithVllm('a real vLLM that Lexora starts', (vllm) => {
     ])(
       '%s',
       async (_what, over, cause) => {
-        const lexora = new Lexora(over(given(await freePort())))
+        const lexora = new Lexora({ main: over(given(await freePort())) })
         await lexora.start()
         try {
           const answer = await post(lexora.base, CHAT, chat(2, {}))
@@ -327,7 +237,7 @@ describeWithVllm('a real vLLM that Lexora starts', (vllm) => {
     test('a port that a stranger holds, who is named and left alone', async () => {
       const server = createServer().listen(0, '127.0.0.1')
       await once(server, 'listening')
-      const lexora = new Lexora(given((server.address() as { port: number }).port))
+      const lexora = new Lexora({ main: given((server.address() as { port: number }).port) })
       await lexora.start()
       try {
         const answer = await post(lexora.base, CHAT, chat(2, {}))
