@@ -149,7 +149,7 @@ test('an engine has one series for each state, of which one is 1, and counts its
   for (const _ of [1, 2]) {
     const again = readExposition(await metrics.expose())
     expect(of(again, 'lexora_engine_restarts_total')).toEqual(['engine=qwen 3'])
-    expect(of(again, 'lexora_engine_swaps_total')).toEqual(['engine=qwen,reason=late 2'])
+    expect(of(again, 'lexora_engine_swaps_total')).toEqual(['engine=qwen reason=late 2'])
   }
 })
 
