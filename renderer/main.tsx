@@ -1,6 +1,7 @@
 import './styles/tokens.css'
 import './styles/components.css'
 import './styles/window.css'
+import './styles/manage.css'
 import { createRoot } from 'react-dom/client'
 import { App } from './App.tsx'
 import { connect } from './lexora.ts'

@@ -4,11 +4,13 @@ import type { MessageKey } from './i18n/index.ts'
 import type { ScreenProps } from './route.ts'
 import { Dashboard } from './views/Dashboard.tsx'
 import { Requests } from './views/Requests.tsx'
+import { Users } from './views/Users.tsx'
 
 export type Screen = { id: string; icon: IconName; title: MessageKey; View: ComponentType<ScreenProps> }
 
 /** The screens in the order of the navigation and of Ctrl+1…5. A new screen is one row here and one file in views. */
 export const SCREENS: readonly Screen[] = [
   { id: 'dashboard', icon: 'dashboard', title: 'nav.dashboard', View: Dashboard },
+  { id: 'users', icon: 'users', title: 'nav.users', View: Users },
   { id: 'requests', icon: 'requests', title: 'nav.requests', View: Requests },
 ]

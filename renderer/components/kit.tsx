@@ -20,6 +20,8 @@ type ButtonProps = {
   busy?: boolean
   title?: string | undefined
   type?: 'button' | 'submit'
+  /** The id of the form that it sends, where it stands outside of it. */
+  form?: string
 }
 
 export function Button({
@@ -31,10 +33,19 @@ export function Button({
   busy,
   title,
   type = 'button',
+  form,
 }: ButtonProps) {
   const names = ['btn', look === 'plain' ? '' : `btn-${look}`, small ? 'btn-small' : ''].filter(Boolean).join(' ')
   return (
-    <button type={type} className={names} onClick={onClick} disabled={disabled || busy} title={title} aria-busy={busy}>
+    <button
+      type={type}
+      form={form}
+      className={names}
+      onClick={onClick}
+      disabled={disabled || busy}
+      title={title}
+      aria-busy={busy}
+    >
       {busy && <Spinner />}
       {children}
     </button>

@@ -1,3 +1,5 @@
+import { manageEn } from './manage-en.ts'
+
 /** Every sentence of the window. Placeholders stand in braces; `.one` and `.other` are chosen by the count. */
 export const en = {
   // Frame
@@ -421,6 +423,7 @@ export const en = {
   'try.stopped': 'Stopped.',
   'try.noModel': 'No model is served yet. Start an engine first.',
   'try.clear': 'Clear',
+  ...manageEn,
 } as const
 
 export type MessageKey = keyof typeof en

@@ -1,4 +1,5 @@
 import type { Messages } from './en.ts'
+import { manageJa } from './manage-ja.ts'
 
 export const ja: Messages = {
   'nav.screens': '画面',
@@ -413,4 +414,5 @@ export const ja: Messages = {
   'try.stopped': '停止しました。',
   'try.noModel': '提供中のモデルはまだありません。先にエンジンを起動してください。',
   'try.clear': '消去',
+  ...manageJa,
 }

@@ -1,4 +1,5 @@
 import type { Messages } from './en.ts'
+import { manageKo } from './manage-ko.ts'
 
 export const ko: Messages = {
   'nav.screens': '화면',
@@ -411,4 +412,5 @@ export const ko: Messages = {
   'try.stopped': '중지했습니다.',
   'try.noModel': '아직 제공하는 모델이 없습니다. 먼저 엔진을 시작하세요.',
   'try.clear': '지우기',
+  ...manageKo,
 }

@@ -113,10 +113,13 @@ const MOST_EXPORTED = 10_000
 const ROW_HEIGHT = 28
 const KEY = 'lexora.history.columns'
 
-/** What ended, newest first, page by page. */
-export function History({ corner }: { corner: HTMLElement | null }) {
+/** What ended, newest first, page by page; at first only what `filter` lets through. */
+export function History({ corner, filter = '' }: { corner: HTMLElement | null; filter?: string }) {
   const t = useT()
-  const [filters, setFilters] = useState<readonly Filter[]>([])
+  const [filters, setFilters] = useState<readonly Filter[]>(() => {
+    const first = filter === '' ? null : parseFilter(filter)
+    return first === null ? [] : [first]
+  })
   const [hidden, setHidden] = useState<readonly string[]>(readHidden)
   const [chosen, setChosen] = useState<string | null>(null)
   const { rows, failed, more, load, refresh } = usePages(filters)

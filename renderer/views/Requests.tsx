@@ -18,7 +18,9 @@ export function Requests({ path }: ScreenProps) {
   const t = useT()
   const { client } = useWorld()
   const [end, setEnd] = useState<HTMLElement | null>(null)
-  const view = VIEWS.find((name) => name === path) ?? 'live'
+  const [first, ...rest] = path.split('/')
+  const view = VIEWS.find((name) => name === first) ?? 'live'
+  const filter = decodeURIComponent(rest.join('/'))
   const requests = usePolled(async () => (await client.commands.listRequests()).requests, 1000)
   return (
     <Tabs.Root className="fill-col" value={view} onValueChange={(next: View) => goTo('requests', next)}>
@@ -37,7 +39,7 @@ export function Requests({ path }: ScreenProps) {
         <Live requests={requests} />
       </Tabs.Panel>
       <Tabs.Panel value="history" className="fill-col" tabIndex={-1}>
-        <History corner={end} />
+        <History key={filter} corner={end} filter={filter} />
       </Tabs.Panel>
       <Tabs.Panel value="engine-log" className="fill-col" tabIndex={-1}>
         <EngineLogView />

@@ -38,7 +38,11 @@ export function routed(fakes: Record<string, FakeVllm>, more: Document = {}): Do
   return { routing: { enabled: true, backends }, ...more }
 }
 
-export async function startLexora(config: Document | null, { port = 0, home = aHome() } = {}): Promise<Server> {
+/** `env`: what its environment holds beside the least. */
+export async function startLexora(
+  config: Document | null,
+  { port = 0, home = aHome(), env = {} as Record<string, string> } = {},
+): Promise<Server> {
   const file = join(home, 'config.yaml')
   const argv = ['--no-ui', '--port', String(port)]
   if (config !== null) {
@@ -48,7 +52,7 @@ export async function startLexora(config: Document | null, { port = 0, home = aH
   }
   const child = spawn(process.execPath, [PROGRAM, ...argv], {
     cwd: home,
-    env: { PATH: process.env['PATH'], LEXORA_HOME: home, NODE_NO_WARNINGS: '1' },
+    env: { PATH: process.env['PATH'], LEXORA_HOME: home, NODE_NO_WARNINGS: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''
@@ -68,7 +72,7 @@ export async function startLexora(config: Document | null, { port = 0, home = aH
     out: () => out,
     stop: async () => await end('SIGTERM'),
     kill: async () => await end('SIGKILL'),
-    again: async () => await startLexora(config, { home, port: Number(new URL(origin).port) }),
+    again: async () => await startLexora(config, { home, env, port: Number(new URL(origin).port) }),
   }
 }
 

@@ -1,0 +1,59 @@
+import { useState } from 'react'
+import type { MintedKey } from '../../src/protocol/users.ts'
+import { useCopy } from '../actions.ts'
+import { Confirm } from '../components/forms.tsx'
+import { Banner, Button, Dialog } from '../components/kit.tsx'
+import { useT } from '../i18n/index.ts'
+import { useSnapshot } from '../stores.ts'
+import { keyAsEnv } from '../view-models/people.ts'
+
+/** The only time that a secret is seen. Who closes it without having copied is asked. */
+export function KeyShown({ minted: { key, secret }, onClose }: { minted: MintedKey; onClose: () => void }) {
+  const t = useT()
+  const copy = useCopy()
+  const { server } = useSnapshot()
+  const [copied, setCopied] = useState(false)
+  const [asking, setAsking] = useState(false)
+  const take = (text: string, done: string): void => {
+    copy(text, done)
+    setCopied(true)
+  }
+  const leave = (): void => (copied ? onClose() : setAsking(true))
+  if (asking) {
+    return (
+      <Confirm
+        title={t('key.unseen')}
+        cancel={t('key.back')}
+        verb={t('key.closeAnyway')}
+        onNo={() => setAsking(false)}
+        onYes={onClose}
+      >
+        <p>{t('key.unseenWhy')}</p>
+      </Confirm>
+    )
+  }
+  return (
+    <Dialog
+      open
+      wide
+      onClose={leave}
+      title={t('key.title', { user: key.user })}
+      footer={
+        <>
+          <Button onClick={() => take(keyAsEnv(server.address, secret), t('key.copiedEnv'))}>{t('key.copyEnv')}</Button>
+          <span className="grow" />
+          <Button onClick={leave}>{t('verb.close')}</Button>
+          <Button look="first" onClick={() => take(secret, t('key.copied'))}>
+            {t('key.copy')}
+          </Button>
+        </>
+      }
+    >
+      <Banner look="info">{t('key.once')}</Banner>
+      <pre className="code key-secret" data-secret="">
+        {secret}
+      </pre>
+      <pre className="code small">{keyAsEnv(server.address, secret)}</pre>
+    </Dialog>
+  )
+}
