@@ -210,6 +210,7 @@ export class App {
         session: options.session ?? null,
       },
       ui: this.hasUi ? { dir: options.uiDir!, sessions: this.uiSessions, remote: config.ui.remote } : null,
+      version: options.version,
       maxConnections: maxConnections(),
       headersTimeoutMs: patience.headersMs,
     })

@@ -4,6 +4,7 @@ import type { CommandRow } from '../protocol/command-row.ts'
 import { COMMANDS, CommandError, type CommandName, EVENTS_PATH } from '../protocol/commands.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import { ADMIN_OPENAPI_PATH, adminDocument } from '../protocol/openapi.ts'
 import type { Caller, Scope } from '../protocol/users.ts'
 import type { AdminEvents } from './admin-events.ts'
 import { isJson } from './guards.ts'
@@ -14,6 +15,7 @@ export type RunCommand = (name: CommandName, given: Record<string, unknown>, cal
 /** What the routes need of the gateway around them. `Context` is the request's, found in `res.locals`. */
 export type AdminRouteOptions<Context> = {
   run: RunCommand
+  version: string
   events: AdminEvents
   /** Who this is, if he may. */
   authenticate: (context: Context, scope: Scope) => { ok: true; caller: Caller } | { ok: false; problem: Problem }
@@ -48,6 +50,7 @@ export function adminRoutes<Context>(options: AdminRouteOptions<Context>): expre
     else if (options.events.isFull) options.refuse(contextOf(res), problem('overloaded', 'Too many watch already.'))
     else options.events.open(res)
   })
+  app.get(ADMIN_OPENAPI_PATH, (_req, res) => void res.json(adminDocument(options.version)))
   app.use((req, res, next) => {
     const told = guardBody(req)
     if (told !== null) return options.refuse(contextOf(res), told)
@@ -125,7 +128,7 @@ function scopeAt(method: string, path: string): Scope {
 
 function methodsAt(path: string): string[] {
   const methods = ROWS.filter(([, row]) => shapeOf(row.path).test(path)).map(([, { method }]) => method as string)
-  return path === EVENTS_PATH ? ['GET'] : methods
+  return path === EVENTS_PATH || path === ADMIN_OPENAPI_PATH ? ['GET'] : methods
 }
 
 function shapeOf(path: string): RegExp {

@@ -43,6 +43,8 @@ export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   admin: { run: RunCommand; subscribe: Subscribe; session: string | null }
   /** The window in a browser; null: switched off. */
   ui: UiOptions | null
+  /** Of Lexora, for its documents. */
+  version: string
   maxConnections: number
   /** How long a client may take to send its headers. */
   headersTimeoutMs: number
@@ -114,6 +116,7 @@ export class Gateway {
       ...answers,
       operations: options.operations,
       world: () => this.options,
+      version: options.version,
       isServing: () => this.state === 'serving',
       authenticate: (context) => {
         const caller = this.callerOf(context)
@@ -122,6 +125,7 @@ export class Gateway {
     })
     this.events = new AdminEvents(options.admin.subscribe)
     this.admin = adminRoutes<Context>({
+      version: options.version,
       ...answers,
       run: options.admin.run,
       events: this.events,

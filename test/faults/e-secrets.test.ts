@@ -33,7 +33,10 @@ const INFERENCE_ROUTES = [...MANAGED.map(({ path }) => path), ...PASSED_THROUGH]
   method: 'POST',
   path,
 }))
-const OPERATIONS = ['/health', '/stats', '/metrics', '/v1/models'].map((path) => ({ method: 'GET', path }))
+const OPERATIONS = ['/health', '/stats', '/metrics', '/v1/models', '/openapi.json'].map((path) => ({
+  method: 'GET',
+  path,
+}))
 const OPEN_ROUTES = ['/healthz', '/readyz'].map((path) => ({ method: 'GET', path }))
 const RAW_DOOR = { method: 'POST', path: `/backends/main${CHAT}` }
 const ALL_ROUTES = [...ADMIN_ROUTES, ...INFERENCE_ROUTES, ...OPERATIONS, ...OPEN_ROUTES, RAW_DOOR]

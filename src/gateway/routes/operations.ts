@@ -4,6 +4,7 @@ import type { RouteTable } from '../../policy/route.ts'
 import { MANAGED, PASSED_THROUGH } from '../../protocol/endpoints.ts'
 import { type Problem, problem } from '../../protocol/errors.ts'
 import { nearestNames } from '../../protocol/nearest-name.ts'
+import { dataDocument, OPENAPI_PATH, OPERATIONS } from '../../protocol/openapi.ts'
 import { listModels } from './models.ts'
 
 /** The facts behind the operators' routes, from the app that holds them. */
@@ -20,13 +21,14 @@ export type OperationsOptions<Context> = {
   /** As the configuration in force has it. */
   world: () => { registry: BackendRegistry; routes: RouteTable }
   isServing: () => boolean
+  version: string
   /** Why this caller may not read, or null. */
   authenticate: (context: Context) => Problem | null
   refuse: (context: Context, told: Problem) => void
   onFault: (error: unknown, context: Context) => void
 }
 
-const PATHS = ['/health', '/healthz', '/readyz', '/stats', '/metrics', '/v1/models']
+const PATHS = OPERATIONS.map(({ path }) => path).filter((path) => !path.includes('{'))
 
 /** Everything that is not on the token path: Express routes it. Only the exact paths of the table are routes. */
 export function operationRoutes<Context extends { head: { path: string } }>(
@@ -61,6 +63,7 @@ export function operationRoutes<Context extends { head: { path: string } }>(
     const { contentType, text } = await operations.metrics()
     res.set('content-type', contentType).send(text)
   })
+  app.get(OPENAPI_PATH, (_req, res) => void res.json(dataDocument(options.version)))
   app.get('/v1/models', (_req, res) => res.json({ object: 'list', data: modelsNow() }))
   app.get('/v1/models/*id', (req, res) => {
     // A model's name may hold slashes, which the wildcard hands over in pieces.
@@ -71,7 +74,7 @@ export function operationRoutes<Context extends { head: { path: string } }>(
     else options.refuse(contextOf(res), unknownModel(id, models))
   })
   app.use((req, res) => {
-    if (PATHS.includes(req.path)) res.setHeader('allow', 'GET, HEAD')
+    if (isRoute(req.path)) res.setHeader('allow', 'GET, HEAD')
     options.refuse(contextOf(res), unknownPath(req.path))
   })
   app.use((error: unknown, _req: express.Request, res: express.Response, _next: express.NextFunction) => {
@@ -91,8 +94,13 @@ function unknownModel(id: string, models: readonly { id: string }[]): Problem {
   return problem('model_not_found', `No such model.${hint}`, { param: 'model' })
 }
 
+/** A model's own address takes a GET as well. */
+function isRoute(path: string): boolean {
+  return PATHS.includes(path) || path.startsWith('/v1/models/')
+}
+
 function unknownPath(path: string): Problem {
-  if (PATHS.includes(path)) return problem('method_not_allowed', `Use GET for ${path}.`)
+  if (isRoute(path)) return problem('method_not_allowed', `Use GET for ${path}.`)
   const known = [...MANAGED.map((endpoint) => endpoint.path), ...PASSED_THROUGH, ...PATHS]
   const near = nearestNames(path.slice(0, 100), known, 1)
   const hint = near.length > 0 ? ` Did you mean ${near[0]}?` : ''
