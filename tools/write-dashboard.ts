@@ -179,6 +179,18 @@ const ROWS: { title: string; panels: Panel[] }[] = [
         targets: [{ expr: 'sum by (engine) (increase(lexora_engine_restarts_total[1h]))', legend: '{{engine}}' }],
       },
       {
+        title: 'Turns on the GPU',
+        unit: 'short',
+        about: 'How often an engine left its GPU to another in the last hour, and why.',
+        kind: 'stat',
+        targets: [
+          {
+            expr: 'sum by (engine, reason) (increase(lexora_engine_swaps_total[1h]))',
+            legend: '{{engine}}: {{reason}}',
+          },
+        ],
+      },
+      {
         title: 'GPU load',
         unit: 'percentunit',
         about: 'Share of the time in which anything ran.',

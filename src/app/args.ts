@@ -47,6 +47,7 @@ const TERMINAL_OPTIONS: Record<TerminalOption, string> = {
   config: '[--config FILE]',
   yes: '[--yes]',
   detach: '[--detach]',
+  bundle: '[--bundle FILE.zip]',
 }
 
 export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--port PORT] [--engine none|demo|NAME]

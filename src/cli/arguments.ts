@@ -26,6 +26,8 @@ export type Asked = {
   detach: boolean
   /** The configuration file, where no Lexora runs that has one. */
   config: string | undefined
+  /** Where a zip for who is to help is written. */
+  bundle: string | undefined
   host: string | null
   key: string | null
 }
@@ -53,6 +55,7 @@ const TERMINAL = {
   config: { type: 'string' },
   yes: { type: 'boolean', short: 'y' },
   detach: { type: 'boolean', short: 'd' },
+  bundle: { type: 'string' },
 } as const satisfies Record<TerminalOption, object>
 
 const OPTIONS = { ...COMMON, ...TERMINAL }
@@ -91,10 +94,10 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const args = argsOf(row, positionals.slice(words), values)
   if (typeof args === 'string') return usageError(args)
   const { json = false, watch = false, follow = false, yes = false, detach = false } = values
-  const { config, host = null, key = null } = values
+  const { config, bundle, host = null, key = null } = values
   const wait = waitOf(values)
   if (typeof wait === 'string') return usageError(wait)
-  return { do: 'command', asked: { name, args, json, watch, wait, follow, yes, detach, config, host, key } }
+  return { do: 'command', asked: { name, args, json, watch, wait, follow, yes, detach, config, bundle, host, key } }
 }
 
 /** One command with all its options. */

@@ -120,6 +120,7 @@ export async function runCommand(argv: readonly string[], world: CliWorld): Prom
   const asked = onThisDisk(parsed.asked, world.cwd)
   const found = await findServer(asked, world)
   const work = async (): Promise<number> => {
+    if (asked.bundle !== undefined) return await runBundle(asked, asked.bundle, found, world)
     if (asked.name === 'doctor' && isOwnMatter(asked, found)) return await runDoctor(asked, found, world)
     if (isOfFiles(asked) && !found.ok && found.why === 'not-running') return await runOnFiles(asked, world)
     if (!found.ok && asked.host === null && found.why === 'not-running' && LOCAL.has(asked.name)) {
@@ -261,6 +262,30 @@ async function runWait({ name, args, json, wait }: Asked, target: AdminTarget, w
 /** Where none runs the machine is looked at from here; so it is for a file that the one that runs does not use. */
 function isOwnMatter({ host, config }: Asked, found: FoundServer): boolean {
   return host === null && (config !== undefined || (!found.ok && found.why === 'not-running'))
+}
+
+async function runBundle(asked: Asked, file: string, found: FoundServer, world: CliWorld): Promise<number> {
+  if (!found.ok && (asked.host !== null || found.why !== 'not-running')) return notFound(asked, found, world)
+  const { writeBundle } = await import('./bundle.ts')
+  const target = found.ok ? found.target : null
+  const doctor = async (): Promise<DoctorReport> => {
+    if (target !== null && asked.config === undefined) return await adminClient(target).doctor()
+    const { localDoctor } = await import('./local-doctor.ts')
+    return await localDoctor(world, asked.config, target)
+  }
+  try {
+    const path = await writeBundle(file, { target, configPath: asked.config, machine: world, doctor })
+    world.out(
+      asked.json
+        ? `${JSON.stringify({ path })}\n`
+        : `Written: ${path}\nIt holds no keys, no prompts and no answers. Look through it before you send it.\n`,
+    )
+    return EXIT.ok
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === undefined || error instanceof UnreachableError || error instanceof CommandError) throw error
+    return fail(`${file} cannot be written: ${message}`, EXIT.failure, world)
+  }
 }
 
 async function runDoctor({ json, config }: Asked, found: FoundServer, world: CliWorld): Promise<number> {

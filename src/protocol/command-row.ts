@@ -33,7 +33,7 @@ export type CommandRow = {
   answersWithinMs?: number
 }
 
-export type TerminalOption = 'watch' | 'wait' | 'timeout' | 'follow' | 'config' | 'yes' | 'detach'
+export type TerminalOption = 'watch' | 'wait' | 'timeout' | 'follow' | 'config' | 'yes' | 'detach' | 'bundle'
 
 /** The type of what a command answers; no such value exists. */
 declare const ANSWERS: unique symbol

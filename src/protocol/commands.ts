@@ -139,7 +139,7 @@ export const COMMANDS = {
     scope: 'admin:read',
     args: z.strictObject({}),
     about: 'check this machine and the configuration; works without a running Lexora, too',
-    terminal: ['config'],
+    terminal: ['config', 'bundle'],
     answersWithinMs: 240_000,
   }),
   ...USERS_COMMANDS,

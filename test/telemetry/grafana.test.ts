@@ -31,6 +31,7 @@ async function series(): Promise<Map<string, Set<string>>> {
     backends: [{ name: 'main', inFlight: 1, up: true, breaker: 0, permits: { limit: 4, openLoop: false } }],
     depth: { high: 0, normal: 1, low: 0 },
     engines: [{ name: 'main', state: { is: ENGINE_STATES[0] } as never, restarts: 1 }],
+    swaps: [{ engine: 'main', because: 'idle', count: 1 }],
     gpus: [gpu],
   }))
   metrics.record(
