@@ -157,22 +157,18 @@ export function Menu({
 
 export function Popover({
   trigger,
-  label,
   className,
   title,
   children,
 }: {
   trigger: ReactNode
-  label: string
   className: string
   title: string
   children: ReactNode
 }) {
   return (
     <BasePopover.Root>
-      <BasePopover.Trigger className={className} aria-label={label}>
-        {trigger}
-      </BasePopover.Trigger>
+      <BasePopover.Trigger className={className}>{trigger}</BasePopover.Trigger>
       <BasePopover.Portal>
         <BasePopover.Positioner sideOffset={4} align="start" className="over">
           <BasePopover.Popup className="dialog popover">
@@ -277,7 +273,7 @@ export function Empty({
   return (
     <div className="empty" role={bad ? 'alert' : undefined}>
       {bad ? <StateMark shape="failed" large /> : <AxisMark />}
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children !== undefined && <p>{children}</p>}
       {actions !== undefined && <div className="row">{actions}</div>}
     </div>

@@ -12,7 +12,6 @@ export const en = {
   'header.gateway': 'Gateway',
   'header.engine': 'Engine',
   'header.gpu': 'GPU {index}',
-  'header.readout': '{part}: {state}',
   'header.copyAddress': 'Copy the address {address}',
   'header.more': 'More actions',
   'region.status': 'Status bar',

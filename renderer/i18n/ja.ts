@@ -11,7 +11,6 @@ export const ja: Messages = {
   'header.gateway': 'ゲートウェイ',
   'header.engine': 'エンジン',
   'header.gpu': 'GPU {index}',
-  'header.readout': '{part}: {state}',
   'header.copyAddress': 'アドレス {address} をコピー',
   'header.more': 'その他の操作',
   'region.status': 'ステータスバー',

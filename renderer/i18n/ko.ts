@@ -11,7 +11,6 @@ export const ko: Messages = {
   'header.gateway': '게이트웨이',
   'header.engine': '엔진',
   'header.gpu': 'GPU {index}',
-  'header.readout': '{part}: {state}',
   'header.copyAddress': '주소 {address} 복사',
   'header.more': '추가 작업',
   'region.status': '상태 표시줄',

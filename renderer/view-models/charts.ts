@@ -37,7 +37,6 @@ export type ChartSpec = {
   limit?: SeriesName
 }
 
-const tokens = (value: number | null): string => withUnit(value, 'tok/s')
 const whole = (value: number | null): string => number(value)
 const GIB = 1024 ** 3
 
@@ -45,16 +44,16 @@ export const CHARTS: readonly ChartSpec[] = [
   {
     id: 'throughput',
     title: 'chart.throughput',
-    unit: null,
+    unit: 'col.speed',
     lanes: [
       {
-        lines: [{ name: 'output', title: 'chart.output', colour: 1, show: tokens, fill: true }],
+        lines: [{ name: 'output', title: 'chart.output', colour: 1, show: whole, fill: true }],
         least: 50,
         unit: (top) => `0–${kilo(top)}`,
         weight: 1.5,
       },
       {
-        lines: [{ name: 'prompt', title: 'chart.prompt', colour: 2, show: tokens, fill: true }],
+        lines: [{ name: 'prompt', title: 'chart.prompt', colour: 2, show: whole, fill: true }],
         least: 100,
         unit: (top) => `0–${kilo(top)}`,
         weight: 1,
@@ -191,7 +190,7 @@ export function ticksOf({ from, stepS, values }: SeriesReport): { at: number; sh
   const first = Math.ceil((from - offset) / every) * every + offset
   const ticks: { at: number; share: number }[] = []
   for (let at = first; at < from + span; at += every) ticks.push({ at, share: (at - from) / span })
-  return ticks.filter(({ share }) => share > 0.05 && share < 0.92)
+  return ticks.filter(({ share }) => share > 0.05 && share < 0.85)
 }
 
 export function last(values: readonly (number | null)[]): number | null {

@@ -1,4 +1,4 @@
-import { type EngineView, isServing } from '../../src/protocol/engine.ts'
+import type { EngineView } from '../../src/protocol/engine.ts'
 import { foremostEngine, type PrimaryVerb, primaryVerb } from '../../src/protocol/primary-verb.ts'
 import type { AppSnapshot, GpuView, QueueView } from '../../src/protocol/snapshot.ts'
 import type { Shape } from '../components/Icon.tsx'
@@ -118,10 +118,6 @@ export function load(queues: readonly QueueView[]): {
     waiting: queues.reduce((sum, { depth }) => sum + depth.high + depth.normal + depth.low, 0),
     kv: kv.length === 0 ? null : Math.max(...kv),
   }
-}
-
-export function isAnyServing({ engines }: AppSnapshot): boolean {
-  return engines.some(({ state }) => isServing(state))
 }
 
 function same(shape: Shape, words: string): Readout {

@@ -19,7 +19,7 @@ export function engineLine(text: string, number: number): LogLine {
   return { number, time: time ?? '', level: level ?? '', text: rest ?? text, severity }
 }
 
-export function severityOf(text: string): Severity {
+function severityOf(text: string): Severity {
   if (ERROR.test(text)) return 'error'
   return WARNING.test(text) ? 'warning' : 'info'
 }

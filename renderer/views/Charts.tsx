@@ -275,7 +275,7 @@ function LaneView({ lane, row, isLast, report, limit, pointed, shownOf }: LanePr
       {isAlone ? (
         <div className="chart-y" style={{ gridRow: row, gridColumn: 1 }}>
           {marks
-            .filter((value) => shownBound === null || Math.abs(share(value) - share(shownBound)) > 0.09)
+            .filter((value) => shownBound === null || Math.abs(share(value) - share(shownBound)) > 0.15)
             .map((value) => (
               <span key={value} style={{ bottom: `${share(value) * 100}%` }}>
                 {lane.log ? duration(value) : number(value)}

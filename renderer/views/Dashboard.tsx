@@ -56,7 +56,7 @@ function Now() {
   )
 }
 
-export function GateView({ requests }: { requests: readonly RequestView[] }) {
+function GateView({ requests }: { requests: readonly RequestView[] }) {
   const t = useT()
   const snapshot = useSnapshot()
   const { waiting, waitingCount, running, runningCount, limit } = gate(snapshot, requests, t)
@@ -64,6 +64,7 @@ export function GateView({ requests }: { requests: readonly RequestView[] }) {
   const free = Math.max(0, Math.min(8, limit) - running.length - (more > 0 ? 1 : 0))
   return (
     <section className="gate" aria-label={t('gate.label', { waiting: waitingCount, running: runningCount, limit })}>
+      <h2 className="sr">{t('chart.queue')}</h2>
       <div className="gate-side gate-wait">
         <h3>
           <span>{t('gate.waiting')}</span>

@@ -59,6 +59,7 @@ export function EngineTrouble({ engine }: { engine: EngineView }) {
           </div>
         </div>
       </section>
+      <h2 className="sr">{t('nav.dashboard')}</h2>
       <div className="banner">
         <span className="grow mid">
           {isComing(state) ? t('fail.callersWait') : t('fail.callers', { model: shown })}

@@ -39,7 +39,7 @@ export function Frame() {
   const isLost = link.is !== 'live'
   return (
     <div className={`app${isLost ? ' is-lost' : ''}`} data-look={`${theme} ${density}`}>
-      <div className="brand">
+      <div className="brand" aria-hidden="true">
         <Mark />
         <span>Lexora</span>
       </div>
@@ -66,18 +66,21 @@ export function Frame() {
           <button
             type="button"
             className="nav-item"
-            aria-label={t('nav.tryIt')}
+            aria-label={`${t('nav.tryIt')} Ctrl T`}
             aria-expanded={trying}
             onClick={() => setTrying(!trying)}
           >
             <Icon name="prompt" />
-            <span className="grow">{t('nav.tryIt')}</span>
-            <span className="kbd wide">Ctrl T</span>
+            <span className="grow">{t('nav.tryIt')}</span> <span className="kbd wide">Ctrl T</span>
           </button>
-          <button type="button" className="nav-item" aria-label={t('nav.help')} onClick={() => setOverlay('keys')}>
+          <button
+            type="button"
+            className="nav-item"
+            aria-label={`${t('nav.help')} ?`}
+            onClick={() => setOverlay('keys')}
+          >
             <Icon name="help" />
-            <span className="grow">{t('nav.help')}</span>
-            <span className="kbd wide">?</span>
+            <span className="grow">{t('nav.help')}</span> <span className="kbd wide">?</span>
           </button>
         </div>
       </nav>

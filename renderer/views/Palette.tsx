@@ -34,20 +34,14 @@ export function Palette({
       <Dialog.Portal>
         <Dialog.Backdrop className="scrim" />
         <Dialog.Popup className="dialog dialog-at palette" aria-label={t('palette.title')}>
-          <Autocomplete.Root
-            open
-            inline
-            items={commands.map(({ label }) => label)}
-            autoHighlight="always"
-            onValueChange={(value, details) => details.reason === 'item-press' && run(value)}
-          >
+          <Autocomplete.Root open inline items={commands.map(({ label }) => label)} autoHighlight="always">
             <div className="field palette-field">
               <Autocomplete.Input placeholder={t('palette.placeholder')} aria-label={t('palette.placeholder')} />
             </div>
             <Autocomplete.Empty className="palette-empty small dim">{t('palette.empty')}</Autocomplete.Empty>
             <Autocomplete.List className="menu-list palette-list">
               {(label: string) => (
-                <Autocomplete.Item key={label} value={label} className="menu-item">
+                <Autocomplete.Item key={label} value={label} className="menu-item" onClick={() => run(label)}>
                   {label}
                 </Autocomplete.Item>
               )}

@@ -32,12 +32,10 @@ export function Readouts() {
 }
 
 function Chip({ title, readout, children }: { title: string; readout: Readout; children: ReactNode }) {
-  const t = useT()
   return (
     <Popover
       className="chip"
       title={title}
-      label={t('header.readout', { part: title, state: readout.words })}
       trigger={
         <>
           <span>{title}</span>

@@ -24,6 +24,7 @@ export function Requests({ path }: ScreenProps) {
   const requests = usePolled(async () => (await client.commands.listRequests()).requests, 1000)
   return (
     <Tabs.Root className="fill-col" value={view} onValueChange={(next: View) => goTo('requests', next)}>
+      <h1 className="sr">{t('nav.requests')}</h1>
       <div className="tabs tabs-bar">
         <Tabs.List className="tabs-list" activateOnFocus aria-label={t('requests.views')}>
           {VIEWS.map((name) => (

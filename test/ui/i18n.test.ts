@@ -48,7 +48,7 @@ test('the list of what is alike holds nothing that differs', () => {
 
 test('a sentence takes its values, and the count chooses its form', () => {
   const t = translator('en')
-  expect(t('header.readout', { part: 'Engine', state: 'Ready' })).toBe('Engine: Ready')
+  expect(t('palette.goTo', { screen: 'Users' })).toBe('Go to Users')
   expect([t.count('log.lines', 1), t.count('log.lines', 0), translator('ja').count('log.lines', 1)]).toEqual([
     '1 line',
     '0 lines',

@@ -1,0 +1,366 @@
+/** The window in a real Chromium, in front of a real headless Lexora with fake vLLMs. Waits for states, never for time. */
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type FakeVllm, startFakeVllm } from '../../support/fake-vllm/server.ts'
+import {
+  dropHome,
+  LARGE,
+  type Look,
+  openBrowser,
+  openContext,
+  openWindow,
+  routed,
+  type Server,
+  SMALL,
+  startLexora,
+} from '../rig.ts'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const SCREENS = ['/dashboard', '/requests/live', '/requests/history', '/requests/engine-log', '/requests/gateway-log']
+
+let browser: Browser
+let fake: FakeVllm
+let server: Server
+
+beforeAll(async () => {
+  browser = await openBrowser()
+  fake = await startFakeVllm({ tokenMs: 20, models: ['tiny'] })
+  server = await startLexora(routed({ main: fake }))
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await server?.stop()
+  await fake?.close()
+  if (server !== undefined) dropHome(server.home)
+})
+
+async function aWindow(look: Partial<Look> = {}, at: Server = server): Promise<Page & { complaints: string[] }> {
+  const context = await openContext(browser, { ...LARGE, theme: 'light', ...look })
+  onTestFinished(() => context.close())
+  return await openWindow(context, at)
+}
+
+const goTo = async (page: Page, path: string): Promise<void> => {
+  await page.evaluate((to) => {
+    location.hash = to
+  }, path)
+}
+
+/** A caller's request, whose answer is read to its end. */
+async function chat(changes: Record<string, unknown> = {}, user = 'kim'): Promise<void> {
+  const response = await fetch(`${server.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-lexora-user': user },
+    body: JSON.stringify({ model: 'tiny', max_tokens: 5, messages: [{ role: 'user', content: 'Hello' }], ...changes }),
+  })
+  await response.text()
+}
+
+async function violations(page: Page): Promise<string[]> {
+  // The page's own policy lets no script in from here; the driver's world is not the page's.
+  const client = await page.context().newCDPSession(page)
+  await client.send('Page.setBypassCSP', { enabled: true })
+  await page.evaluate(AXE)
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+    }
+    return (await axe.run()).violations
+  })
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)
+}
+
+describe('the door', () => {
+  test('opens by its link, which leaves no trace in the address, and stays open for a reload', async () => {
+    const page = await aWindow()
+    expect(page.url()).not.toContain('link=')
+    await page.reload()
+    await page.locator('.verdict h1').waitFor()
+    expect(page.complaints).toEqual([])
+  })
+
+  test('without a link asks for one, or for the admin key', async () => {
+    const context = await openContext(browser, { ...SMALL, theme: 'light' })
+    onTestFinished(() => context.close())
+    const page = await context.newPage()
+    await page.goto(`${server.origin}/ui/`)
+    await page.getByText('lexora ui').waitFor()
+    await page.getByLabel('Or type the admin key.').fill('wrong')
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').waitFor()
+    expect(await violations(page)).toEqual([])
+  })
+
+  test('opens by the admin key, and closes again', async () => {
+    const own = await startLexora(routed({ main: fake }, { auth: { admin_key: 'admin-secret-0123456789' } }))
+    onTestFinished(async () => {
+      await own.stop()
+      dropHome(own.home)
+    })
+    const context = await openContext(browser, { ...LARGE, theme: 'dark' })
+    onTestFinished(() => context.close())
+    const page = await context.newPage()
+    await page.goto(`${own.origin}/ui/`)
+    await page.getByLabel('Or type the admin key.').fill('admin-secret-0123456789')
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.locator('.verdict h1').waitFor()
+    await page.getByRole('button', { name: 'More actions' }).click()
+    await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    await page.getByText('lexora ui').waitFor()
+  })
+})
+
+describe('the dashboard', () => {
+  test('says what is served, and runs the snippet that it shows', async () => {
+    const page = await aWindow()
+    await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
+    await page.getByRole('button', { name: 'Run it here' }).click()
+    await page.getByText(/^200 · TTFT/).waitFor()
+    const code = page.locator('pre.code')
+    expect(await code.textContent()).toContain(`curl ${server.origin}/v1/chat/completions`)
+    await page.getByRole('radio', { name: 'Python' }).click()
+    expect(await code.textContent()).toContain('from openai import OpenAI')
+  })
+
+  test('draws the same values as a table', async () => {
+    await chat()
+    const page = await aWindow()
+    await page.getByRole('button', { name: 'View as table' }).click()
+    await page.locator('.values-table tbody tr').first().waitFor()
+    expect(await page.locator('.values-table thead th').count()).toBeGreaterThan(10)
+    await page.getByRole('button', { name: 'View as charts' }).click()
+    await page.locator('figure.chart').first().focus()
+    await page.keyboard.press('ArrowLeft')
+    expect(await page.locator('.cross').count()).toBe(await page.locator('.plot').count())
+  })
+
+  test('pauses the gateway and resumes it from the header', async () => {
+    const page = await aWindow()
+    await page.getByRole('button', { name: 'More actions' }).click()
+    await page.getByRole('menuitem', { name: 'Pause gateway' }).click()
+    await page.getByRole('heading', { name: 'Paused' }).waitFor()
+    await page.locator('.header').getByRole('button', { name: 'Resume gateway' }).click()
+    await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
+  })
+})
+
+describe('requests', () => {
+  test('that run are seen, and cancelled', async () => {
+    const page = await aWindow()
+    await goTo(page, '/requests/live')
+    fake.fault({ do: 'stall', afterEvents: 3 })
+    const running = chat({ stream: true }, 'cancel-me')
+    const row = page.getByRole('row').filter({ hasText: 'cancel-me' })
+    await row.waitFor()
+    await row.getByRole('button', { name: /^Cancel the request/ }).click()
+    await running
+    await row.waitFor({ state: 'detached' })
+  })
+
+  test('that ended are found by a filter, opened by keys, and exported', async () => {
+    await chat({}, 'kim')
+    await chat({}, 'raj')
+    const page = await aWindow()
+    await goTo(page, '/requests/history')
+    const rows = page.locator('tbody tr[aria-selected]')
+    await rows.filter({ hasText: 'raj' }).first().waitFor()
+    await page.keyboard.press('Control+f')
+    await page.keyboard.type('user:kim')
+    await page.keyboard.press('Enter')
+    await rows.filter({ hasText: 'raj' }).first().waitFor({ state: 'detached' })
+    await rows.filter({ hasText: 'kim' }).first().waitFor()
+    await page.getByRole('region', { name: 'History' }).focus()
+    await page.keyboard.press('ArrowDown')
+    const drawer = page.getByRole('complementary', { name: 'Request' })
+    await drawer.getByText('Where the time went').waitFor()
+    await page.keyboard.press('Escape')
+    await drawer.waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Export' }).click()
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('menuitem', { name: 'As CSV' }).click(),
+    ])
+    expect(readFileSync(await file.path(), 'utf8')).toMatch(/^at,id,user,/)
+  })
+})
+
+describe('try it', () => {
+  test('streams an answer by the door of all clients, and tells what it cost', async () => {
+    const page = await aWindow()
+    await page.keyboard.press('Control+t')
+    const drawer = page.getByRole('complementary', { name: 'Try it' })
+    await page.keyboard.type('Say something')
+    await page.keyboard.press('Control+Enter')
+    await drawer
+      .locator('.figures')
+      .getByText(/\d \+ \d/)
+      .waitFor()
+    expect(await drawer.locator('.talk').last().textContent()).not.toBe('')
+    await drawer.getByRole('button', { name: 'View code' }).click()
+    expect(await drawer.locator('pre').textContent()).toContain('curl ')
+    await page.keyboard.press('Escape')
+    await drawer.waitFor({ state: 'detached' })
+  })
+})
+
+test('a Lexora that goes away is said to be lost, what was read stays, and it is found again', async () => {
+  const own = await startLexora(routed({ main: fake }))
+  const page = await aWindow({}, own)
+  await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
+  await own.kill()
+  await page.getByText(/^Connection lost at/).waitFor()
+  expect(await page.getByRole('heading', { name: 'Serving tiny' }).count()).toBe(1)
+  const again = await own.again()
+  onTestFinished(async () => {
+    await again.stop()
+    dropHome(again.home)
+  })
+  // Sessions end with the process: the door opens, and a new link leads in.
+  await page.getByText('lexora ui').waitFor({ timeout: 30_000 })
+  await page.goto((await again.commands.uiLink()).url)
+  await page.reload()
+  await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
+})
+
+test('a network that fails for a moment is bridged without a login', async () => {
+  const page = await aWindow()
+  await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
+  const cut = await page.context().newCDPSession(page)
+  const offline = (is: boolean) =>
+    cut.send('Network.emulateNetworkConditions', {
+      offline: is,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput: -1,
+    })
+  await cut.send('Network.enable')
+  await page.route('**/admin/events', (route) => route.abort())
+  await page.reload()
+  await page.unroute('**/admin/events')
+  await offline(false)
+  await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
+})
+
+describe('a log of 100,000 lines', () => {
+  test('is held, searched and scrolled with a screenful of elements', async () => {
+    const own = await startLexora({
+      engines: { big: { kind: 'command', model: 'none', args: {}, autostart: false } },
+    }).catch(() => null)
+    const at = own ?? (await startLexora({ engines: { big: { model: 'none', autostart: false } } }))
+    onTestFinished(async () => {
+      await at.stop()
+      dropHome(at.home)
+    })
+    const file = join(at.home, 'logs', 'engine-big.log')
+    mkdirSync(join(at.home, 'logs'), { recursive: true })
+    const lines = (from: number, count: number): string =>
+      Array.from(
+        { length: count },
+        (_, i) => `INFO 11-21 12:00:00 [core.py:1] line ${from + i}${(from + i) % 1000 === 0 ? ' needle' : ''}\n`,
+      ).join('')
+    writeFileSync(file, lines(0, 2000))
+    const page = await aWindow({}, at)
+    await goTo(page, '/requests/engine-log')
+    const count = page.locator('.log-bar').getByText(/lines$/)
+    await count
+      .getByText(/2.000 lines/)
+      .or(count)
+      .waitFor()
+    for (let from = 2000; from < 100_000; from += 2000) {
+      appendFileSync(file, lines(from, 2000))
+      const wanted = String(from + 2000).replace(/\B(?=(\d{3})+$)/g, '\u202f')
+      await page.getByText(`${wanted} lines`).waitFor()
+    }
+    expect(await page.locator('.log-line').count()).toBeLessThan(200)
+    await page.keyboard.press('Control+f')
+    await page.keyboard.type('needle')
+    await page.getByText(/^1 of 100$/).waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByText(/^2 of 100$/).waitFor()
+    const frames = await page.evaluate(async () => {
+      const box = document.querySelector('.log-scroll')!
+      let longest = 0
+      let last = performance.now()
+      for (let i = 0; i < 60; i++) {
+        box.scrollTop = (box.scrollHeight * i) / 60
+        await new Promise((resolve) => requestAnimationFrame(resolve))
+        const now = performance.now()
+        longest = Math.max(longest, now - last)
+        last = now
+      }
+      return longest
+    })
+    process.stderr.write(`100,000 lines: longest frame while scrolling ${Math.round(frames)} ms\n`)
+    expect(await page.locator('.log-line').count()).toBeLessThan(200)
+  }, 180_000)
+})
+
+describe('by keys alone', () => {
+  test('every screen, list and command is reached, and Escape leads back', async () => {
+    const page = await aWindow()
+    await page.keyboard.press('Control+2')
+    await page.getByRole('tab', { name: 'Live' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.keyboard.type('gateway log')
+    await page.keyboard.press('Enter')
+    await page.getByRole('log').waitFor()
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    const regions = new Set<string>()
+    for (let i = 0; i < 5; i++) {
+      await page.keyboard.press('F6')
+      regions.add(await page.evaluate(() => document.activeElement?.closest('[data-region]')?.className ?? ''))
+    }
+    expect(regions.size).toBeGreaterThanOrEqual(4)
+  })
+
+  test('the look and the language are chosen, and kept', async () => {
+    const page = await aWindow()
+    const choose = async (words: string): Promise<void> => {
+      await page.keyboard.press('Control+k')
+      await page.keyboard.type(words)
+      await page.keyboard.press('Enter')
+    }
+    await choose('Theme: Dark')
+    await choose('Language: 日本語')
+    await page.reload()
+    await page.getByRole('link', { name: 'ダッシュボード' }).waitFor()
+    expect(
+      await page.evaluate(() => [document.documentElement.dataset['theme'], document.documentElement.lang]),
+    ).toEqual(['dark', 'ja'])
+  })
+})
+
+describe.each([
+  ['880×560, light', { ...SMALL, theme: 'light' }],
+  ['1440×900, dark', { ...LARGE, theme: 'dark' }],
+  ['880×560, dark, Korean', { ...SMALL, theme: 'dark', language: 'ko' }],
+] as const)('at %s', (_, look) => {
+  test.each(SCREENS)('%s has nothing that axe finds, and does not scroll sideways', async (path) => {
+    await chat()
+    const page = await aWindow(look)
+    await goTo(page, path)
+    await page.locator('.main > *').first().waitFor()
+    expect(await violations(page)).toEqual([])
+    const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+    expect(wide[0]).toBeLessThanOrEqual(wide[1]!)
+    expect(page.complaints).toEqual([])
+  })
+})
+
+test('Try it, the palette and the list of keys have nothing that axe finds', async () => {
+  const page = await aWindow({ theme: 'dark' })
+  await page.keyboard.press('Control+t')
+  await page.locator('.drawer').waitFor()
+  expect(await violations(page)).toEqual([])
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('Control+k')
+  await page.getByRole('dialog').waitFor()
+  expect(await violations(page)).toEqual([])
+})
