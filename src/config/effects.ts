@@ -3,7 +3,7 @@ import { isTree, valueAt } from './layer.ts'
 import type { Path } from './shape.ts'
 
 /** A key whose feature is not in this release, with "*" for any name. The release that brings it removes the row. */
-const UNBUILT: readonly string[] = ['server.tls', 'routing.backends.*.proxy', 'routing.auto', 'cache', 'telemetry']
+const UNBUILT: readonly string[] = ['routing.backends.*.proxy', 'routing.auto', 'cache', 'telemetry']
 
 /** One line for each key that was set and does nothing yet. What is empty, null, false or not enabled asks for nothing. */
 export function unbuilt({ config, explicit }: { config: Config; explicit: ReadonlySet<string> }): string[] {

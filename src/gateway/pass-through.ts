@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { createProxyMiddleware, type RequestHandler } from 'http-proxy-middleware'
 import type { Backend } from '../backends/backend.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
@@ -50,7 +50,17 @@ export type PassThroughOptions = {
 
 /** `path`: at the backend, its base included. */
 /** `deadline`: when the proxy gives up on a silent backend, on the monotonic clock. */
-type Call = { backend: Backend; requestId: string; settlement: Settlement; path: string; deadline?: number }
+type Call = {
+  backend: Backend
+  requestId: string
+  settlement: Settlement
+  path: string
+  deadline?: number
+  /** Set while the proxy sends. */
+  sending?: ClientRequest
+  /** Answered by us; what the proxy says of it does not matter any more. */
+  refused?: true
+}
 
 /**
  * Bytes through untouched, by http-proxy-middleware: audio and images to the backend that has their model, and the
@@ -170,7 +180,12 @@ export class PassThrough {
       const outcome = gone ? 'client_closed' : status < 400 ? 'ok' : status < 500 ? 'client_error' : 'backend_error'
       call.settlement.settle({ outcome, status, error: status >= 400 ? `status_${status}` : null }, performance.now())
     })
-    countBytes(req, maxBodyBytes)
+    countBytes(req, maxBodyBytes, () => {
+      call.refused = true
+      refuse(res, tooLarge(maxBodyBytes), call)
+      req.unpipe()
+      call.sending?.destroy()
+    })
     void this.proxyTo(call.backend)(req, res)
   }
 
@@ -194,6 +209,8 @@ export class PassThrough {
         pathRewrite: (_path, req) => this.calls.get(req as IncomingMessage)?.path ?? '/',
         on: {
           proxyReq: (proxyReq, req) => {
+            const call = this.calls.get(req)
+            if (call !== undefined) call.sending = proxyReq
             for (const name of proxyReq.getHeaderNames()) {
               if (!REQUEST_HEADERS.has(name) && name !== 'host') proxyReq.removeHeader(name)
             }
@@ -216,6 +233,7 @@ export class PassThrough {
             }
           },
           error: (_error, req, res) => {
+            if (this.calls.get(req)?.refused) return
             const { requestId = '', settlement } = this.calls.get(req) ?? {}
             const begun = 'headersSent' in res && res.headersSent
             const told = this.whyItFailed(backend, begun, this.calls.get(req))
@@ -260,13 +278,16 @@ function refuse(
   )
 }
 
-/** A body without a length is cut at the limit; the proxy then sees an aborted request. */
-function countBytes(req: IncomingMessage, maxBytes: number): void {
+/** Tells once when a body without a length grows beyond the limit. */
+function countBytes(req: IncomingMessage, maxBytes: number, onTooMany: () => void): void {
   let bytes = 0
-  req.on('data', (chunk: Buffer) => {
+  const count = (chunk: Buffer): void => {
     bytes += chunk.length
-    if (bytes > maxBytes) req.destroy()
-  })
+    if (bytes <= maxBytes) return
+    req.off('data', count)
+    onTooMany()
+  }
+  req.on('data', count)
   // Listening has set it flowing; the proxy attaches a turn later and resumes it.
   req.pause()
 }

@@ -242,6 +242,10 @@ export class Gateway {
         : createSecureServer({ ...settings, ...certificate, minVersion: 'TLSv1.2' }, onRequest)
     server.maxConnections = this.options.maxConnections
     server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.handle(req, res, true, server))
+    server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+      const message = "Only 'expect: 100-continue' is understood."
+      this.refuse(this.contextOf(req, res), problem('invalid_request', message, { status: 417, param: 'expect' }))
+    })
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
       refuseConnection(error, socket, MAX_HEADER_BYTES),
     )
@@ -311,9 +315,8 @@ export class Gateway {
   }
 
   private handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean, server: Server): void {
-    const head = readHead(req, this.options.keyHeader)
-    const requestId = head.requestId !== null && REQUEST_ID.test(head.requestId) ? head.requestId : this.nextRequestId()
-    const context: Context = { req, res, head, requestId }
+    const context = this.contextOf(req, res)
+    const { head } = context
     if (this.draining || this.retired.has(server)) res.setHeader('connection', 'close')
     const endpoint = this.managed.get(head.path)
     const told = guard(head, this.options.rules, () => req.socket.localAddress)
@@ -330,6 +333,12 @@ export class Gateway {
     if (this.ui !== null && (head.path === UI_PATH || head.path.startsWith(`${UI_PATH}/`)))
       return this.ui(req, Object.assign(res, { locals: context }))
     this.operations(req, Object.assign(res, { locals: context }))
+  }
+
+  private contextOf(req: IncomingMessage, res: ServerResponse): Context {
+    const head = readHead(req, this.options.keyHeader)
+    const requestId = head.requestId !== null && REQUEST_ID.test(head.requestId) ? head.requestId : this.nextRequestId()
+    return { req, res, head, requestId }
   }
 
   /** Unique in this process by its count, and among processes by 64 random bits. */

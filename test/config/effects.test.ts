@@ -14,7 +14,7 @@ describe('a key whose feature is not built yet is named when it is set', () => {
     [{ rate_limit: { enabled: false } }, []],
     [{ queue: { max_size: 5 }, fallback: { on_context_overflow: true } }, []],
     [{ cache: { enabled: true } }, ['cache']],
-    [{ server: { port: 5, tls: { cert: 'a', key: 'b' } } }, ['server.tls']],
+    [{ server: { port: 5, tls: { cert: 'a', key: 'b' } } }, []],
     [{ server: { tls: null }, cache: { enabled: false }, engines: {}, telemetry: { otlp: null } }, []],
     [backend({ timeout: 5, headers: { a: 'b' }, ca: 'x' }), []],
     [backend({ weight: 2, daily_tokens: 5, remote: true, requests_per_minute: 5, max_in_flight: 4 }), []],

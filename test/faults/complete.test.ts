@@ -6,16 +6,9 @@ const SECTIONS = { A: 14, B: 43, C: 12, D: 26, E: 22, F: 16, G: 28 }
 
 /** Rows that cannot be shown yet, and what they wait for. */
 const LATER: Record<string, string> = {
-  E14: 'backend addresses come from the configuration file alone: comes with the command that changes it',
-  E16: 'options of engines come from the configuration file alone: comes with the command that changes it',
   E17: 'markup in names is a matter of the window: comes with it',
-  E18: 'who holds the other loopback: comes with services',
   E21: 'there are no updates yet: comes with packaging',
-  F1: 'a busy port has its tests in test/cli and test/gateway/listeners: comes with services',
   F2: 'a second start of the desktop app: comes with the window',
-  F3: 'a configuration that is half written: comes with reload',
-  F4: 'a configuration that is not valid: comes with reload',
-  F5: 'reload under load: comes with reload',
   F7: 'a bound on all logs together: comes with the gateway log',
   F8: 'logs that somebody else rotates: comes with the gateway log',
   F11: 'suspend and resume: comes with services',

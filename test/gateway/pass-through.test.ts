@@ -260,8 +260,8 @@ describe('a request that is passed through', () => {
     },
   )
 
-  test('a body over the limit is a 413 by its length, and cut when it has none: the backend never gets it whole', async () => {
-    const { lexora, whisper } = await setUp({ server: { max_body_mb: 0.0625 } })
+  test('a body over the limit is a 413, by its length or by its count: the backend never gets it whole', async () => {
+    const { lexora, whisper, baseline } = await setUp({ server: { max_body_mb: 0.0625 } })
     const { body, headers } = aForm('whisper', randomBytes(70_000))
     const answer = await ask(lexora.port, body, headers, TRANSCRIPTIONS)
     expect([answer.status, errorOf(answer).code]).toEqual([413, 'body_too_large'])
@@ -271,10 +271,17 @@ describe('a request that is passed through', () => {
       .send(`${head}${body.length.toString(16)}\r\n`)
       .send(body)
       .send('\r\n0\r\n\r\n')
-    await client.closed()
-    expect(client.text).not.toContain('HTTP/1.1 200')
+    const cut = parseAnswer(await client.closed())
+    expect([cut.status, errorOf(cut).code]).toEqual([413, 'body_too_large'])
     await until(() => whisper.requests.every(({ aborted }) => aborted))
     for (const { body: got } of whisper.requests) expect(got.length).toBeLessThan(body.length)
+    await assertSettled(lexora, [], baseline)
+  })
+
+  test('an expectation that is none is a 417 in the form of every error', async () => {
+    const { lexora } = await setUp()
+    const answer = await ask(lexora.port, '{}', { expect: 'a-miracle' }, SPEECH)
+    expect([answer.status, errorOf(answer).param]).toEqual([417, 'expect'])
   })
 
   test('Expect: 100-continue is answered, and the body follows', async () => {
