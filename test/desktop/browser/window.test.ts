@@ -265,8 +265,7 @@ describe('a log of 100,000 lines', () => {
     writeFileSync(file, lines(0, 2000))
     const page = await aWindow({}, at)
     await goTo(page, '/requests/engine-log')
-    await page
-      .getByText('2\u202f000 lines')
+    await page.getByText('2\u202f000 lines').waitFor()
     for (let from = 2000; from < 100_000; from += 2000) {
       appendFileSync(file, lines(from, 2000))
       const wanted = String(from + 2000).replace(/\B(?=(\d{3})+$)/g, '\u202f')
