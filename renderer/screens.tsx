@@ -4,6 +4,7 @@ import type { MessageKey } from './i18n/index.ts'
 import type { ScreenProps } from './route.ts'
 import { Dashboard } from './views/Dashboard.tsx'
 import { Requests } from './views/Requests.tsx'
+import { Settings } from './views/Settings.tsx'
 import { Users } from './views/Users.tsx'
 
 export type Screen = { id: string; icon: IconName; title: MessageKey; View: ComponentType<ScreenProps> }
@@ -13,4 +14,5 @@ export const SCREENS: readonly Screen[] = [
   { id: 'dashboard', icon: 'dashboard', title: 'nav.dashboard', View: Dashboard },
   { id: 'users', icon: 'users', title: 'nav.users', View: Users },
   { id: 'requests', icon: 'requests', title: 'nav.requests', View: Requests },
+  { id: 'settings', icon: 'settings', title: 'nav.settings', View: Settings },
 ]

@@ -7,6 +7,7 @@ const at = (path: string): string => join(import.meta.dirname, path)
 export default defineConfig({
   root: at('.'),
   base: './',
+  resolve: { alias: { zod: at('no-schemas.ts') } },
   logLevel: 'warn',
   build: {
     outDir: at('../dist/ui'),

@@ -251,12 +251,22 @@ export function Switch({
   label,
   checked,
   onChange,
+  disabled = false,
 }: {
   label: string
   checked: boolean
   onChange: (checked: boolean) => void
+  disabled?: boolean
 }) {
-  return <BaseSwitch.Root className="switch" aria-label={label} checked={checked} onCheckedChange={onChange} />
+  return (
+    <BaseSwitch.Root
+      className="switch"
+      aria-label={label}
+      checked={checked}
+      disabled={disabled}
+      onCheckedChange={onChange}
+    />
+  )
 }
 
 export function Empty({

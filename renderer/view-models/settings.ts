@@ -1,0 +1,184 @@
+import type { ConfigEntry } from '../../src/protocol/config-view.ts'
+import type { Language } from '../i18n/index.ts'
+import { settingsEn } from '../i18n/settings-en.ts'
+import { settingsJa } from '../i18n/settings-ja.ts'
+import { settingsKo } from '../i18n/settings-ko.ts'
+
+/** The sections of the screen, and the settings that stand in each, by the beginning of their paths. */
+export const SECTIONS = {
+  general: [],
+  network: ['server', 'ui', 'metrics.port'],
+  access: ['auth'],
+  engines: ['engines'],
+  backends: ['vllm', 'default_model', 'routing', 'fallback'],
+  limits: ['rate_limit', 'queue', 'timeouts', 'retry'],
+  data: ['cache', 'logging', 'metrics', 'telemetry'],
+  advanced: [],
+} as const satisfies Record<string, readonly string[]>
+
+export type Section = keyof typeof SECTIONS
+
+export const SECTION_NAMES = Object.keys(SECTIONS) as Section[]
+
+export function sectionOf(path: string): Section {
+  const fits = (prefix: string): boolean => path === prefix || path.startsWith(`${prefix}.`)
+  return SECTION_NAMES.find((name) => SECTIONS[name].some(fits)) ?? 'advanced'
+}
+
+const WORDS: Record<Language, Readonly<Record<string, readonly [label: string, effect: string]>>> = {
+  en: settingsEn,
+  ja: settingsJa,
+  ko: settingsKo,
+}
+
+/** What a setting is called and does. One that has no words of its own says its path, and what the schema says of it. */
+export function wordsOf(
+  { path, doc }: Pick<ConfigEntry, 'path' | 'doc'>,
+  language: Language,
+): { label: string; effect: string } {
+  const words = WORDS[language][patternOf(path)]
+  return words === undefined ? { label: path, effect: doc } : { label: words[0], effect: words[1] }
+}
+
+const NAMED = [/^(engines)\.[^.]+(?=\.)/, /^(routing\.backends)\.[^.]+(?=\.)/]
+
+/** `engines.qwen.port` → `engines.*.port`. */
+export function patternOf(path: string): string {
+  const named = NAMED.find((pattern) => pattern.test(path))
+  return named === undefined ? path : path.replace(named, '$1.*')
+}
+
+/** The engine or backend that a setting belongs to; null: to none of them. */
+export function ownerOf(path: string): string | null {
+  return /^(?:engines|routing\.backends)\.([^.]+)\./.exec(path)?.[1] ?? null
+}
+
+export type SettingGroup = { owner: string | null; entries: ConfigEntry[] }
+
+/** What a section or a search shows, engine by engine. Users of the file stand on the screen Users. */
+export function settingGroups(
+  entries: readonly ConfigEntry[],
+  section: Section,
+  search: string,
+  language: Language,
+): SettingGroup[] {
+  const wanted = search.trim().toLowerCase()
+  const groups: SettingGroup[] = []
+  for (const entry of entries) {
+    if (entry.path.startsWith('rate_limit.users.')) continue
+    const { label, effect } = wordsOf(entry, language)
+    const fits =
+      wanted === ''
+        ? sectionOf(entry.path) === section
+        : `${entry.path} ${label} ${effect}`.toLowerCase().includes(wanted)
+    if (!fits) continue
+    const owner = ownerOf(entry.path)
+    const group = groups.find((one) => one.owner === owner)
+    if (group === undefined) groups.push({ owner, entries: [entry] })
+    else group.entries.push(entry)
+  }
+  return groups
+}
+
+/** How a setting is changed. `lines`: one `name: value` a line. `fixed`: only in the file. */
+export type Control =
+  | { is: 'switch' }
+  | { is: 'choice'; options: string[] }
+  | { is: 'number' }
+  | { is: 'text'; secret: boolean }
+  | { is: 'list' }
+  | { is: 'lines' }
+  | { is: 'fixed' }
+
+export function controlOf({ kind, value, secret, path }: ConfigEntry): Control {
+  if (kind === 'true or false') return { is: 'switch' }
+  const kinds = kind.split(' or ')
+  if (secret && kind !== 'text') return { is: 'fixed' }
+  if (kinds.length > 1 && kinds.every((one) => !one.startsWith('a ') && one !== 'text'))
+    return { is: 'choice', options: kinds }
+  if (kinds.includes('a list')) return isPlainList(value) ? { is: 'list' } : { is: 'fixed' }
+  if (kinds.includes('a map')) {
+    const isOpen = path.endsWith('.args') || path.endsWith('.model_mapping') || path === 'routing.aliases'
+    return isOpen && isFlatMap(value) ? { is: 'lines' } : { is: 'fixed' }
+  }
+  return kind === 'a number' || kind === 'a whole number' ? { is: 'number' } : { is: 'text', secret }
+}
+
+function isPlainList(value: unknown): boolean {
+  return !Array.isArray(value) || value.every((item) => typeof item !== 'object')
+}
+
+function isFlatMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.values(value).every((item) => typeof item !== 'object')
+}
+
+/** A value as it stands in its field. */
+export function fieldText({ value, secret }: Pick<ConfigEntry, 'value' | 'secret'>, control: Control): string {
+  if (value === null || value === undefined || (secret && control.is === 'text')) return ''
+  if (control.is === 'lines')
+    return Object.entries(value)
+      .map(([name, item]) => `${name}: ${String(item)}`)
+      .join('\n')
+  if (Array.isArray(value)) return value.join(', ')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+export type Typed = { ok: true; value: unknown } | { ok: false; bad: 'set.bad.number' | 'set.bad.line'; at: string }
+
+/** What was typed → the value that the file gets. Nothing typed: the default holds again. */
+export function typedValue(text: string, control: Control, { kind }: Pick<ConfigEntry, 'kind'>): Typed {
+  const plain = text.trim()
+  const good = (value: unknown): Typed => ({ ok: true, value })
+  switch (control.is) {
+    case 'switch':
+      return good(plain === 'true')
+    case 'choice':
+      return good(/^\d+$/.test(plain) ? Number(plain) : plain)
+    case 'number':
+      if (plain === '') return good(null)
+      return isNumeral(plain) ? good(Number(plain)) : { ok: false, bad: 'set.bad.number', at: plain }
+    case 'list': {
+      const items = plain
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '')
+      if (items.length === 0) return good(null)
+      return good(kind.startsWith('text') && items.length === 1 ? items[0] : items)
+    }
+    case 'lines':
+      return readLines(plain)
+    default:
+      if (plain === '') return good(null)
+      return good(kind.includes('number') && isNumeral(plain) ? Number(plain) : plain)
+  }
+}
+
+function isNumeral(text: string): boolean {
+  return /^-?\d+(\.\d+)?$/.test(text)
+}
+
+function readLines(text: string): Typed {
+  const map: Record<string, unknown> = {}
+  for (const line of text
+    .split('\n')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')) {
+    const [, name, rest] = /^([^:\s]+)\s*:\s*(.*)$/.exec(line) ?? []
+    if (name === undefined) return { ok: false, bad: 'set.bad.line', at: line }
+    map[name] = scalarOf(rest ?? '')
+  }
+  return { ok: true, value: Object.keys(map).length === 0 ? null : map }
+}
+
+function scalarOf(text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return isNumeral(text) ? Number(text) : text.replace(/^(["'])(.*)\1$/, '$2')
+}
+
+/** Of a refusal of the whole configuration, what it says of this setting. */
+export function refusalOf(message: string, path: string): string {
+  const lines = message.split('\n')
+  const own = lines.find((line) => line.includes(path)) ?? lines[1] ?? lines[0] ?? ''
+  const at = own.indexOf(`${path}: `)
+  return (at === -1 ? own : own.slice(at + path.length + 2)).trim()
+}

@@ -1,0 +1,83 @@
+import { useState } from 'react'
+import type { ConfigView } from '../../src/protocol/config-view.ts'
+import { useActions } from '../actions.ts'
+import { useAsked } from '../asked.ts'
+import { StateMark } from '../components/Icon.tsx'
+import { Button, Dialog, Switch } from '../components/kit.tsx'
+import { useT } from '../i18n/index.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
+import { lanChecks } from '../view-models/lan.ts'
+import { doors, isLiveKey } from '../view-models/people.ts'
+
+/** Opens Lexora to the network, after a look at what that means; closes it at once. */
+export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: () => void }) {
+  const t = useT()
+  const { client } = useWorld()
+  const { server } = useSnapshot()
+  const { told } = useActions()
+  const [asking, setAsking] = useState(false)
+  const keys = useAsked(async () => (await client.commands.listKeys()).keys, { everyMs: 5000 })
+  const door = doors(config)
+  const isOpen = door.beyond.length > 0
+  const host = config.entries.find(({ path }) => path === 'server.host')
+  const live = (keys.value ?? []).filter((key) => isLiveKey(key, Date.now()) && key.scopes.includes('inference'))
+  const checks = lanChecks(config, live.length)
+  const isReady = checks.every(({ ok }) => ok !== false)
+  const port = new URL(server.address).port
+  const set = async (value: string[] | null): Promise<void> => {
+    setAsking(false)
+    await told(
+      client.commands.setConfig({ changes: [{ path: 'server.host', value }] }),
+      t(value === null ? 'lan.closed' : 'lan.opened'),
+    )
+    onChanged()
+  }
+  return (
+    <section className="set" aria-label={t('lan.title')}>
+      <div className="set-t">
+        <div className="set-label">{t('lan.title')}</div>
+        <p className="small dim">
+          {isOpen ? t('lan.isOpen', { hosts: door.beyond.join(', '), port }) : t('lan.isClosed')}
+        </p>
+      </div>
+      <div className="set-c">
+        <Switch
+          label={t('lan.title')}
+          checked={isOpen}
+          disabled={host?.locked === true}
+          onChange={(on) => (on ? setAsking(true) : void set(null))}
+        />
+        {host?.locked === true && <span className="small dim">{host.detail}</span>}
+      </div>
+      <div className="set-s" />
+      {asking && (
+        <Dialog
+          open
+          wide
+          onClose={() => setAsking(false)}
+          title={t('lan.ask')}
+          footer={
+            <>
+              <Button onClick={() => setAsking(false)}>{t('verb.cancel')}</Button>
+              <Button look="first" disabled={!isReady} onClick={() => void set(['0.0.0.0'])}>
+                {t('lan.open')}
+              </Button>
+            </>
+          }
+        >
+          <ul className="checks lan-checks">
+            {checks.map(({ id, ok }) => (
+              <li key={id}>
+                <StateMark shape={ok === null ? 'stopped' : ok ? 'ready' : 'failed'} />
+                <span>
+                  <b className="strong">{t(`lan.check.${id}`)}</b>{' '}
+                  <span className="dim">{t(`lan.why.${id}`, { port, count: live.length })}</span>
+                </span>
+              </li>
+            ))}
+          </ul>
+        </Dialog>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,145 @@
+import { type KeyboardEvent, useEffect, useState } from 'react'
+import type { ConfigEntry, ReloadReport } from '../../src/protocol/config-view.ts'
+import { useToasts } from '../actions.ts'
+import { Icon } from '../components/Icon.tsx'
+import { Button, Select, Switch } from '../components/kit.tsx'
+import { useT } from '../i18n/index.ts'
+import { useWorld } from '../stores.ts'
+import { reasonOf } from '../view-models/log.ts'
+import { controlOf, fieldText, refusalOf, typedValue, wordsOf } from '../view-models/settings.ts'
+
+/** One setting: what it is, what it does, when a change acts, and the way to change it. */
+export function SettingRow({ entry, onChanged }: { entry: ConfigEntry; onChanged: (report: ReloadReport) => void }) {
+  const t = useT()
+  const { client } = useWorld()
+  const toasts = useToasts()
+  const control = controlOf(entry)
+  const held = fieldText(entry, control)
+  const [typed, setTyped] = useState(held)
+  const [bad, setBad] = useState<string | null>(null)
+  const [busy, setBusy] = useState(false)
+  useEffect(() => setTyped(held), [held])
+  const { label, effect } = wordsOf(entry, t.language)
+  const id = `set-${entry.path}`
+  const isDirty = typed !== held
+  const save = async (value: unknown): Promise<void> => {
+    setBusy(true)
+    setBad(null)
+    try {
+      const report = await client.commands.setConfig({ changes: [{ path: entry.path, value }] })
+      toasts.say(t(report.pendingRestart.includes(entry.path) ? 'set.savedLater' : 'set.saved', { name: label }))
+      onChanged(report)
+    } catch (error) {
+      setBad(refusalOf(reasonOf(error), entry.path))
+    }
+    setBusy(false)
+  }
+  const take = (text: string): void => {
+    const read = typedValue(text, control, entry)
+    if (read.ok) void save(read.value)
+    else setBad(t(read.bad, { text: read.at }))
+  }
+  const onKey = (event: KeyboardEvent): void => {
+    const isArea = event.target instanceof HTMLTextAreaElement
+    if (event.key === 'Enter' && (!isArea || event.ctrlKey) && isDirty) {
+      event.preventDefault()
+      take(typed)
+    } else if (event.key === 'Escape' && isDirty) {
+      event.stopPropagation()
+      setTyped(held)
+      setBad(null)
+    }
+  }
+  const usual = fieldText({ ...entry, value: entry.default }, control) || t('set.none')
+  const place = entry.secret && entry.value !== null ? '•••••' : usual
+  return (
+    <div className="set" data-path={entry.path}>
+      <div className="set-t">
+        <label htmlFor={id} className="set-label">
+          {label}
+        </label>
+        <p className="small dim">{effect}</p>
+        {bad !== null ? (
+          <p className="small bad" role="alert" id={`${id}-bad`}>
+            {t('set.kept', { reason: bad })}
+          </p>
+        ) : entry.locked ? (
+          <p className="small dim">
+            {t('set.locked')} <span className="mono">{entry.detail}</span>
+          </p>
+        ) : (
+          <p className={`small ${entry.applies === 'now' ? 'dim' : 'warn'}`}>{t(`set.applies.${entry.applies}`)}</p>
+        )}
+      </div>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: Enter and Escape of the field within */}
+      <div className="set-c" onKeyDown={onKey}>
+        {entry.locked || control.is === 'fixed' ? (
+          <div className="field is-off" title={held}>
+            <Icon name="lock" />
+            <span className="clip" id={id}>
+              {control.is === 'fixed' ? fixedText(entry, t('set.inFile')) : held === '' ? t('set.none') : held}
+            </span>
+          </div>
+        ) : control.is === 'switch' ? (
+          <Switch label={label} checked={entry.value === true} onChange={(on) => void save(on)} />
+        ) : control.is === 'choice' ? (
+          <Select
+            grow
+            label={label}
+            value={held}
+            options={control.options.map((value) => ({ value, label: value }))}
+            onChange={(value) => take(value)}
+          />
+        ) : control.is === 'lines' ? (
+          <textarea
+            id={id}
+            className={`field area mono small grow${bad === null ? '' : ' is-bad'}`}
+            rows={Math.max(3, typed.split('\n').length)}
+            spellCheck={false}
+            value={typed}
+            placeholder={t('set.none')}
+            onChange={(event) => setTyped(event.target.value)}
+          />
+        ) : (
+          <div className={`field${bad === null ? '' : ' is-bad'}${control.is === 'number' ? ' field-number' : ''}`}>
+            <input
+              id={id}
+              type={control.is === 'text' && control.secret ? 'password' : 'text'}
+              inputMode={control.is === 'number' ? 'decimal' : 'text'}
+              autoComplete="off"
+              spellCheck={false}
+              value={typed}
+              placeholder={place}
+              aria-invalid={bad === null ? undefined : true}
+              aria-describedby={bad === null ? undefined : `${id}-bad`}
+              onChange={(event) => setTyped(event.target.value)}
+            />
+          </div>
+        )}
+        {isDirty && (
+          <Button small look="first" busy={busy} onClick={() => take(typed)}>
+            {t('verb.save')}
+          </Button>
+        )}
+      </div>
+      <div className="set-s micro dim">
+        <span title={entry.detail}>{t(`set.source.${entry.source}`)}</span>
+        {entry.source === 'file' && !entry.locked && control.is !== 'fixed' && (
+          <button
+            type="button"
+            className="link"
+            onClick={() => void save(null)}
+            title={t('set.resetTo', { value: place })}
+          >
+            {t('set.reset')}
+          </button>
+        )}
+      </div>
+    </div>
+  )
+}
+
+function fixedText({ value }: ConfigEntry, says: string): string {
+  const names = Array.isArray(value) ? [`${value.length}`] : Object.keys((value ?? {}) as object)
+  return names.length === 0 || names[0] === '0' ? says : `${names.join(', ')} · ${says}`
+}

@@ -1,0 +1,202 @@
+import { useState } from 'react'
+import type { ConfigView } from '../../src/protocol/config-view.ts'
+import { useActions } from '../actions.ts'
+import { useAsked } from '../asked.ts'
+import { Field } from '../components/forms.tsx'
+import { Banner, Button, Empty, Segmented, Select, Skeleton } from '../components/kit.tsx'
+import { LANGUAGES, type Language, useT } from '../i18n/index.ts'
+import { type Density, prefer, preferences, type Theme } from '../preferences.ts'
+import { goTo, type ScreenProps } from '../route.ts'
+import { useStore } from '../store.ts'
+import { useWorld } from '../stores.ts'
+import { SECTION_NAMES, type Section, settingGroups } from '../view-models/settings.ts'
+import { LanDoor } from './LanDoor.tsx'
+import { RawConfig } from './RawConfig.tsx'
+import { SettingRow } from './SettingRow.tsx'
+
+/** Every setting, where it comes from and when a change acts. It writes the same file that people edit. */
+export function Settings({ path }: ScreenProps) {
+  const t = useT()
+  const { client } = useWorld()
+  const [search, setSearch] = useState('')
+  const config = useAsked(async () => await client.commands.getConfig(), { everyMs: 5000 })
+  const section = SECTION_NAMES.find((name) => name === path) ?? 'general'
+  const isSearch = search.trim() !== ''
+  return (
+    <div className="setgrid fill">
+      <nav aria-label={t('set.sections')} className="set-nav">
+        {SECTION_NAMES.map((name) => (
+          <a
+            key={name}
+            href={`#/settings/${name}`}
+            aria-current={name === section && !isSearch ? 'true' : undefined}
+            onClick={() => setSearch('')}
+          >
+            {t(`set.section.${name}`)}
+          </a>
+        ))}
+      </nav>
+      <div className="setbody">
+        <div className="bar bar-tall set-head">
+          <h1>{isSearch ? t('set.found') : t(`set.section.${section}`)}</h1>
+          <div className="search-box push">
+            <Field label={t('set.find')} value={search} onChange={setSearch} filter hideLabel />
+          </div>
+        </div>
+        {config.value !== null && <Pending config={config.value} />}
+        {section === 'general' && !isSearch && <General />}
+        {section === 'network' && !isSearch && config.value !== null && (
+          <LanDoor config={config.value} onChanged={() => void config.again()} />
+        )}
+        {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
+        {section === 'advanced' && !isSearch && <RawConfig onChanged={() => void config.again()} />}
+        {config.failed !== null && config.value === null ? (
+          <Empty
+            bad
+            title={t('set.failed')}
+            actions={<Button onClick={() => void config.again()}>{t('verb.tryAgain')}</Button>}
+          >
+            {config.failed}
+          </Empty>
+        ) : config.value === null ? (
+          section !== 'general' && <Skeleton rows={6} height={72} widths={[30, 40]} />
+        ) : (
+          <Rows config={config.value} section={section} search={search} onChanged={() => void config.again()} />
+        )}
+      </div>
+    </div>
+  )
+}
+
+function Rows({
+  config,
+  section,
+  search,
+  onChanged,
+}: {
+  config: ConfigView
+  section: Section
+  search: string
+  onChanged: () => void
+}) {
+  const t = useT()
+  const groups = settingGroups(config.entries, section, search, t.language)
+  if (groups.length === 0 && search.trim() !== '') return <Empty title={t('set.noneFits')} />
+  return groups.map(({ owner, entries }) => (
+    <section key={owner ?? ''} aria-label={owner ?? t(`set.section.${section}`)}>
+      {owner !== null && <h2 className="set-owner name">{owner}</h2>}
+      {entries.map((entry) => (
+        <SettingRow key={entry.path} entry={entry} onChanged={onChanged} />
+      ))}
+    </section>
+  ))
+}
+
+function Pending({ config: { pendingRestart } }: { config: ConfigView }) {
+  const t = useT()
+  if (pendingRestart.length === 0) return null
+  return (
+    <Banner look="info">
+      {t.count('set.pending', pendingRestart.length)}{' '}
+      <span className="dim mono small">{pendingRestart.join(', ')}</span>
+    </Banner>
+  )
+}
+
+/** How this window looks to this person; nothing of it stands in the file. */
+function General() {
+  const t = useT()
+  const { theme, language, density } = useStore(preferences)
+  const { client } = useWorld()
+  const row = (label: string, effect: string, control: React.ReactNode) => (
+    <div className="set">
+      <div className="set-t">
+        <div className="set-label">{label}</div>
+        <p className="small dim">{effect}</p>
+      </div>
+      <div className="set-c">{control}</div>
+      <div className="set-s micro dim">{t('set.source.window')}</div>
+    </div>
+  )
+  return (
+    <section aria-label={t('set.section.general')}>
+      {row(
+        t('set.language'),
+        t('set.languageWhy'),
+        <Select
+          grow
+          label={t('set.language')}
+          value={language}
+          options={(Object.keys(LANGUAGES) as Language[]).map((value) => ({ value, label: LANGUAGES[value] }))}
+          onChange={(next) => prefer({ language: next as Language })}
+        />,
+      )}
+      {row(
+        t('set.theme'),
+        t('set.themeWhy'),
+        <Segmented
+          label={t('set.theme')}
+          value={theme}
+          options={(['system', 'light', 'dark'] as Theme[]).map((value) => ({ value, label: t(`theme.${value}`) }))}
+          onChange={(next) => prefer({ theme: next })}
+        />,
+      )}
+      {row(
+        t('set.density'),
+        t('set.densityWhy'),
+        <Segmented
+          label={t('set.density')}
+          value={density}
+          options={(['normal', 'roomy'] as Density[]).map((value) => ({ value, label: t(`density.${value}`) }))}
+          onChange={(next) => prefer({ density: next })}
+        />,
+      )}
+      {row(
+        t('set.firstRun'),
+        t('set.firstRunWhy'),
+        <Button onClick={() => goTo('first-run')}>{t('set.firstRunOpen')}</Button>,
+      )}
+      {client.platform === null && <p className="set-note small dim">{t('set.onlyDesktop')}</p>}
+    </section>
+  )
+}
+
+/** Where things lie, and what they take. */
+function Folders({ config }: { config: ConfigView }) {
+  const t = useT()
+  const { client } = useWorld()
+  const { told } = useActions()
+  const versions = useAsked(async () => await client.commands.engineVersions())
+  const folder = config.path.replace(/[/\\][^/\\]*$/, '')
+  const rows: [string, string][] = [
+    [t('set.folder.config'), config.exists ? config.path : `${config.path} (${t('fact.defaults')})`],
+    [t('set.folder.versions'), versions.value?.folder ?? '…'],
+    [t('set.folder.backup'), 'lexora backup FILE'],
+  ]
+  return (
+    <section className="set-box" aria-label={t('set.folders')}>
+      <h2>{t('set.folders')}</h2>
+      <dl className="kv">
+        {rows.map(([name, value]) => (
+          <div key={name} className="kv-row">
+            <dt>{name}</dt>
+            <dd className="mono small">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <Button
+        small
+        onClick={() =>
+          void told(
+            client.commands.backup({
+              file: `${folder}/lexora-backup-${new Date().toISOString().replace(/[:.]/g, '-')}.db`,
+            }),
+            t('set.backedUp', { folder }),
+          )
+        }
+      >
+        {t('set.backup')}
+      </Button>
+    </section>
+  )
+}
