@@ -24,8 +24,8 @@ export type GpuTurnsOptions = {
 const LOOK_EVERY_MS = 500
 /** A reading of the GPUs is believed so long, unless an engine came or went. */
 const READING_MS = 2000
-/** What a start and a waking cost while none was seen. */
-const UNSEEN_START_MS = 60_000
+/** What a start and a waking cost while none was seen: little, since a guess too high keeps the first one waiting. */
+const UNSEEN_START_MS = 20_000
 const UNSEEN_WAKING_MS = 5000
 /** A new measurement's weight in what is known. */
 const LEARNING = 0.3

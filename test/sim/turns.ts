@@ -1,4 +1,4 @@
-import { decideTurns, PATIENCE_MS, residencyMs, type Tenant } from '../../src/policy/gpu-turns.ts'
+import { decideTurns, PATIENCE_MS, residencyMs, type Tenant, type Turns } from '../../src/policy/gpu-turns.ts'
 import { Chance } from './chance.ts'
 import { atLeast, atMost, type Experiment, type Figure } from './figures.ts'
 
@@ -25,10 +25,13 @@ type Model = {
   waits: number[]
 }
 
+/** Lexora's, and two that others use (scheduling.md 7.3): the head of one line for all; whoever is there until it is idle. */
+type Policy = 'lexora' | 'fifo' | 'resident-first'
+
 type Event = { at: number; do: () => void }
 
 /** `hot`: only A has work. */
-function run(hours: number, swapMs: number, seed: number, hot: boolean) {
+function run(hours: number, swapMs: number, seed: number, { hot = false, policy = 'lexora' as Policy } = {}) {
   const chance = new Chance(seed)
   const until = hours * 3_600_000
   const events: Event[] = []
@@ -64,7 +67,7 @@ function run(hours: number, swapMs: number, seed: number, hot: boolean) {
     })
   }
   const serve = (model: Model): void => {
-    while (model.is === 'in' && model.running < SLOTS && model.queue.length > 0) {
+    while (model.is === 'in' && model.running < SLOTS && model.queue.length > 0 && isNext(model)) {
       model.waits.push(now - model.queue.shift()!)
       model.running++
       schedule(chance.length(ANSWER), () => {
@@ -77,6 +80,9 @@ function run(hours: number, swapMs: number, seed: number, hot: boolean) {
     const isIdle = model.running === 0 && model.queue.length === 0
     model.idleSince = isIdle ? (model.idleSince ?? now) : null
   }
+  /** In one line for all nobody overtakes. */
+  const isNext = ({ queue }: Model): boolean =>
+    policy !== 'fifo' || models.every((other) => other.queue.length === 0 || other.queue[0]! >= queue[0]!)
   /** What leaves does so once nothing runs in it. */
   const leave = (model: Model): void => {
     if (model.is === 'leaving' && model.running === 0) model.is = 'out'
@@ -93,7 +99,7 @@ function run(hours: number, swapMs: number, seed: number, hot: boolean) {
     })
   }
   const decide = (): void => {
-    const turns = decideTurns(models.map(asTenant), [CARD], now)
+    const turns = policy === 'lexora' ? decideTurns(models.map(asTenant), [CARD], now) : losing()
     again = turns.again ?? Infinity
     for (const action of turns.actions) {
       const model = models.find(({ name }) => name === action.name)!
@@ -104,6 +110,16 @@ function run(hours: number, swapMs: number, seed: number, hot: boolean) {
         if (model.running === 0) decide()
       }
     }
+  }
+  /** How others choose: the oldest request's model; in `resident-first` only once nobody else has work. */
+  const losing = (): Turns => {
+    const [first] = models.filter(({ queue }) => queue.length > 0).toSorted((a, b) => a.queue[0]! - b.queue[0]!)
+    const there = models.find(({ is }) => is !== 'out')
+    if (first === undefined || first === there) return { actions: [], again: null }
+    if (there === undefined) return { actions: [{ do: 'bring', name: first.name, on: [0] }], again: null }
+    const mayLeave = policy === 'fifo' || (there.running === 0 && there.queue.length === 0)
+    if (there.is !== 'in' || !mayLeave) return { actions: [], again: null }
+    return { actions: [{ do: 'send-away', name: there.name, for: first.name, because: 'late' }], again: null }
   }
   const asTenant = (model: Model): Tenant => ({
     name: model.name,
@@ -127,7 +143,9 @@ function run(hours: number, swapMs: number, seed: number, hot: boolean) {
     if (event.at <= again) events.pop()!.do()
     decide()
   }
-  return { models, swaps, swapShare: swappingMs / until, cut }
+  const waiting = models[0]!.queue.length
+  const served = models[0]!.waits.length / Math.max(1, models[0]!.waits.length + waiting)
+  return { models, swaps, swapShare: swappingMs / until, cut, served }
 }
 
 function percentile(values: readonly number[], share: number): number {
@@ -136,7 +154,7 @@ function percentile(values: readonly number[], share: number): number {
 }
 
 function swapped(swapMs: number, hours: number, seed: number): Figure[] {
-  const { models, swaps, swapShare, cut } = run(hours, swapMs, seed, false)
+  const { models, swaps, swapShare, cut } = run(hours, swapMs, seed)
   const id = 'P7.1'
   const label = `swap ${swapMs / 1000} s`
   const told = models.flatMap(({ name, waits }): Figure[] =>
@@ -164,14 +182,30 @@ function swapped(swapMs: number, hours: number, seed: number): Figure[] {
   ]
 }
 
+/** The policies that lose, and by what. */
+function losers(hours: number, seed: number): Figure[] {
+  const fifo = run(hours, 4000, seed, { policy: 'fifo' })
+  const resident = run(hours, 4000, seed, { policy: 'resident-first' })
+  const id = 'P7.0'
+  const worst = (of: typeof resident): number =>
+    Math.max(...of.models.slice(1, 3).map(({ waits }) => percentile(waits, 1)))
+  return [
+    { id, name: 'one line for all: share of the time swapping', value: fifo.swapShare, unit: '', target: atLeast(0.3) },
+    { id, name: 'one line for all: of A’s requests served', value: fifo.served, unit: '', target: atMost(0.7) },
+    { id, name: 'resident first: B or C wait, most', value: worst(resident), unit: 's', target: atLeast(500) },
+    { id, name: 'resident first: swaps an hour', value: resident.swaps / hours, unit: '', target: null },
+  ]
+}
+
 /** Engines that take turns on one card (scheduling.md 7.3). */
 export const turns: Experiment = {
   id: 'P7',
   title: 'four models, one card',
   run: ({ quick, seed }) => {
     const hours = quick ? 2 : 12
-    const hot = run(hours, 4000, seed, true)
+    const hot = run(hours, 4000, seed, { hot: true })
     return [
+      ...losers(hours, seed),
       ...swapped(4000, hours, seed),
       ...swapped(45_000, hours, seed),
       {
