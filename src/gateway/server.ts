@@ -4,7 +4,7 @@ import { createServer as createSecureServer, Server as SecureServer } from 'node
 import type { AddressInfo, Socket } from 'node:net'
 import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
-import { type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
+import { ASSISTED, type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
 import type { RequestView, UserLoad } from '../protocol/snapshot.ts'
 import type { Caller, Scope } from '../protocol/users.ts'
@@ -21,6 +21,7 @@ import {
   NOBODY,
 } from './authenticate.ts'
 import { BodyBudget } from './body-budget.ts'
+import { assist } from './code-assist.ts'
 import { internalError, sendError, shuttingDown } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody, guardMultipart } from './guards.ts'
@@ -328,6 +329,7 @@ export class Gateway {
     if (endpoint !== undefined) return this.handleManaged(context, endpoint, expectsContinue)
     if (expectsContinue) res.writeContinue()
     if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
+    if (ASSISTED.includes(head.path)) return this.handleAssist(context)
     if (head.path.startsWith('/backends/')) return this.handleRawDoor(context)
     if (head.path.startsWith('/admin/')) return this.admin(req, Object.assign(res, { locals: context }))
     if (this.ui !== null && (head.path === UI_PATH || head.path.startsWith(`${UI_PATH}/`)))
@@ -401,6 +403,19 @@ export class Gateway {
         principal: caller.principal,
       })
       .catch((error: unknown) => this.onFault(error, context, settlement))
+  }
+
+  /** Who asks is checked here, before anything is read, and once more by the request that is made of it. */
+  private handleAssist(context: Context): void {
+    const { req, res, head, requestId } = context
+    const told = this.admit(context, 'POST') ?? guardBody(head, this.options.limits.maxBodyBytes)
+    if (told !== null) return this.refuse(context, told)
+    const caller = this.callerOf(context)
+    if (!caller.ok) return this.refuse(context, caller.problem)
+    assist({ req, res, path: head.path, requestId }, this.options.keyHeader).catch((error: unknown) => {
+      this.options.onFault(error, requestId)
+      this.refuse(context, internalError(requestId))
+    })
   }
 
   private handleRawDoor(context: Context): void {

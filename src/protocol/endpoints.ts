@@ -71,3 +71,11 @@ export const PASSED_THROUGH: readonly string[] = [
   '/v1/images/edits',
   '/v1/images/variations',
 ]
+
+/** Help with code, for editors (DESIGN 4.1): asked of a model by a chat request of Lexora's own. */
+export const ASSISTED: readonly string[] = [
+  '/api/ai/explain',
+  '/api/ai/rewrite',
+  '/api/ai/explain/stream',
+  '/api/ai/rewrite/stream',
+]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type CommandRow, optionNames, pathArguments } from './command-row.ts'
 import { COMMANDS, EVENTS_PATH } from './commands.ts'
-import { type Endpoint, MANAGED, PASSED_THROUGH } from './endpoints.ts'
+import { ASSISTED, type Endpoint, MANAGED, PASSED_THROUGH } from './endpoints.ts'
 import { ERRORS } from './errors.ts'
 
 export const OPENAPI_PATH = '/openapi.json'
@@ -26,6 +26,7 @@ export function dataDocument(version: string): Json {
   const paths: Record<string, Json> = {}
   for (const endpoint of MANAGED) paths[endpoint.path] = { post: managed(endpoint) }
   for (const path of PASSED_THROUGH) paths[path] = { post: passedThrough(path) }
+  for (const path of ASSISTED) paths[path] = { post: assisted(path) }
   for (const { path, about, open } of OPERATIONS) paths[path] = { get: operation(path, about, open === true) }
   return document('Lexora', 'An OpenAI-compatible gateway in front of the engines of one machine.', version, paths)
 }
@@ -166,6 +167,18 @@ function passedThrough(path: string): Json {
       200: { ...answered({ '*/*': {} }), headers: headers(['x-request-id', 'x-lexora-backend']) },
       ...failures([400, 401, 403, 404, 405, 413, 415, 429, 502, 503, 504]),
     },
+  }
+}
+
+function assisted(path: string): Json {
+  const text = { type: 'string' }
+  const properties = { code: text, language: text, path: text, instruction: text, model: text }
+  const schema = { type: 'object', required: ['code'], properties, additionalProperties: false }
+  const kind = path.endsWith('/stream') ? 'text/event-stream' : 'application/json'
+  return {
+    ...about(`post ${path}`, path.includes('/rewrite') ? 'Code rewritten, as a unified diff.' : 'Code explained.'),
+    requestBody: { required: true, content: { 'application/json': { schema } } },
+    responses: { 200: answered({ [kind]: {} }), ...failures([400, 401, 403, 404, 405, 413, 415, 429, 503, 504]) },
   }
 }
 

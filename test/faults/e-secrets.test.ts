@@ -9,7 +9,7 @@ import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { CommandRow } from '../../src/protocol/command-row.ts'
 import { COMMANDS, EVENTS_PATH } from '../../src/protocol/commands.ts'
-import { MANAGED, PASSED_THROUGH } from '../../src/protocol/endpoints.ts'
+import { ASSISTED, MANAGED, PASSED_THROUGH } from '../../src/protocol/endpoints.ts'
 import { SCOPES } from '../../src/protocol/users.ts'
 import { KeyRing, mintSecret, sameSecret } from '../../src/users/api-key.ts'
 import { activeTimers, assertSettled, type Patch, startApp, startFake, until } from '../support/app.ts'
@@ -29,7 +29,7 @@ const ADMIN_ROUTES = [
   ...ROWS.map(({ method, path, scope }) => ({ method, path: path.replaceAll(/\{\w+\}/g, 'r-1'), scope })),
   { method: 'GET', path: EVENTS_PATH, scope: 'admin:read' as const },
 ]
-const INFERENCE_ROUTES = [...MANAGED.map(({ path }) => path), ...PASSED_THROUGH].map((path) => ({
+const INFERENCE_ROUTES = [...MANAGED.map(({ path }) => path), ...PASSED_THROUGH, ...ASSISTED].map((path) => ({
   method: 'POST',
   path,
 }))

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { CommandRow } from '../../src/protocol/command-row.ts'
 import { COMMANDS, EVENTS_PATH } from '../../src/protocol/commands.ts'
-import { MANAGED, PASSED_THROUGH } from '../../src/protocol/endpoints.ts'
+import { ASSISTED, MANAGED, PASSED_THROUGH } from '../../src/protocol/endpoints.ts'
 import {
   ADMIN_OPENAPI_PATH,
   adminDocument,
@@ -75,7 +75,12 @@ describe.each(documents)('the document of %s', (_, document) => {
 
 test('every route of the data plane stands in its document', () => {
   const paths = Object.keys(documents[0]![1]['paths']!)
-  const served = [...MANAGED.map(({ path }) => path), ...PASSED_THROUGH, ...OPERATIONS.map(({ path }) => path)]
+  const served = [
+    ...MANAGED.map(({ path }) => path),
+    ...PASSED_THROUGH,
+    ...ASSISTED,
+    ...OPERATIONS.map(({ path }) => path),
+  ]
   expect(paths.sort()).toEqual(served.sort())
 })
 
