@@ -1,9 +1,9 @@
 import { Toast } from '@base-ui/react/toast'
-import { useMemo } from 'react'
+import { useEffect, useState } from 'react'
 import { Spinner } from './components/Icon.tsx'
 import { useLate } from './components/kit.tsx'
 import { Whole } from './components/Whole.tsx'
-import { TranslateContext, translator, useT } from './i18n/index.ts'
+import { loadTranslator, type Translate, TranslateContext, useT } from './i18n/index.ts'
 import { preferences } from './preferences.ts'
 import { useStore } from './store.ts'
 import { type World, WorldContext } from './stores.ts'
@@ -12,9 +12,8 @@ import { Login } from './views/Login.tsx'
 import { ToastList } from './views/ToastList.tsx'
 
 /** The whole window around one world. */
-export function App({ world }: { world: World }) {
-  const { language } = useStore(preferences)
-  const t = useMemo(() => translator(language), [language])
+export function App({ world, words }: { world: World; words: Translate }) {
+  const t = useWords(words)
   return (
     <TranslateContext.Provider value={t}>
       <WorldContext.Provider value={world}>
@@ -27,6 +26,22 @@ export function App({ world }: { world: World }) {
       </WorldContext.Provider>
     </TranslateContext.Provider>
   )
+}
+
+/** The sentences of the chosen language. Until those of another one are here, the old ones stand. */
+function useWords(first: Translate): Translate {
+  const { language } = useStore(preferences)
+  const [t, setT] = useState<Translate>(() => first)
+  useEffect(() => {
+    let open = true
+    void loadTranslator(language).then(
+      (next) => open && setT((before: Translate) => (before.language === next.language ? before : next)),
+    )
+    return () => {
+      open = false
+    }
+  }, [language])
+  return t
 }
 
 /** The login, a moment of waiting, or the window itself. */

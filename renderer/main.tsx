@@ -4,6 +4,7 @@ import './styles/window.css'
 import './styles/manage.css'
 import { createRoot } from 'react-dom/client'
 import { App } from './App.tsx'
+import { loadTranslator } from './i18n/index.ts'
 import { connect } from './lexora.ts'
 import { applyLook, preferences } from './preferences.ts'
 import { openWorld } from './stores.ts'
@@ -11,4 +12,5 @@ import { openWorld } from './stores.ts'
 applyLook(preferences.get())
 const { world, close } = openWorld(connect())
 addEventListener('pagehide', close)
-createRoot(document.getElementById('root')!).render(<App world={world} />)
+const words = await loadTranslator(preferences.get().language)
+createRoot(document.getElementById('root')!).render(<App world={world} words={words} />)

@@ -46,3 +46,21 @@ function read(): Partial<Record<keyof Preferences, string>> {
     return {}
   }
 }
+
+/** A short list of names that this window keeps, as the columns that are hidden. */
+export function readList(key: string): readonly string[] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(key) ?? '[]')
+    return Array.isArray(kept) ? kept.filter((name) => typeof name === 'string') : []
+  } catch {
+    return []
+  }
+}
+
+export function keepList(key: string, names: readonly string[]): void {
+  try {
+    localStorage.setItem(key, JSON.stringify(names))
+  } catch {
+    // As with the look: then it holds until the window closes.
+  }
+}

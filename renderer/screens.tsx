@@ -1,11 +1,13 @@
 import type { ComponentType } from 'react'
 import type { IconName } from './components/Icon.tsx'
 import type { MessageKey } from './i18n/index.ts'
+import { later } from './later.tsx'
 import type { ScreenProps } from './route.ts'
 import { Dashboard } from './views/Dashboard.tsx'
-import { Requests } from './views/Requests.tsx'
-import { Settings } from './views/Settings.tsx'
-import { Users } from './views/Users.tsx'
+
+const Users = later(async () => (await import('./views/Users.tsx')).Users)
+const Requests = later(async () => (await import('./views/Requests.tsx')).Requests)
+const Settings = later(async () => (await import('./views/Settings.tsx')).Settings)
 
 export type Screen = { id: string; icon: IconName; title: MessageKey; View: ComponentType<ScreenProps> }
 

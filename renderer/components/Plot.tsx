@@ -1,95 +1,91 @@
 import { useEffect, useRef } from 'react'
-import uPlot from 'uplot'
-import type { Line } from '../view-models/charts.ts'
+import { type Line, runsOf, shareOf } from '../view-models/charts.ts'
 
-/** One lane of lines on a canvas. Axes, labels and crosshair are drawn around it, so that they can be read and styled. */
-export function Plot({
-  columns,
-  lines,
-  top,
-  bottom,
-  log,
-  limit,
-  look,
-}: {
+type Drawing = {
+  /** One column of values for each line; null where there is no reading. */
   columns: (number | null)[][]
   lines: readonly Line[]
   top: number
   bottom: number
   log: boolean
   limit: number | null
-  look: string
-}) {
-  const box = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot | null>(null)
-  const latest = useRef({ columns, top, bottom, limit })
-  latest.current = { columns, top, bottom, limit }
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of theme (look) makes it anew, with the new colours
-  useEffect(() => {
-    const element = box.current!
-    const style = getComputedStyle(element)
-    const colour = (name: string): string => style.getPropertyValue(name).trim()
-    const stepped = uPlot.paths.stepped!({ align: 1 })
-    const options: uPlot.Options = {
-      width: Math.max(1, element.clientWidth),
-      height: Math.max(1, element.clientHeight),
-      padding: [1, 0, 0, 0],
-      legend: { show: false },
-      cursor: { show: false },
-      select: { show: false, left: 0, top: 0, width: 0, height: 0 },
-      scales: {
-        x: { time: false },
-        y: log
-          ? { distr: 3, range: () => [latest.current.bottom, latest.current.top] }
-          : { range: () => [latest.current.bottom, latest.current.top] },
-      },
-      axes: [{ show: false }, { show: false }],
-      series: [
-        {},
-        ...lines.map(
-          (line): uPlot.Series => ({
-            stroke: colour(`--series-${line.colour}`),
-            width: 1.5,
-            ...(line.fill ? { fill: colour(`--series-${line.colour}-fill`) } : {}),
-            ...(line.dashed ? { dash: [4, 3] } : {}),
-            ...(line.steps ? { paths: stepped } : {}),
-            points: { show: false },
-            spanGaps: false,
-          }),
-        ),
-      ],
-      hooks: { draw: [(self) => drawLimit(self, latest.current.limit, colour('--chart-limit'))] },
-    }
-    const made = new uPlot(options, latest.current.columns as uPlot.AlignedData, element)
-    plot.current = made
-    const observer = new ResizeObserver(() => {
-      made.setSize({ width: Math.max(1, element.clientWidth), height: Math.max(1, element.clientHeight) })
-    })
-    observer.observe(element)
-    return () => {
-      observer.disconnect()
-      made.destroy()
-      plot.current = null
-    }
-  }, [lines, log, look])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the scales read the newest of these by themselves
-  useEffect(() => {
-    plot.current?.setData(columns as uPlot.AlignedData)
-  }, [columns, top, bottom, limit])
-  return <div ref={box} className="plot" aria-hidden="true" />
 }
 
-function drawLimit(self: uPlot, limit: number | null, colour: string): void {
+/** One lane of lines on a canvas. Axes, labels and crosshair are drawn around it, so that they can be read and styled. */
+export function Plot({ look, ...drawing }: Drawing & { look: string }) {
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const latest = useRef(drawing)
+  latest.current = drawing
+  const { columns, lines, top, bottom, log, limit } = drawing
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whatever is drawn, and the colours (look), are reasons to draw
+  useEffect(() => paint(canvas.current!, latest.current), [columns, lines, top, bottom, log, limit, look])
+  useEffect(() => {
+    const observer = new ResizeObserver(() => paint(canvas.current!, latest.current))
+    observer.observe(canvas.current!)
+    return () => observer.disconnect()
+  }, [])
+  return (
+    <div aria-hidden="true">
+      <canvas ref={canvas} className="plot" />
+    </div>
+  )
+}
+
+function paint(canvas: HTMLCanvasElement, { columns, lines, top, bottom, log, limit }: Drawing): void {
+  const context = canvas.getContext('2d')
+  if (context === null) return
+  const style = getComputedStyle(canvas)
+  const colour = (name: string): string => style.getPropertyValue(name).trim()
+  const [ratio, width, height] = [devicePixelRatio, canvas.clientWidth, canvas.clientHeight]
+  canvas.width = Math.max(1, Math.round(width * ratio))
+  canvas.height = Math.max(1, Math.round(height * ratio))
+  context.scale(ratio, ratio)
+  context.lineWidth = 1.5
+  context.lineJoin = 'round'
+  const y = (value: number): number => 1 + (height - 1) * (1 - shareOf(value, { top, bottom, log }))
+  lines.forEach((line, i) => {
+    const values = columns[i] ?? []
+    const step = width / Math.max(1, values.length)
+    context.strokeStyle = colour(`--series-${line.colour}`)
+    context.fillStyle = colour(`--series-${line.colour}-fill`)
+    context.setLineDash(line.dashed ? [4, 3] : [])
+    for (const { from, to } of runsOf(values)) {
+      const path = pathOf(values, from, to, step, y, line.steps === true)
+      context.stroke(path)
+      if (!line.fill) continue
+      const ends = line.steps || to - from === 1 ? 0 : step / 2
+      path.lineTo(to * step - ends, height)
+      path.lineTo(from * step + ends, height)
+      context.fill(path)
+    }
+  })
   if (limit === null) return
-  const { ctx, bbox } = self
-  const y = Math.round(self.valToPos(limit, 'y', true)) + 0.5
-  ctx.save()
-  ctx.strokeStyle = colour
-  ctx.lineWidth = devicePixelRatio
-  ctx.setLineDash([2 * devicePixelRatio, 2 * devicePixelRatio])
-  ctx.beginPath()
-  ctx.moveTo(bbox.left, y)
-  ctx.lineTo(bbox.left + bbox.width, y)
-  ctx.stroke()
-  ctx.restore()
+  const at = Math.round(y(limit)) + 0.5
+  context.strokeStyle = colour('--chart-limit')
+  context.lineWidth = 1
+  context.setLineDash([2, 2])
+  context.beginPath()
+  context.moveTo(0, at)
+  context.lineTo(width, at)
+  context.stroke()
+}
+
+/** A rate goes through the middle of each step; a count, and a reading that stands alone, lasts for all of it. */
+function pathOf(
+  values: readonly (number | null)[],
+  from: number,
+  to: number,
+  step: number,
+  y: (value: number) => number,
+  steps: boolean,
+): Path2D {
+  const path = new Path2D()
+  for (let i = from; i < to; i++) {
+    const at = y(values[i]!)
+    if (steps || to - from === 1) {
+      path.lineTo(i * step, at)
+      path.lineTo((i + 1) * step, at)
+    } else path.lineTo((i + 0.5) * step, at)
+  }
+  return path
 }

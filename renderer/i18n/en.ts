@@ -1,4 +1,5 @@
 import { manageEn } from './manage-en.ts'
+import { watchEn } from './watch-en.ts'
 
 /** Every sentence of the window. Placeholders stand in braces; `.one` and `.other` are chosen by the count. */
 export const en = {
@@ -423,6 +424,7 @@ export const en = {
   'try.noModel': 'No model is served yet. Start an engine first.',
   'try.clear': 'Clear',
   ...manageEn,
+  ...watchEn,
 } as const
 
 export type MessageKey = keyof typeof en

@@ -1,7 +1,5 @@
 import { createContext, useContext } from 'react'
 import { en, type MessageKey, type Messages } from './en.ts'
-import { ja } from './ja.ts'
-import { ko } from './ko.ts'
 
 export type { MessageKey } from './en.ts'
 
@@ -9,7 +7,12 @@ export const LANGUAGES = { en: 'English', ja: '日本語', ko: '한국어' } as 
 
 export type Language = keyof typeof LANGUAGES
 
-const MESSAGES: Record<Language, Messages> = { en, ja, ko }
+/** English is always there; another language is fetched when it is chosen. */
+const MESSAGES: Record<Language, () => Promise<Messages>> = {
+  en: async () => en,
+  ja: async () => (await import('./ja.ts')).ja,
+  ko: async () => (await import('./ko.ts')).ko,
+}
 
 export type Values = Readonly<Record<string, string | number>>
 
@@ -22,8 +25,13 @@ export type Translate = {
 
 type CountedKey = MessageKey extends infer Key ? (Key extends `${infer Stem}.one` ? Stem : never) : never
 
-export function translator(language: Language): Translate {
-  const messages = MESSAGES[language]
+/** The sentences of a language; English where they cannot be fetched. */
+export async function loadTranslator(language: Language): Promise<Translate> {
+  const messages = await MESSAGES[language]().catch(() => null)
+  return messages === null ? translator('en') : translator(language, messages)
+}
+
+export function translator(language: Language, messages: Messages = en): Translate {
   const plurals = new Intl.PluralRules(language)
   const say = (key: MessageKey, values: Values = {}): string => fill(messages[key], values)
   return Object.assign(say, {

@@ -1,5 +1,6 @@
 import type { Messages } from './en.ts'
 import { manageJa } from './manage-ja.ts'
+import { watchJa } from './watch-ja.ts'
 
 export const ja: Messages = {
   'nav.screens': '画面',
@@ -414,4 +415,5 @@ export const ja: Messages = {
   'try.noModel': '提供中のモデルはまだありません。先にエンジンを起動してください。',
   'try.clear': '消去',
   ...manageJa,
+  ...watchJa,
 }

@@ -1,5 +1,6 @@
 import type { Messages } from './en.ts'
 import { manageKo } from './manage-ko.ts'
+import { watchKo } from './watch-ko.ts'
 
 export const ko: Messages = {
   'nav.screens': '화면',
@@ -412,4 +413,5 @@ export const ko: Messages = {
   'try.noModel': '아직 제공하는 모델이 없습니다. 먼저 엔진을 시작하세요.',
   'try.clear': '지우기',
   ...manageKo,
+  ...watchKo,
 }

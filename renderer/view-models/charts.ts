@@ -1,3 +1,4 @@
+import type { Happening } from '../../src/protocol/happenings.ts'
 import type { SeriesName, SeriesReport } from '../../src/protocol/series.ts'
 import { duration, gib, kilo, number, percent, withUnit } from '../format.ts'
 import type { MessageKey } from '../i18n/index.ts'
@@ -11,8 +12,8 @@ export type Line = {
   show: (value: number | null) => string
   fill?: boolean
   dashed?: boolean
-  /** Drawn on top of this one, as waiting is on running. */
-  on?: SeriesName
+  /** Drawn on top of these, as waiting is on running. */
+  on?: readonly SeriesName[]
   steps?: boolean
 }
 
@@ -27,6 +28,10 @@ export type Lane = {
   log?: boolean
   unit: (top: number) => string
   weight: number
+}
+
+export function laneName({ lines }: Lane): string {
+  return lines[0]!.name
 }
 
 export type ChartSpec = {
@@ -87,7 +92,16 @@ export const CHARTS: readonly ChartSpec[] = [
     lanes: [
       {
         lines: [
-          { name: 'waiting', title: 'chart.waiting', colour: 3, show: whole, fill: true, on: 'running', steps: true },
+          {
+            name: 'rejected',
+            title: 'chart.refused',
+            colour: 6,
+            show: whole,
+            fill: true,
+            on: ['running', 'waiting'],
+            steps: true,
+          },
+          { name: 'waiting', title: 'chart.waiting', colour: 3, show: whole, fill: true, on: ['running'], steps: true },
           { name: 'running', title: 'chart.running', colour: 1, show: whole, fill: true, steps: true },
         ],
         least: 8,
@@ -163,8 +177,7 @@ export function topOf(report: SeriesReport, { lines, least, top, log }: Lane, li
   let most = least
   for (const { name, on } of lines) {
     report.values[name].forEach((value, i) => {
-      const below = on === undefined ? 0 : (report.values[on][i] ?? 0)
-      if (value !== null) most = Math.max(most, value + below)
+      if (value !== null) most = Math.max(most, value + below(report, on, i))
     })
   }
   const bound = limit === undefined ? null : last(report.values[limit])
@@ -172,13 +185,63 @@ export function topOf(report: SeriesReport, { lines, least, top, log }: Lane, li
   return log ? 10 ** Math.ceil(Math.log10(most)) : roundUp(most)
 }
 
-/** Columns for uPlot: times, then each line, stacked where it stands on another. */
-export function columnsOf({ from, stepS, values }: SeriesReport, lines: readonly Line[]): (number | null)[][] {
-  const times = values.output.map((_, i) => from + i * stepS)
-  const columns = lines.map(({ name, on }) =>
-    values[name].map((value, i) => (value === null ? null : value + (on === undefined ? 0 : (values[on][i] ?? 0)))),
+/** The values of each line, stacked where it stands on others. */
+export function columnsOf(report: SeriesReport, lines: readonly Line[]): (number | null)[][] {
+  return lines.map(({ name, on }) =>
+    report.values[name].map((value, i) => (value === null ? null : value + below(report, on, i))),
   )
-  return [times, ...columns]
+}
+
+function below({ values }: SeriesReport, on: readonly SeriesName[] = [], i: number): number {
+  return on.reduce((sum, name) => sum + (values[name][i] ?? 0), 0)
+}
+
+/** Where a value stands between the ends of its scale, from 0 to 1. */
+export function shareOf(value: number, { top, bottom, log }: { top: number; bottom: number; log: boolean }): number {
+  const share = log
+    ? Math.log(Math.max(value, bottom) / bottom) / Math.log(top / bottom)
+    : (value - bottom) / (top - bottom)
+  return Math.min(1, Math.max(0, share))
+}
+
+/** The stretches in which every step has a reading; `to` is the first step after one. */
+export function runsOf(values: readonly (number | null)[]): { from: number; to: number }[] {
+  const runs: { from: number; to: number }[] = []
+  values.forEach((value, i) => {
+    if (value === null) return
+    const open = runs.at(-1)
+    if (open?.to === i) open.to = i + 1
+    else runs.push({ from: i, to: i + 1 })
+  })
+  return runs
+}
+
+const BROKEN = ['failed', 'backoff', 'foreign', 'not-installed']
+const MENDED = ['ready', 'busy', 'degraded', 'stopped', 'sleeping']
+
+/** When an engine or a backend could not serve, as shares of the width of a chart; one that still cannot lasts to its end. */
+export function troubleOf(
+  events: readonly Happening[],
+  { from, stepS, values }: Pick<SeriesReport, 'from' | 'stepS' | 'values'>,
+): { from: number; to: number }[] {
+  const span = values.output.length * stepS
+  if (span === 0) return []
+  const broken = new Set<string>()
+  const spans: { from: number; to: number }[] = []
+  for (const event of events) {
+    if (event.what !== 'engine' && event.what !== 'backend') continue
+    const isBroken = event.what === 'backend' ? !event.up : BROKEN.includes(event.state)
+    const isMended = event.what === 'backend' ? event.up : MENDED.includes(event.state)
+    const name = event.what === 'backend' ? `backend ${event.backend}` : `engine ${event.engine}`
+    const at = (Date.parse(event.at) / 1000 - from) / span
+    if (isBroken) {
+      if (broken.size === 0) spans.push({ from: at, to: 1 })
+      broken.add(name)
+    } else if (isMended && broken.delete(name) && broken.size === 0) spans.at(-1)!.to = at
+  }
+  return spans
+    .map((part) => ({ from: Math.max(0, part.from), to: Math.min(1, part.to) }))
+    .filter((part) => part.to > part.from)
 }
 
 /** Four clock times from left to right, each on a round minute where the range allows. */

@@ -1,11 +1,12 @@
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import type { Happening } from '../../src/protocol/happenings.ts'
 import { RANGES, type SeriesName, type SeriesRange, type SeriesReport } from '../../src/protocol/series.ts'
 import { Spinner } from '../components/Icon.tsx'
-import { Button, Segmented } from '../components/kit.tsx'
+import { Button, Menu, Segmented } from '../components/kit.tsx'
 import { Plot } from '../components/Plot.tsx'
 import { clock, duration, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
-import { preferences } from '../preferences.ts'
+import { keepList, preferences, readList } from '../preferences.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import {
@@ -15,9 +16,12 @@ import {
   gapsOf,
   type Lane,
   type Line,
+  laneName,
   last,
+  shareOf,
   ticksOf,
   topOf,
+  troubleOf,
 } from '../view-models/charts.ts'
 
 const RANGE_NAMES = Object.keys(RANGES) as SeriesRange[]
@@ -26,9 +30,13 @@ const RANGE_WORDS: Record<SeriesRange, string> = { '5m': '5 m', '15m': '15 m', '
 /** Where the crosshair of all charts stands, and the values that stand still under it. */
 type Pointed = { index: number; frozen: SeriesReport } | null
 
-/** Two by two, on one time axis. */
-export function Charts() {
+const KEY = 'lexora.charts.hidden'
+const CHOSEN = CHARTS.filter(({ lanes }) => lanes.length > 1)
+
+/** Two by two, on one time axis. `events`: what shades the times in which something could not serve. */
+export function Charts({ events }: { events: readonly Happening[] }) {
   const t = useT()
+  const [hidden, setHidden] = useState<readonly string[]>(() => readList(KEY))
   const { series } = useWorld()
   const shown = useStore(series.shown)
   const failed = useStore(series.failed)
@@ -40,6 +48,11 @@ export function Charts() {
     setRange(next)
     setPointed(null)
     series.choose(next)
+  }
+  const toggle = (lane: string): void => {
+    const next = hidden.includes(lane) ? hidden.filter((other) => other !== lane) : [...hidden, lane]
+    setHidden(next)
+    keepList(KEY, next)
   }
   const onKey = (event: KeyboardEvent): void => {
     if (event.key === 't' && !event.ctrlKey && !event.metaKey) {
@@ -53,6 +66,7 @@ export function Charts() {
     const index = Math.min(count - 1, Math.max(0, (pointed?.index ?? count - 1) + step))
     setPointed({ index, frozen: report })
   }
+  const trouble = report === null ? [] : troubleOf(events, report)
   const span =
     report === null
       ? null
@@ -76,6 +90,25 @@ export function Charts() {
           </span>
         )}
         <span className="grow" />
+        {!asTable && (
+          <Menu
+            label={t('chart.lanes')}
+            trigger={t('chart.lanes')}
+            className="btn btn-quiet btn-small"
+            entries={CHOSEN.flatMap(({ title, lanes }) =>
+              lanes.map((lane) => {
+                const isShown = !hidden.includes(laneName(lane))
+                const isLast = isShown && lanes.every((one) => one === lane || hidden.includes(laneName(one)))
+                return {
+                  label: t('chart.lane', { chart: t(title), lane: t(lane.lines[0]!.title) }),
+                  checked: isShown,
+                  disabled: isLast,
+                  onClick: () => toggle(laneName(lane)),
+                }
+              }),
+            )}
+          />
+        )}
         <Button small look="quiet" onClick={() => setAsTable(!asTable)}>
           {t(asTable ? 'chart.asCharts' : 'chart.asTable')}
         </Button>
@@ -93,6 +126,8 @@ export function Charts() {
             <Chart
               key={spec.id}
               spec={spec}
+              lanes={spec.lanes.filter((lane) => !hidden.includes(laneName(lane)))}
+              trouble={trouble}
               report={report}
               range={range}
               pointed={pointed}
@@ -106,8 +141,12 @@ export function Charts() {
   )
 }
 
+type Span = { from: number; to: number }
+
 type ChartProps = {
   spec: ChartSpec
+  lanes: readonly Lane[]
+  trouble: readonly Span[]
   report: SeriesReport | null
   range: SeriesRange
   pointed: Pointed
@@ -115,11 +154,11 @@ type ChartProps = {
   onKey: (event: KeyboardEvent) => void
 }
 
-function Chart({ spec, report, range, pointed, onPoint, onKey }: ChartProps) {
+function Chart({ spec, lanes, trouble, report, range, pointed, onPoint, onKey }: ChartProps) {
   const t = useT()
   const { gpu } = useSnapshot()
   const figure = useRef<HTMLElement>(null)
-  const lines = useMemo(() => spec.lanes.flatMap((lane) => lane.lines), [spec])
+  const lines = lanes.flatMap((lane) => lane.lines)
   const isGpu = spec.id === 'gpu'
   const title = t(spec.title)
   const point = (event: PointerEvent): void => {
@@ -169,21 +208,22 @@ function Chart({ spec, report, range, pointed, onPoint, onKey }: ChartProps) {
       </figcaption>
       <div
         className="lanes"
-        style={{ gridTemplateRows: `${spec.lanes.map(({ weight }) => `minmax(0, ${weight}fr)`).join(' ')} 16px` }}
+        style={{ gridTemplateRows: `${lanes.map(({ weight }) => `minmax(0, ${weight}fr)`).join(' ')} 16px` }}
       >
-        {spec.lanes.map((lane, row) => (
+        {lanes.map((lane, row) => (
           <LaneView
-            key={lane.lines[0]!.name}
+            key={laneName(lane)}
             lane={lane}
+            trouble={trouble}
             row={row + 1}
-            isLast={row === spec.lanes.length - 1}
+            isLast={row === lanes.length - 1}
             report={report}
             limit={spec.limit}
             pointed={pointed}
             shownOf={shownOf}
           />
         ))}
-        <div className="chart-x" style={{ gridRow: spec.lanes.length + 1 }}>
+        <div className="chart-x" style={{ gridRow: lanes.length + 1 }}>
           {report !== null &&
             ticksOf(report).map(({ at, share }) => (
               <span key={at} style={{ left: `${share * 100}%` }}>
@@ -243,8 +283,12 @@ function Middle({ spec, report, range }: { spec: ChartSpec; report: SeriesReport
   )
 }
 
+/** Their unit says what they are. */
+const TOLD_BY_UNIT: readonly SeriesName[] = ['vramUsed', 'temperatureC', 'power']
+
 type LaneProps = {
   lane: Lane
+  trouble: readonly Span[]
   row: number
   isLast: boolean
   report: SeriesReport | null
@@ -253,19 +297,18 @@ type LaneProps = {
   shownOf: (line: Line) => string
 }
 
-function LaneView({ lane, row, isLast, report, limit, pointed, shownOf }: LaneProps) {
+function LaneView({ lane, trouble, row, isLast, report, limit, pointed, shownOf }: LaneProps) {
   const t = useT()
   const look = useLook()
   const columns = useMemo(
-    () => (report === null ? [[], ...lane.lines.map(() => [])] : columnsOf(report, lane.lines)),
+    () => (report === null ? lane.lines.map(() => []) : columnsOf(report, lane.lines)),
     [report, lane],
   )
   const top = report === null ? lane.least : topOf(report, lane, limit)
   const bottom = lane.bottom ?? 0
   const bound = report === null || limit === undefined ? null : last(report.values[limit])
   const shownBound = bound !== null && bound <= top ? bound : null
-  const share = (value: number): number =>
-    lane.log ? Math.log(Math.max(value, bottom) / bottom) / Math.log(top / bottom) : (value - bottom) / (top - bottom)
+  const share = (value: number): number => shareOf(value, { top, bottom, log: lane.log === true })
   const isAlone = lane.unit(top) === ''
   const marks = isAlone ? marksOf(lane, bottom, top) : []
   const ends = isAlone ? spreadEnds(report, lane, share) : []
@@ -298,6 +341,9 @@ function LaneView({ lane, row, isLast, report, limit, pointed, shownOf }: LanePr
             <i key={value} style={{ bottom: `${share(value) * 100}%` }} />
           ))}
         </div>
+        {trouble.map(({ from, to }) => (
+          <i key={from} className="shade-part" style={{ left: `${from * 100}%`, width: `${(to - from) * 100}%` }} />
+        ))}
         <Plot
           columns={columns}
           lines={lane.lines}
@@ -307,6 +353,14 @@ function LaneView({ lane, row, isLast, report, limit, pointed, shownOf }: LanePr
           limit={shownBound}
           look={look}
         />
+        {row === 1 &&
+          trouble
+            .filter(({ from, to }) => to - from > 0.1)
+            .map(({ from, to }) => (
+              <span key={from} className="note bad" style={{ left: `${((from + to) / 2) * 100}%` }}>
+                {t('chart.trouble')}
+              </span>
+            ))}
         {row === 1 &&
           gaps.map((gap) => (
             <span key={gap.from} className="note" style={{ left: `${((gap.from + gap.to) / 2) * 100}%` }}>
@@ -328,7 +382,7 @@ function LaneView({ lane, row, isLast, report, limit, pointed, shownOf }: LanePr
       ) : (
         <span className={`lane-v s${lane.lines[0]!.colour}`} style={{ gridRow: row, gridColumn: 3 }}>
           <b>{shownOf(lane.lines[0]!)}</b>
-          {lane.lines[0]!.name !== 'vramUsed' && row < 3 && ` ${t(lane.lines[0]!.title)}`}
+          {!TOLD_BY_UNIT.includes(lane.lines[0]!.name) && ` ${t(lane.lines[0]!.title)}`}
         </span>
       )}
     </>
@@ -344,7 +398,7 @@ function spreadEnds(
   if (report === null) return []
   const ends = lines.map((line) => {
     const value = last(report.values[line.name]) ?? 0
-    const below = line.on === undefined ? 0 : (last(report.values[line.on]) ?? 0)
+    const below = (line.on ?? []).reduce((sum, name) => sum + (last(report.values[name]) ?? 0), 0)
     return { line, at: Math.min(0.94, Math.max(0.04, share(value + below))) }
   })
   ends.sort((a, b) => a.at - b.at)

@@ -20,18 +20,20 @@ import { LastStart } from './LastStart.tsx'
 /** Is it serving → how fast → who waits → what is wrong. */
 export function Dashboard() {
   const snapshot = useSnapshot()
+  const { client } = useWorld()
+  const events = usePolled(async () => (await client.commands.recentEvents()).events, 2000)
   const engine = foremostEngine(snapshot.engines)
   const isTrouble = engine !== null && ['failed', 'backoff', 'foreign', 'not-installed'].includes(engine.state.is)
   return (
     <>
       {isTrouble ? <EngineTrouble engine={engine} /> : <Now />}
       <Tiles />
-      <Charts />
+      <Charts events={events ?? []} />
       <section className="halves">
         <LastStart />
         <Connect />
       </section>
-      <Events />
+      <Events events={events} />
     </>
   )
 }
@@ -234,10 +236,8 @@ function Memory({ used, total, ours }: { used: number; total: number; ours: numb
   )
 }
 
-function Events() {
+function Events({ events }: { events: readonly Happening[] | null }) {
   const t = useT()
-  const { client } = useWorld()
-  const events = usePolled(async () => (await client.commands.recentEvents()).events, 2000)
   if (events === null) return <div className="sect sect-last" />
   const newest: Happening[] = events.slice(-20).reverse()
   return (

@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import { type EngineView, isComing } from '../../src/protocol/engine.ts'
 import type { GpuHolderView } from '../../src/protocol/snapshot.ts'
-import { useActions } from '../actions.ts'
+import { useActions, useToasts } from '../actions.ts'
 import { StateMark } from '../components/Icon.tsx'
 import { Button, Dialog } from '../components/kit.tsx'
 import { duration, gib } from '../format.ts'
@@ -10,6 +10,7 @@ import { usePolled } from '../polled.ts'
 import { goTo } from '../route.ts'
 import { useWorld } from '../stores.ts'
 import { shapeOf } from '../view-models/frame.ts'
+import { remedyOf } from '../view-models/remedy.ts'
 
 const OF_MEMORY = /vram|memory|kv|ctx/
 
@@ -17,9 +18,20 @@ const OF_MEMORY = /vram|memory|kv|ctx/
 export function EngineTrouble({ engine }: { engine: EngineView }) {
   const t = useT()
   const actions = useActions()
+  const toasts = useToasts()
+  const { client } = useWorld()
   const [asked, setAsked] = useState(false)
+  const [busy, setBusy] = useState(false)
   const { name, model, state } = engine
   const failure = 'failure' in state ? state.failure : null
+  const remedy = remedyOf(name, failure, t)
+  const mend = async (): Promise<void> => {
+    setBusy(true)
+    const saved = await actions.told(client.commands.setConfig({ changes: remedy?.changes ?? [] }))
+    if (saved && (await actions.told(client.commands.startEngine({ engine: name }))))
+      toasts.say(t('fail.applied', { engine: name }))
+    setBusy(false)
+  }
   const shown = model ?? name
   const says =
     state.is === 'foreign'
@@ -48,9 +60,15 @@ export function EngineTrouble({ engine }: { engine: EngineView }) {
           </p>
           {failure?.fix != null && <p className="gap-top">{failure.fix}</p>}
           <div className="row gap-top fail-verbs">
-            <Button look="first" onClick={() => void actions.start(name)}>
-              {t('fail.restart')}
-            </Button>
+            {remedy === null ? (
+              <Button look="first" onClick={() => void actions.start(name)}>
+                {t('fail.restart')}
+              </Button>
+            ) : (
+              <Button look="first" busy={busy} onClick={() => void mend()}>
+                {remedy.words}
+              </Button>
+            )}
             {failure !== null && OF_MEMORY.test(failure.class) ? (
               <Button onClick={() => setAsked(true)}>{t('fail.holders')}</Button>
             ) : (

@@ -5,6 +5,7 @@ import { Banner, Button, Dialog, Menu } from '../components/kit.tsx'
 import { Whole } from '../components/Whole.tsx'
 import { clock, duration } from '../format.ts'
 import { useT } from '../i18n/index.ts'
+import { fetchTheRest, later } from '../later.tsx'
 import { preferences } from '../preferences.ts'
 import { goTo, route } from '../route.ts'
 import { SCREENS } from '../screens.tsx'
@@ -12,12 +13,13 @@ import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
-import { Diagnostics } from './Diagnostics.tsx'
-import { KeyList } from './KeyList.tsx'
-import { Palette } from './Palette.tsx'
 import { Readouts } from './Readouts.tsx'
 import { StatusBar } from './StatusBar.tsx'
-import { TryIt } from './TryIt.tsx'
+
+const Diagnostics = later(async () => (await import('./Diagnostics.tsx')).Diagnostics)
+const KeyList = later(async () => (await import('./KeyList.tsx')).KeyList)
+const Palette = later(async () => (await import('./Palette.tsx')).Palette)
+const TryIt = later(async () => (await import('./TryIt.tsx')).TryIt)
 
 type Overlay = 'palette' | 'keys' | 'diagnostics' | 'free-gpu' | null
 
@@ -35,6 +37,7 @@ export function Frame() {
   useEffect(() => {
     document.title = `${t(current.title)} · Lexora`
   }, [current, t])
+  useEffect(fetchTheRest, [])
   const failed = errorsLately(useStore(series.shown), useStore(series.recent))
   const isLost = link.is !== 'live'
   return (

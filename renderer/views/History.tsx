@@ -7,6 +7,7 @@ import { Icon, StateMark } from '../components/Icon.tsx'
 import { Button, Empty, Menu, Skeleton } from '../components/kit.tsx'
 import { duration, moment, NONE, number } from '../format.ts'
 import { type MessageKey, type Translate, useT } from '../i18n/index.ts'
+import { keepList, readList } from '../preferences.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import {
@@ -120,14 +121,14 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
     const first = filter === '' ? null : parseFilter(filter)
     return first === null ? [] : [first]
   })
-  const [hidden, setHidden] = useState<readonly string[]>(readHidden)
+  const [hidden, setHidden] = useState<readonly string[]>(() => readList(KEY))
   const [chosen, setChosen] = useState<string | null>(null)
   const { rows, failed, more, load, refresh } = usePages(filters)
   const columns = COLUMNS.filter(({ id }) => !hidden.includes(id))
   const toggle = (id: string): void => {
     const next = hidden.includes(id) ? hidden.filter((other) => other !== id) : [...hidden, id]
     setHidden(next)
-    localStorage.setItem(KEY, JSON.stringify(next))
+    keepList(KEY, next)
   }
   const shown = rows?.filter((row) => fits(row, filters)) ?? null
   const at = shown?.findIndex(({ id }) => id === chosen) ?? -1
@@ -441,13 +442,4 @@ function usePages(filters: readonly Filter[]) {
       })
   }, [client, filters, next])
   return { rows: pages?.rows ?? null, failed, more: next !== null, load, refresh: () => setAsked((count) => count + 1) }
-}
-
-function readHidden(): readonly string[] {
-  try {
-    const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? '[]')
-    return Array.isArray(kept) ? kept.filter((id) => typeof id === 'string') : []
-  } catch {
-    return []
-  }
 }

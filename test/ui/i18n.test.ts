@@ -49,7 +49,7 @@ test('the list of what is alike holds nothing that differs', () => {
 test('a sentence takes its values, and the count chooses its form', () => {
   const t = translator('en')
   expect(t('palette.goTo', { screen: 'Users' })).toBe('Go to Users')
-  expect([t.count('log.lines', 1), t.count('log.lines', 0), translator('ja').count('log.lines', 1)]).toEqual([
+  expect([t.count('log.lines', 1), t.count('log.lines', 0), translator('ja', ja).count('log.lines', 1)]).toEqual([
     '1 line',
     '0 lines',
     '1 行',

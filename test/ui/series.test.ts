@@ -61,6 +61,6 @@ test('waiting stands on running, and the scale holds both', () => {
   const set = (name: SeriesName, value: number) => (report.values[name] = [value])
   set('running', 8)
   set('waiting', 3)
-  expect(columnsOf(report, queue.lanes[0]!.lines)).toEqual([[0], [11], [8]])
+  expect(columnsOf(report, queue.lanes[0]!.lines)).toEqual([[null], [11], [8]])
   expect(topOf(report, queue.lanes[0]!, undefined)).toBe(20)
 })
