@@ -13,6 +13,7 @@ export type EngineSurroundings = {
   env: Readonly<Record<string, string | undefined>>
   platform: NodeJS.Platform
   home: string
+  nodeProgram: string
   demoEntry: string
   guardEntry: string
   paths: LexoraPaths
@@ -34,10 +35,10 @@ export function engineWorld(given: EngineSurroundings): EngineWorld {
       env,
       platform,
       home,
-      demo: [process.execPath, given.demoEntry],
+      demo: [given.nodeProgram, given.demoEntry],
       versions: versionsFolder(paths.stateDir),
     },
-    guard: { command: process.execPath, entry: given.guardEntry, env: { ...guardEnv, NODE_NO_WARNINGS: '1' } },
+    guard: { command: given.nodeProgram, entry: given.guardEntry, env: { ...guardEnv, NODE_NO_WARNINGS: '1' } },
     gpu: gpuSource(monitor),
     starts: new EngineStarts(store),
     recordDir: join(paths.stateDir, 'engines'),

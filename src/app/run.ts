@@ -50,6 +50,10 @@ export type World = {
   /** Where the built window lies. */
   uiDir: string
   version: string
+  /** Runs the programs above; left out: what runs this one. */
+  nodeProgram?: string
+  /** Hands over the app once it listens, for a face in this process. */
+  onListening?: (app: App) => void
 }
 
 /** Loads the configuration, serves until asked to stop, drains. Returns the exit code. */
@@ -93,7 +97,8 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const monitor = new GpuMonitor({ env: { ...env } })
   const { demoEntry, guardEntry } = world
   const { store } = records
-  const engines = engineWorld({ env, platform, home, demoEntry, guardEntry, paths, monitor, store, log })
+  const nodeProgram = world.nodeProgram ?? process.execPath
+  const engines = engineWorld({ env, platform, home, nodeProgram, demoEntry, guardEntry, paths, monitor, store, log })
   const machine = { env, platform, home, cwd }
   const gpu = gpuDesk(monitor)
   const models = new ModelDesk({ machine, paths, engines: config.engines, gpu, store, log, resume: true })
@@ -127,6 +132,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
         { address, certificate: settings.certificate?.cert ?? null },
         { version: world.version, log },
       )
+      world.onListening?.(app)
     },
     log,
     logBuffer,

@@ -1,0 +1,499 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { app, clipboard, dialog, powerMonitor, protocol, session, shell } from 'electron'
+import { findRunning } from '../app/run-file.ts'
+import type { LexoraPaths } from '../config/paths.ts'
+import { CommandError } from '../protocol/commands.ts'
+import type { DesktopVerb, DesktopView } from '../protocol/desktop.ts'
+import type { AppSnapshot } from '../protocol/snapshot.ts'
+import type { WindowPlatform } from '../protocol/window.ts'
+import { attachTo } from './attached.ts'
+import { applyAutostart, autostartSupport } from './autostart.ts'
+import type { Core, Ended, Hosted } from './core.ts'
+import { serveWindow } from './ipc.ts'
+import { type LoopDelay, watchLoop } from './loop-watch.ts'
+import { MainWindow, PLAIN_URL } from './main-window.ts'
+import { type NoticeMemory, newMemory, nextNotices } from './notices.ts'
+import { Notifications } from './notifications.ts'
+import type { ShellPlaces } from './places.ts'
+import { deedOf, type PageDeed, PLAIN_POLICY, type PlainPage, plainPage } from './plain-page.ts'
+import type { Preferences } from './preferences.ts'
+import { nextQuit, type QuitEvent, type QuitState } from './quit.ts'
+import type { ShellRequest } from './request.ts'
+import type { ShellLog } from './shell-log.ts'
+import { TrayIconOwner } from './tray.ts'
+import { type TrayAction, type TrayFacts, trayView } from './tray-view.ts'
+import { answer, serveUi } from './ui-scheme.ts'
+import { type Say, sayIn, shellLanguage } from './words.ts'
+
+export type DesktopParts = {
+  paths: LexoraPaths
+  places: ShellPlaces
+  preferences: Preferences
+  log: ShellLog
+  version: string
+  env: Readonly<Record<string, string | undefined>>
+  platform: NodeJS.Platform
+  home: string
+  /** What starts the app again. */
+  program: readonly string[]
+  /** Starts a Lexora in this process. */
+  host: () => Promise<Hosted>
+  release: () => void
+}
+
+/** The engines' own stops are bounded, and so is the drain; this is for what should never happen. */
+const QUIT_BUDGET_MS = 900_000
+const RATE_EVERY_MS = 5000
+const TRAY_KNOWN_MS = 1000
+const LAST_WAY_MS = 3000
+
+/** The desktop app: joins core, window, tray and notifications, and ends in order. It decides nothing about requests. */
+export class Desktop {
+  private readonly parts: DesktopParts
+  private readonly window: MainWindow
+  private readonly tray: TrayIconOwner
+  private readonly notifications: Notifications
+  private readonly loop: { read: () => LoopDelay; close: () => void }
+  private core: Core | null = null
+  private coreIs: TrayFacts['core'] = 'starting'
+  private unsubscribe: (() => void) | null = null
+  private snapshot: AppSnapshot | null = null
+  private notices: NoticeMemory
+  private hasTray: boolean | null = null
+  private quit: QuitState = { is: 'running' }
+  private alarm: NodeJS.Timeout | null = null
+  private rate: number | null = null
+  private rateTimer: NodeJS.Timeout | null = null
+  private asking = false
+
+  constructor(parts: DesktopParts) {
+    this.parts = parts
+    const { places, preferences, log, platform, env } = parts
+    const { users, update, noTrayTold } = preferences.remembered()
+    this.notices = newMemory({ users, update, noTray: noTrayTold })
+    this.loop = watchLoop((delay) => log.say('the event loop was slow for a minute', delay))
+    this.window = new MainWindow({
+      preload: places.preload,
+      icon: places.appIcon,
+      indexFile: join(places.uiDir, 'index.html'),
+      place: () => preferences.remembered().window,
+      remember: (window) => preferences.remember({ window }),
+      platform: () => this.windowPlatform(),
+      mayClose: () => this.mayClose(),
+      log: log.say,
+    })
+    this.tray = new TrayIconOwner({
+      dir: places.trayDir,
+      platform,
+      env,
+      style: () => preferences.get().trayIcon,
+      onAction: (action) => void this.act(action),
+      onPresence: (hasTray) => {
+        this.hasTray = hasTray
+        this.look()
+      },
+      log: log.say,
+    })
+    this.notifications = new Notifications({
+      icon: places.appIcon,
+      switches: () => preferences.get().notifications,
+      say: () => this.say,
+      onClick: (at) => this.window.show(at),
+    })
+  }
+
+  /** Before Chromium is ready: the gateway serves while the window is still being made. */
+  startCore(): Promise<void> {
+    return this.findCore()
+  }
+
+  /** When Chromium is ready. */
+  async open(request: ShellRequest): Promise<void> {
+    this.guardSession()
+    serveWindow({
+      core: () => this.core,
+      contents: () => this.window.contents,
+      onWatch: () => this.window.tellAgain(),
+      desktop: {
+        read: async () => this.view(),
+        change: async (change) => await this.change(change),
+        do: (verb) => this.doVerb(verb),
+      },
+    })
+    powerMonitor.on('shutdown' as 'suspend', (event?: { preventDefault?: () => void }) => {
+      event?.preventDefault?.()
+      this.endBy({ type: 'system-ends' })
+    })
+    // A bus that hangs must not keep the window away.
+    await Promise.race([this.tray.open(), pause(TRAY_KNOWN_MS)])
+    this.hasTray ??= false
+    this.look()
+    this.rateTimer = setInterval(() => void this.readRate(), RATE_EVERY_MS)
+    this.rateTimer.unref()
+    if (!request.hidden) this.window.show(request.screen)
+    void this.perform(request)
+    void this.syncAutostart(this.parts.preferences.get().startAtLogin)
+  }
+
+  /** What a later start hands over. Without a screen or a deed it means: show yourself. */
+  async take(request: ShellRequest): Promise<void> {
+    if (this.quit.is !== 'running') return
+    await app.whenReady()
+    if (!request.hidden) this.window.show(request.screen)
+    await this.perform(request)
+  }
+
+  showWindow(route: string | null = null): void {
+    this.window.show(route)
+  }
+
+  reload(): void {
+    this.core?.reload()
+  }
+
+  /** True: the exit may go on. False: it is under way, and comes by itself. */
+  mayExit(): boolean {
+    if (this.quit.is === 'done') return true
+    this.endBy({ type: 'asked' })
+    return false
+  }
+
+  /** How late the event loop was since the start. */
+  loopDelay(): LoopDelay {
+    return this.loop.read()
+  }
+
+  private get say(): Say {
+    return sayIn(this.language)
+  }
+
+  private get language() {
+    return shellLanguage(this.parts.preferences.get().language, app.getLocale())
+  }
+
+  // The core
+
+  /** The one that serves already, else one in this process. */
+  private async findCore(): Promise<void> {
+    const found = await findRunning(this.parts.paths.runFile)
+    if (this.quit.is !== 'running') return
+    if (found.is === 'running' && found.record.pid !== process.pid) {
+      this.parts.log.say('attached to a running Lexora', { pid: found.record.pid, address: found.record.address })
+      return this.join(attachTo(found.record, this.parts.paths.runFile))
+    }
+    await this.host()
+  }
+
+  private async host(): Promise<void> {
+    this.coreIs = 'starting'
+    this.look()
+    const hosted = await this.parts.host()
+    if (hosted.is === 'refused') return this.lost('refused', hosted)
+    this.join(hosted.core)
+    void hosted.ended.then((ended) => {
+      if (this.core === hosted.core && this.quit.is === 'running') this.lost('ended', ended)
+    })
+  }
+
+  private join(core: Core): void {
+    this.core = core
+    this.coreIs = core.is
+    this.unsubscribe = core.subscribe((snapshot) => this.hear(snapshot))
+    if (app.isReady() && this.window.plainPage !== null) this.window.showPage(null)
+    this.look()
+  }
+
+  private leaveCore(): void {
+    this.unsubscribe?.()
+    this.unsubscribe = null
+    this.core = null
+    this.snapshot = null
+  }
+
+  /** There is no gateway in this process any more, or there never was one: said in the window, with ways on. */
+  private lost(is: 'refused' | 'ended', { code, said }: Ended): void {
+    this.parts.log.say('the gateway does not run', { code })
+    this.leaveCore()
+    this.coreIs = 'refused'
+    this.window.tell(null)
+    this.window.showPage({ is, said })
+    if (this.quit.is !== 'running') return this.endBy({ type: 'stopped' })
+    void app.whenReady().then(() => this.window.show())
+    this.look()
+  }
+
+  /** Leaves the one that is gone, or that would not start, and begins anew. */
+  private async serveHere(): Promise<void> {
+    if (this.coreIs === 'hosted' || this.coreIs === 'starting') return
+    const { core } = this
+    this.leaveCore()
+    await core?.stop()
+    await this.findCore()
+    this.window.renew()
+  }
+
+  private hear(snapshot: AppSnapshot | null): void {
+    this.snapshot = snapshot
+    if (snapshot !== null) this.notify(snapshot)
+    this.window.tell(snapshot)
+    this.look()
+  }
+
+  private notify(snapshot: AppSnapshot): void {
+    const facts = { now: performance.now(), isWatched: this.window.isFocused, update: null, hasTray: this.hasTray }
+    const [memory, notices] = nextNotices(this.notices, snapshot, facts)
+    this.notices = memory
+    const { users, update, noTray } = memory
+    this.parts.preferences.remember({ users, update, noTrayTold: noTray })
+    for (const notice of notices) this.notifications.tell(notice)
+  }
+
+  /** Tokens a second, for the tray's first line. */
+  private async readRate(): Promise<void> {
+    const { core, snapshot } = this
+    const idle = snapshot === null || snapshot.server.inFlight === 0
+    const report = idle || core === null ? null : await core.commands.series({ range: '5m' }).catch(() => null)
+    const told = report?.values.output.slice(-5).filter((value) => value !== null) ?? []
+    this.rate = told.length === 0 ? null : told.reduce((sum, value) => sum + value, 0) / told.length
+    this.look()
+  }
+
+  // What it shows
+
+  private look(): void {
+    const left = this.snapshot?.server.inFlight ?? 0
+    const quitting = this.quit.is === 'running' ? null : { left }
+    const facts: TrayFacts = { core: this.coreIs, quitting, tokensPerSecond: this.rate, update: null }
+    this.tray.show(trayView(this.snapshot, facts, this.say))
+    this.window.title(quitting === null ? 'Lexora' : this.say('window.quitting', { left }))
+  }
+
+  private windowPlatform(): WindowPlatform {
+    const names = { linux: 'linux', win32: 'windows', darwin: 'macos' } as const
+    const os = names[this.parts.platform as keyof typeof names] ?? 'other'
+    return { os, attached: this.coreIs === 'attached', hasTray: this.hasTray === true }
+  }
+
+  private view(): DesktopView {
+    const { electron = '', chrome = '', node } = process.versions as Record<string, string>
+    const { parts } = this
+    return {
+      preferences: parts.preferences.get(),
+      autostart: autostartSupport(this.surroundings),
+      hasTray: this.hasTray === true,
+      attachedTo: this.core?.owner() ?? null,
+      versions: { lexora: parts.version, electron, chrome, node: node! },
+    }
+  }
+
+  private async change(change: unknown): Promise<{ ok: true; view: DesktopView } | { ok: false; message: string }> {
+    const { preferences } = this.parts
+    const before = preferences.get().startAtLogin
+    const changed = preferences.change(change)
+    if (!changed.ok) return changed
+    const { startAtLogin } = preferences.get()
+    if (startAtLogin !== before) await this.syncAutostart(startAtLogin, true)
+    this.look()
+    return { ok: true, view: this.view() }
+  }
+
+  // What it is asked for
+
+  private async act(action: TrayAction): Promise<void> {
+    switch (action.do) {
+      case 'open':
+        return this.window.show(action.at)
+      case 'copy':
+        await clipboard.writeText(action.text)
+        return this.notifications.tell({ kind: 'copied', values: { address: action.text }, at: '/dashboard' })
+      case 'command':
+        return await this.command(async ({ commands }) =>
+          'engine' in action ? await commands[action.name]({ engine: action.engine }) : await commands[action.name](),
+        )
+      case 'serve-here':
+        return await this.serveHere()
+      case 'update':
+        return
+      case 'quit':
+        app.quit()
+    }
+  }
+
+  /** Of a start's own words: `--start`, `--stop`, `--model`. They wait until the core is there. */
+  private async perform({ start, stop, model }: ShellRequest): Promise<void> {
+    const named = (engine: string): { engine?: string } => (engine === '' ? {} : { engine })
+    if (stop !== null) await this.command(async ({ commands }) => await commands.stopEngine(named(stop)))
+    if (start !== null) await this.command(async ({ commands }) => await commands.startEngine(named(start)))
+    if (model === null) return
+    await this.command(async ({ commands }) => {
+      const { engines } = await commands.listEngines()
+      const engine = engines.find((one) => one.model === model || one.name === model)
+      if (engine === undefined) throw new Error(`No engine serves a model named '${model}'.`)
+      await commands.startEngine({ engine: engine.name })
+    })
+  }
+
+  private async command(work: (core: Core) => Promise<unknown>): Promise<void> {
+    try {
+      await this.coreKnown
+      if (this.core === null) throw new Error(this.say('line.refused'))
+      await work(this.core)
+    } catch (error) {
+      const reason = error instanceof CommandError ? error.problem.message : (error as Error).message
+      this.parts.log.say('a command was refused', { reason })
+      this.notifications.fail(reason)
+    }
+  }
+
+  /** Set by the entry: the first core was found, or it refused. */
+  coreKnown: Promise<void> = Promise.resolve()
+
+  private doVerb(verb: DesktopVerb): void {
+    const { paths } = this.parts
+    if (verb === 'quit') app.quit()
+    else if (verb === 'close') this.window.hide()
+    else if (verb === 'serve-here') void this.serveHere()
+    else if (verb === 'open-logs') void shell.openPath(paths.logDir)
+    else void this.openConfig()
+  }
+
+  private async openConfig(): Promise<void> {
+    const path = this.snapshot?.server.configPath ?? this.parts.paths.configFile
+    const isThere = await access(path).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) await shell.openPath(path)
+    else shell.showItemInFolder(path)
+  }
+
+  private doDeed(deed: PageDeed): void {
+    if (deed === 'again') void this.serveHere()
+    else if (deed === 'reload') this.window.showPage(null)
+    else if (deed === 'config') void this.openConfig()
+    else if (deed === 'logs') void shell.openPath(this.parts.paths.logDir)
+    else app.quit()
+  }
+
+  // Closing and ending
+
+  private mayClose(): boolean {
+    if (this.quit.is === 'done') return true
+    const { onClose } = this.parts.preferences.get()
+    const isAsked = onClose === 'ask' && this.hasTray !== true && this.parts.platform !== 'darwin'
+    if (onClose === 'quit') app.quit()
+    else if (isAsked) void this.askOnClose()
+    else this.window.hide()
+    return false
+  }
+
+  /** Once: without a tray, a window that is closed looks like an app that has ended. */
+  private async askOnClose(): Promise<void> {
+    if (this.asking) return
+    this.asking = true
+    const { say } = this
+    const { response } = await dialog.showMessageBox({
+      type: 'question',
+      title: say('close.title'),
+      message: say('close.message'),
+      detail: say('close.detail'),
+      buttons: [say('close.keep'), say('close.quit')],
+      defaultId: 0,
+      cancelId: -1,
+      noLink: true,
+    })
+    this.asking = false
+    if (response !== 0 && response !== 1) return
+    this.parts.preferences.change({ onClose: response === 0 ? 'hide' : 'quit' })
+    if (response === 0) this.window.hide()
+    else app.quit()
+  }
+
+  private endBy(event: QuitEvent): void {
+    const [next, effects] = nextQuit(this.quit, event, QUIT_BUDGET_MS)
+    this.quit = next
+    for (const effect of effects) {
+      if (effect.do === 'stop') void this.stopCore()
+      else if (effect.do === 'hurry') this.core?.hurry()
+      else if (effect.do === 'alarm') this.setAlarm(effect.inMs)
+      else void this.exit()
+    }
+    this.look()
+  }
+
+  private async stopCore(): Promise<void> {
+    this.parts.log.say('quitting', { core: this.coreIs, in_flight: this.snapshot?.server.inFlight ?? 0 })
+    await this.core?.stop().catch((error: unknown) => this.parts.log.say('the stop failed', { error: String(error) }))
+    this.endBy({ type: 'stopped' })
+  }
+
+  private setAlarm(inMs: number): void {
+    if (this.alarm !== null) clearTimeout(this.alarm)
+    this.alarm = setTimeout(() => this.endBy({ type: 'time-is-up' }), inMs)
+    this.alarm.unref()
+  }
+
+  private async exit(): Promise<void> {
+    if (this.rateTimer !== null) clearInterval(this.rateTimer)
+    this.parts.log.say('ended', { event_loop: this.loop.read() })
+    this.loop.close()
+    this.unsubscribe?.()
+    this.tray.close()
+    this.parts.release()
+    await this.parts.log.close()
+    app.quit()
+    // A window that will not close, a system dialog: the engines are gone, so that nothing is lost by now.
+    setTimeout(() => app.exit(0), LAST_WAY_MS).unref()
+  }
+
+  // The session
+
+  /** Denies what pages may ask of a browser, and serves the window's files. */
+  private guardSession(): void {
+    const { defaultSession } = session
+    defaultSession.setPermissionRequestHandler((_contents, permission, answerWith) =>
+      answerWith(permission === 'clipboard-sanitized-write'),
+    )
+    defaultSession.setPermissionCheckHandler((_contents, permission) => permission === 'clipboard-sanitized-write')
+    protocol.handle('app', async (request) => {
+      const deed = deedOf(request.url)
+      const { plainPage: page } = this.window
+      if (deed !== null) {
+        if (page === null) return answer('Not found', 'text/plain; charset=utf-8', 404)
+        setImmediate(() => this.doDeed(deed))
+        return this.plain(page)
+      }
+      if (request.url === PLAIN_URL && page !== null) return this.plain(page)
+      return await serveUi(this.parts.places.uiDir, request.url)
+    })
+  }
+
+  private plain(page: PlainPage): Response {
+    const html = plainPage(page, this.say, this.language)
+    return answer(html, 'text/html; charset=utf-8', 200, PLAIN_POLICY)
+  }
+
+  private get surroundings() {
+    const { env, platform, home, program } = this.parts
+    return { env, platform, home, program, isPackaged: app.isPackaged }
+  }
+
+  /** `isAsked`: by the person, just now; what they once took away counts no more. */
+  private async syncAutostart(wanted: boolean, isAsked = false): Promise<void> {
+    const { preferences, log } = this.parts
+    const written = !isAsked || !wanted ? preferences.remembered().autostartWritten : false
+    try {
+      const did = await applyAutostart(this.surroundings, { wanted, written })
+      if (did === 'write') preferences.remember({ autostartWritten: true })
+      if (did === 'remove' || did === 'forget') preferences.remember({ autostartWritten: false })
+      if (did === 'forget') preferences.change({ startAtLogin: false })
+    } catch (error) {
+      log.say('the start at login could not be set', { error: String(error) })
+    }
+  }
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,139 @@
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { app, dialog, protocol } from 'electron'
+import type { RunOptions } from '../app/args.ts'
+import { lexoraPaths } from '../config/paths.ts'
+import { Desktop } from './desktop.ts'
+import { type Claim, claimInstance } from './instance.ts'
+import { shellPlaces } from './places.ts'
+import { Preferences } from './preferences.ts'
+import { linkedScreen, type ShellRequest, shellArguments } from './request.ts'
+import { ShellLog } from './shell-log.ts'
+import { SCHEME } from './ui-scheme.ts'
+import { sayIn, shellLanguage } from './words.ts'
+
+/** The desktop app's entry: everything that must be said before Chromium is ready, then the one instance. */
+
+const { env, platform } = process
+const paths = lexoraPaths({ env, platform, home: homedir(), cwd: process.cwd() })
+const asked = shellArguments(process.argv.slice(app.isPackaged ? 1 : 2))
+
+app.setName('Lexora')
+app.setPath('userData', join(paths.stateDir, 'desktop'))
+app.enableSandbox()
+// Every byte of the GPU belongs to the engines.
+app.disableHardwareAcceleration()
+if (platform === 'win32') app.setAppUserModelId('ai.lexora.desktop')
+if (platform === 'linux') app.setDesktopName('ai.lexora.Lexora.desktop')
+protocol.registerSchemesAsPrivileged([
+  { scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: false, codeCache: true } },
+])
+// All windows closed is no end: the gateway serves on.
+app.on('window-all-closed', () => {})
+
+if (asked.ok) {
+  begin(asked.request, asked.run, asked.unknown).catch((error: unknown) => {
+    process.stderr.write(`lexora: ${error instanceof Error ? error.stack : String(error)}\n`)
+    app.exit(1)
+  })
+} else {
+  process.stderr.write(`lexora: ${asked.message}\n`)
+  app.exit(2)
+}
+
+async function begin(request: ShellRequest, run: RunOptions, unknown: readonly string[]): Promise<void> {
+  let desktop: Desktop | null = null
+  const early: ShellRequest[] = []
+  // On a Mac links come as events, also before anything is ready.
+  app.on('open-url', (event, url) => {
+    event.preventDefault()
+    const link: ShellRequest = { screen: linkedScreen(url), start: null, stop: null, model: null, hidden: false }
+    if (desktop === null) early.push(link)
+    else void desktop.take(link)
+  })
+  const onRequest = (later: ShellRequest): void => {
+    if (desktop === null) early.push(later)
+    else void desktop.take(later)
+  }
+  let claim = await claimInstance({ stateDir: paths.stateDir, env, platform }, request, onRequest)
+  if (claim.is === 'hung') {
+    if (!(await offerRecovery(claim))) return app.exit(1)
+    claim = await claimInstance({ stateDir: paths.stateDir, env, platform }, request, onRequest)
+  }
+  if (claim.is !== 'first') return app.exit(claim.is === 'handed' ? 0 : 1)
+  const log = new ShellLog(paths.logDir)
+  for (const word of unknown) log.say('an option that only Chromium may know', { option: word })
+  const places = shellPlaces({
+    home: dirname(fileURLToPath(import.meta.url)),
+    resources: app.isPackaged ? process.resourcesPath : null,
+    env,
+    platform,
+    execPath: process.execPath,
+  })
+  const version = app.getVersion()
+  const cwd = app.isPackaged ? homedir() : process.cwd()
+  const { programs } = places
+  desktop = new Desktop({
+    paths,
+    places,
+    preferences: new Preferences(join(paths.stateDir, 'desktop')),
+    log,
+    version,
+    env,
+    platform,
+    home: homedir(),
+    program: startsAgain(),
+    host: async () => {
+      const { hostCore } = await import('./hosted.ts')
+      return await hostCore(run, { programs, version, cwd, runFile: paths.runFile, tell: log.write })
+    },
+    release: claim.release,
+  })
+  listen(desktop, log)
+  desktop.coreKnown = desktop.startCore()
+  await app.whenReady()
+  if (app.isPackaged && platform !== 'linux') app.setAsDefaultProtocolClient('lexora')
+  await desktop.open(request)
+  for (const later of early) void desktop.take(later)
+}
+
+function listen(desktop: Desktop, log: ShellLog): void {
+  app.on('before-quit', (event) => {
+    if (!desktop.mayExit()) event.preventDefault()
+  })
+  app.on('activate', () => desktop.showWindow())
+  app.on('child-process-gone', (_event, { type, reason }) => {
+    if (reason !== 'clean-exit') log.say('a process of Chromium ended', { type, reason })
+  })
+  process.on('SIGHUP', () => desktop.reload())
+  process.on('uncaughtException', (error) => {
+    // Engines hang on their guards and requests on the core: neither is served by an end of the whole app.
+    log.say('fault', { error: error.stack ?? String(error) })
+  })
+}
+
+/** Another window of ours holds its place and is deaf. Nothing is ended that nobody asked for. */
+async function offerRecovery({ pid, recover }: Extract<Claim, { is: 'hung' }>): Promise<boolean> {
+  await app.whenReady()
+  const say = sayIn(shellLanguage('system', app.getLocale()))
+  const { response } = await dialog.showMessageBox({
+    type: 'warning',
+    title: 'Lexora',
+    message: say('hang.message'),
+    detail: say('hang.detail', { pid: pid ?? '?' }),
+    buttons: [say('hang.recover'), say('hang.wait')],
+    defaultId: 1,
+    cancelId: 1,
+    noLink: true,
+  })
+  return response === 0 && (await recover())
+}
+
+/** What the desktop must run to start this again: an AppImage is mounted elsewhere each time. */
+function startsAgain(): string[] {
+  const appImage = env['APPIMAGE']
+  if (appImage !== undefined && appImage !== '') return [appImage]
+  const program = env['LEXORA_LAUNCHER'] ?? process.execPath
+  return app.isPackaged ? [program] : [program, app.getAppPath()]
+}

@@ -1,0 +1,135 @@
+import type { NoticeKind } from '../protocol/desktop.ts'
+import type { EngineState, EngineView } from '../protocol/engine.ts'
+import type { AppSnapshot } from '../protocol/snapshot.ts'
+
+/** One notification, without words. `at`: the screen that a click on it opens. None tells of a prompt. */
+export type Notice = { kind: NoticeKind; values: Record<string, string | number>; lost?: true; at: string }
+
+/** What was told before, so that nothing is told twice. Times in ms of one clock. */
+export type NoticeMemory = {
+  engines: Record<string, EngineMemory>
+  /** Pulls that are over and told. */
+  pulls: string[]
+  gpus: Record<number, { hotSince: number | null; toldAt: number | null }>
+  users: string[]
+  update: string | null
+  noTray: boolean
+  /** Nothing was seen yet: what is there at first is no news. */
+  isNew: boolean
+}
+
+type EngineMemory = { is: EngineState['is']; comingSince: number | null; crashing: boolean }
+
+export type NoticeFacts = {
+  now: number
+  /** The person looks at the window. */
+  isWatched: boolean
+  update: string | null
+  /** Null: not known yet. */
+  hasTray: boolean | null
+}
+
+/** A start that took longer than anybody watches. */
+const LONG_START_MS = 20_000
+const HOT_C = 87
+const HOT_FOR_MS = 60_000
+const HOT_AGAIN_MS = 3_600_000
+const MOST_USERS = 1000
+
+export function newMemory(kept: Partial<Pick<NoticeMemory, 'users' | 'update' | 'noTray'>> = {}): NoticeMemory {
+  return {
+    engines: {},
+    pulls: [],
+    gpus: {},
+    users: kept.users ?? [],
+    update: kept.update ?? null,
+    noTray: kept.noTray ?? false,
+    isNew: true,
+  }
+}
+
+/** What a snapshot adds to what was told → what to tell now, and the memory after it. */
+export function nextNotices(memory: NoticeMemory, snapshot: AppSnapshot, facts: NoticeFacts): [NoticeMemory, Notice[]] {
+  const notices: Notice[] = []
+  const engines: NoticeMemory['engines'] = {}
+  for (const view of snapshot.engines) {
+    const [next, notice] = engineNotice(memory.engines[view.name], view, snapshot.server.address, facts)
+    engines[view.name] = next
+    if (notice !== null && !memory.isNew) notices.push(notice)
+  }
+  const [pulls, pulled] = pullNotices(memory, snapshot)
+  const [gpus, hot] = gpuNotices(memory, snapshot, facts.now)
+  const [users, seen] = userNotices(memory, snapshot)
+  notices.push(...pulled, ...hot, ...seen)
+  const isUpdate = facts.update !== null && facts.update !== memory.update
+  if (isUpdate && snapshot.server.inFlight === 0)
+    notices.push({ kind: 'update-ready', values: { version: facts.update! }, at: '/settings/updates' })
+  const update = isUpdate && snapshot.server.inFlight === 0 ? facts.update : memory.update
+  const noTray = facts.hasTray === false && !memory.noTray
+  if (noTray) notices.push({ kind: 'no-tray', values: {}, at: '/settings' })
+  return [{ engines, pulls, gpus, users, update, noTray: memory.noTray || noTray, isNew: false }, notices]
+}
+
+function engineNotice(
+  before: EngineMemory | undefined,
+  { name, state }: EngineView,
+  address: string,
+  { now, isWatched }: NoticeFacts,
+): [EngineMemory, Notice | null] {
+  const isComing = state.is === 'preflight' || state.is === 'starting'
+  const comingSince = isComing ? (before?.comingSince ?? now) : null
+  const isUp = state.is === 'ready' || state.is === 'busy'
+  const isEnd = isUp || state.is === 'stopped' || state.is === 'failed'
+  const crashing = state.is === 'backoff' || ((before?.crashing ?? false) && !isEnd)
+  const next: EngineMemory = { is: state.is, comingSince, crashing }
+  if (before?.is === state.is) return [next, null]
+  if (state.is === 'backoff' && before?.crashing !== true) {
+    const { cause } = state.failure
+    return [next, { kind: 'engine-crashed', values: { engine: name, cause }, at: '/dashboard' }]
+  }
+  if (state.is === 'failed') {
+    const { cause } = state.failure
+    return [next, { kind: 'engine-failed', values: { engine: name, cause }, at: '/dashboard' }]
+  }
+  const since = before?.comingSince ?? null
+  if (isUp && since !== null && now - since > LONG_START_MS && !isWatched)
+    return [next, { kind: 'engine-ready', values: { engine: name, address }, at: '/dashboard' }]
+  return [next, null]
+}
+
+function pullNotices({ pulls, isNew }: NoticeMemory, snapshot: AppSnapshot): [string[], Notice[]] {
+  const over = (snapshot.pulls ?? []).filter(({ state }) => state === 'done' || state === 'failed')
+  const idOf = ({ id, state }: { id: string; state: string }): string => `${id} ${state}`
+  const fresh = isNew ? [] : over.filter((pull) => !pulls.includes(idOf(pull)))
+  const notices = fresh.map(({ repo, state, problem }): Notice => {
+    const values = { model: repo, reason: problem?.cause ?? '' }
+    return state === 'failed'
+      ? { kind: 'model-arrived', values, lost: true, at: '/models' }
+      : { kind: 'model-arrived', values, at: '/models' }
+  })
+  return [over.map(idOf), notices]
+}
+
+function gpuNotices({ gpus }: NoticeMemory, { gpu }: AppSnapshot, now: number): [NoticeMemory['gpus'], Notice[]] {
+  if (gpu.is !== 'read') return [gpus, []]
+  const next: NoticeMemory['gpus'] = {}
+  const notices: Notice[] = []
+  for (const { index, temperatureC } of gpu.gpus) {
+    const before = gpus[index] ?? { hotSince: null, toldAt: null }
+    const hotSince = temperatureC !== null && temperatureC >= HOT_C ? (before.hotSince ?? now) : null
+    const isDue = before.toldAt === null || now - before.toldAt >= HOT_AGAIN_MS
+    const tell = hotSince !== null && now - hotSince >= HOT_FOR_MS && isDue
+    if (tell) notices.push({ kind: 'gpu-hot', values: { index, temperature: temperatureC! }, at: '/dashboard' })
+    next[index] = { hotSince, toldAt: tell ? now : before.toldAt }
+  }
+  return [next, notices]
+}
+
+/** Only while the network reaches Lexora: on this machine alone a new name is no stranger. */
+function userNotices({ users, isNew }: NoticeMemory, snapshot: AppSnapshot): [string[], Notice[]] {
+  const names = snapshot.users.map(({ name }) => name).filter((name) => name !== 'anonymous')
+  const fresh = names.filter((name) => !users.includes(name))
+  const known = [...users, ...fresh].slice(-MOST_USERS)
+  if (isNew || snapshot.server.network.length === 0) return [known, []]
+  return [known, fresh.map((user) => ({ kind: 'new-user', values: { user }, at: '/users' }))]
+}

@@ -1,0 +1,107 @@
+import { existsSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import Store from 'electron-store'
+import {
+  DESKTOP_DEFAULTS,
+  type DesktopChange,
+  type DesktopPreferences,
+  desktopChange,
+  desktopPreferences,
+  NOTICE_KINDS,
+} from '../protocol/desktop.ts'
+
+/** What the app itself remembers: nobody is asked about it. */
+export type Remembered = {
+  window: unknown
+  autostartWritten: boolean
+  users: string[]
+  update: string | null
+  noTrayTold: boolean
+}
+
+type Kept = { preferences?: unknown; remembered?: Partial<Remembered> }
+
+/**
+ * The preferences of this person on this machine, in one small file. Read once, at the start; written when one changes.
+ * A file that cannot be read is put aside under another name, and the defaults hold.
+ */
+export class Preferences {
+  private readonly store: Store<Kept>
+  private current: DesktopPreferences
+  private memory: Remembered
+
+  constructor(folder: string) {
+    this.store = openStore(folder)
+    const { preferences, remembered } = this.store.store
+    this.current = readPreferences(preferences)
+    this.memory = {
+      window: remembered?.window ?? null,
+      autostartWritten: remembered?.autostartWritten === true,
+      users: Array.isArray(remembered?.users) ? remembered.users.filter((one) => typeof one === 'string') : [],
+      update: typeof remembered?.update === 'string' ? remembered.update : null,
+      noTrayTold: remembered?.noTrayTold === true,
+    }
+  }
+
+  get(): DesktopPreferences {
+    return this.current
+  }
+
+  remembered(): Remembered {
+    return this.memory
+  }
+
+  /** A value that is wrong is named, and nothing changes. */
+  change(given: unknown): { ok: true } | { ok: false; message: string } {
+    const parsed = desktopChange.safeParse(given)
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0]!
+      const field = issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : issue.path.join('.')
+      const says = issue.code === 'unrecognized_keys' ? 'is not known here' : issue.message
+      return { ok: false, message: `${field || 'The change'}: ${says}` }
+    }
+    this.current = merged(this.current, parsed.data)
+    this.store.set('preferences', this.current)
+    return { ok: true }
+  }
+
+  remember(changes: Partial<Remembered>): void {
+    const next = { ...this.memory, ...changes }
+    if (JSON.stringify(next) === JSON.stringify(this.memory)) return
+    this.memory = next
+    this.store.set('remembered', next)
+  }
+}
+
+function openStore(folder: string): Store<Kept> {
+  const options = { cwd: folder, name: 'preferences', configFileMode: 0o600, clearInvalidConfig: false }
+  try {
+    return new Store<Kept>(options)
+  } catch {
+    const path = join(folder, 'preferences.json')
+    if (existsSync(path)) renameSync(path, join(folder, 'preferences.broken.json'))
+    return new Store<Kept>(options)
+  }
+}
+
+/** Each setting by itself: one that is wrong does not take the others with it. */
+export function readPreferences(kept: unknown): DesktopPreferences {
+  const given = typeof kept === 'object' && kept !== null ? (kept as Record<string, unknown>) : {}
+  const told = typeof given['notifications'] === 'object' ? (given['notifications'] as Record<string, unknown>) : {}
+  const notifications = Object.fromEntries(
+    NOTICE_KINDS.map((kind) => [kind, typeof told?.[kind] === 'boolean' ? told[kind] : true]),
+  )
+  const { shape } = desktopPreferences
+  const entries = Object.entries(DESKTOP_DEFAULTS).map(([name, value]) => {
+    if (name === 'notifications') return [name, notifications]
+    const parsed = shape[name as keyof typeof shape].safeParse(given[name])
+    return [name, parsed.success ? parsed.data : value]
+  })
+  return Object.fromEntries(entries) as DesktopPreferences
+}
+
+function merged(current: DesktopPreferences, { notifications, ...changes }: DesktopChange): DesktopPreferences {
+  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+  const told = Object.fromEntries(Object.entries(notifications ?? {}).filter(([, value]) => value !== undefined))
+  return { ...current, ...given, notifications: { ...current.notifications, ...told } }
+}

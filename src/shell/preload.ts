@@ -1,0 +1,66 @@
+import { contextBridge, ipcRenderer } from 'electron'
+import { z } from 'zod'
+import type { DesktopBridge } from '../protocol/desktop.ts'
+import type { AppSnapshot } from '../protocol/snapshot.ts'
+import type { CallResult, DataNews, WindowBridge } from '../protocol/window.ts'
+import { CHANNELS, callResultShape, newsShape, PLATFORM_SWITCH, platformShape, snapshotShape } from './channels.ts'
+
+/** `window.lexora`, and nothing else: no event, no channel and no Node reaches the page. */
+
+// The page's policy forbids code made of text, which zod would try.
+z.config({ jitless: true })
+
+const watchers = new Set<(snapshot: AppSnapshot | null) => void>()
+const hearers = new Map<number, (news: DataNews) => void>()
+let lastId = 0
+
+ipcRenderer.on(CHANNELS.snapshot, (_event, told: unknown) => {
+  const parsed = snapshotShape.safeParse(told)
+  if (!parsed.success) return
+  for (const watcher of watchers) watcher(parsed.data as AppSnapshot | null)
+})
+
+ipcRenderer.on(CHANNELS.news, (_event, told: unknown) => {
+  const parsed = newsShape.safeParse(told)
+  if (!parsed.success) return
+  const { id, news } = parsed.data
+  const hear = hearers.get(id)
+  if (news.is === 'end' || news.is === 'failed') hearers.delete(id)
+  hear?.(news)
+})
+
+const given = process.argv.find((word) => word.startsWith(PLATFORM_SWITCH))
+const platform = platformShape.safeParse(JSON.parse(given?.slice(PLATFORM_SWITCH.length) ?? 'null'))
+
+const bridge: WindowBridge = {
+  call: async (name, args) => {
+    const answer = callResultShape.parse(await ipcRenderer.invoke(CHANNELS.call, { name, args }))
+    return answer as CallResult
+  },
+  subscribe: (listener) => {
+    const own = (snapshot: AppSnapshot | null): void => listener(snapshot)
+    watchers.add(own)
+    void ipcRenderer.invoke(CHANNELS.watch)
+    return () => void watchers.delete(own)
+  },
+  send: (request, listener) => {
+    const id = ++lastId
+    hearers.set(id, listener)
+    ipcRenderer.invoke(CHANNELS.send, { id, request }).catch((error: unknown) => {
+      hearers.delete(id)
+      listener({ is: 'failed', reason: String((error as Error).message) })
+    })
+    return () => {
+      if (hearers.delete(id)) void ipcRenderer.invoke(CHANNELS.cancel, id)
+    }
+  },
+  platform: platform.success ? platform.data : { os: 'other', attached: false, hasTray: false },
+  desktop: {
+    read: async () => (await ipcRenderer.invoke(CHANNELS.desktopRead)) as Awaited<ReturnType<DesktopBridge['read']>>,
+    change: async (change) =>
+      (await ipcRenderer.invoke(CHANNELS.desktopChange, change)) as Awaited<ReturnType<DesktopBridge['change']>>,
+    do: async (verb) => void (await ipcRenderer.invoke(CHANNELS.desktopDo, verb)),
+  },
+}
+
+contextBridge.exposeInMainWorld('lexora', bridge)

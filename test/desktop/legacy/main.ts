@@ -1,0 +1,2 @@
+import './compat.ts'
+import '../../../src/shell/main.ts'
