@@ -21,7 +21,8 @@ const asked = shellArguments(process.argv.slice(app.isPackaged ? 1 : 2))
 
 app.setName('Lexora')
 app.setPath('userData', join(paths.stateDir, 'desktop'))
-app.enableSandbox()
+// Root cannot have a sandbox, and says so by this switch; enabling it all the same would end every helper process.
+if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox()
 // Every byte of the GPU belongs to the engines.
 app.disableHardwareAcceleration()
 if (platform === 'win32') app.setAppUserModelId('ai.lexora.desktop')

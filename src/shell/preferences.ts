@@ -1,14 +1,8 @@
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import Store from 'electron-store'
-import {
-  DESKTOP_DEFAULTS,
-  type DesktopChange,
-  type DesktopPreferences,
-  desktopChange,
-  desktopPreferences,
-  NOTICE_KINDS,
-} from '../protocol/desktop.ts'
+import { type DesktopPreferences, desktopChange } from '../protocol/desktop.ts'
+import { mergedPreferences, readPreferences } from './preference-values.ts'
 
 /** What the app itself remembers: nobody is asked about it. */
 export type Remembered = {
@@ -60,7 +54,7 @@ export class Preferences {
       const says = issue.code === 'unrecognized_keys' ? 'is not known here' : issue.message
       return { ok: false, message: `${field || 'The change'}: ${says}` }
     }
-    this.current = merged(this.current, parsed.data)
+    this.current = mergedPreferences(this.current, parsed.data)
     this.store.set('preferences', this.current)
     return { ok: true }
   }
@@ -82,26 +76,4 @@ function openStore(folder: string): Store<Kept> {
     if (existsSync(path)) renameSync(path, join(folder, 'preferences.broken.json'))
     return new Store<Kept>(options)
   }
-}
-
-/** Each setting by itself: one that is wrong does not take the others with it. */
-export function readPreferences(kept: unknown): DesktopPreferences {
-  const given = typeof kept === 'object' && kept !== null ? (kept as Record<string, unknown>) : {}
-  const told = typeof given['notifications'] === 'object' ? (given['notifications'] as Record<string, unknown>) : {}
-  const notifications = Object.fromEntries(
-    NOTICE_KINDS.map((kind) => [kind, typeof told?.[kind] === 'boolean' ? told[kind] : true]),
-  )
-  const { shape } = desktopPreferences
-  const entries = Object.entries(DESKTOP_DEFAULTS).map(([name, value]) => {
-    if (name === 'notifications') return [name, notifications]
-    const parsed = shape[name as keyof typeof shape].safeParse(given[name])
-    return [name, parsed.success ? parsed.data : value]
-  })
-  return Object.fromEntries(entries) as DesktopPreferences
-}
-
-function merged(current: DesktopPreferences, { notifications, ...changes }: DesktopChange): DesktopPreferences {
-  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
-  const told = Object.fromEntries(Object.entries(notifications ?? {}).filter(([, value]) => value !== undefined))
-  return { ...current, ...given, notifications: { ...current.notifications, ...told } }
 }

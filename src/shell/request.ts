@@ -73,11 +73,6 @@ export function linkedScreen(link: string): string | null {
   return `/${[screen, ...path].join('/')}`
 }
 
-/** It asks for something besides the window. */
-export function asksForEngine({ start, stop, model }: ShellRequest): boolean {
-  return start !== null || stop !== null || model !== null
-}
-
 function splitOption(word: string): [name: string, value: string | undefined] {
   const at = word.indexOf('=')
   return at < 0 ? [word.slice(2), undefined] : [word.slice(2, at), word.slice(at + 1)]

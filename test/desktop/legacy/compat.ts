@@ -53,7 +53,7 @@ signals.any ??= (list) => {
 }
 
 const object = Object as unknown as { hasOwn?: (of: object, name: PropertyKey) => boolean }
-object.hasOwn ??= (of, name) => Object.prototype.hasOwnProperty.call(of, name)
+object.hasOwn ??= (of, name) => Object.hasOwn(of, name)
 
 const url = URL as unknown as { canParse?: (text: string) => boolean }
 url.canParse ??= (text) => {

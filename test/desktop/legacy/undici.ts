@@ -1,5 +1,5 @@
 /** The few calls of undici that the shell makes, on Node 16's own http. */
-import { type IncomingMessage, request as ask } from 'node:http'
+import { request as ask, type IncomingMessage } from 'node:http'
 
 type Options = {
   method: string

@@ -13,12 +13,12 @@ export default defineConfig({
   resolve: { alias: { undici: at('undici.ts') } },
   build: {
     ssr: true,
-    outDir: at('../../../dist/legacy/shell'),
+    outDir: at('../../../dist/legacy/dist/shell'),
     emptyOutDir: true,
     target: 'node16',
     minify: false,
     rolldownOptions: {
-      input: { main: at('main.ts'), preload: at('../../../src/shell/preload.ts') },
+      input: { main: at('main.ts') },
       external: ['electron', /hosted\.ts$/],
       output: { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: '[name]-[hash].cjs' },
     },

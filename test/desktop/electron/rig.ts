@@ -1,0 +1,107 @@
+/** The shell on a real Electron 22, in front of a headless Lexora in today's Node. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { _electron, type ElectronApplication, type Page } from 'playwright-core'
+import { build } from 'vite'
+import type { DesktopSession } from './session.ts'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const APP = join(ROOT, 'dist', 'legacy')
+
+/** Where a machine keeps it: LEXORA_ELECTRON22, or the cache that test/desktop/electron/fetch-electron22.mjs fills. */
+export const ELECTRON22 =
+  process.env['LEXORA_ELECTRON22'] ?? join(homedir(), '.cache', 'lexora-e2e', 'electron22', 'electron')
+
+/** What these tests need and this machine lacks; empty: nothing. */
+export function lacks(): string[] {
+  const has = (program: string): boolean => {
+    try {
+      execFileSync('which', [program], { stdio: 'ignore' })
+      return true
+    } catch {
+      return false
+    }
+  }
+  return [
+    ...(existsSync(ELECTRON22) ? [] : ['Electron 22']),
+    ...['Xvfb', 'dbus-daemon'].filter((program) => !has(program)),
+  ]
+}
+
+/** The shell as CommonJS with the window beside it, as a package has them. */
+export async function buildLegacy(): Promise<void> {
+  await build({ configFile: fileURLToPath(new URL('../legacy/vite.config.ts', import.meta.url)) })
+  await build({ configFile: join(ROOT, 'vite.preload.config.ts'), build: { outDir: join(APP, 'dist', 'shell') } })
+  for (const [name, target] of [
+    ['resources', join(ROOT, 'resources')],
+    ['dist/ui', join(ROOT, 'dist', 'ui')],
+  ] as const) {
+    rmSync(join(APP, name), { force: true, recursive: true })
+    symlinkSync(target, join(APP, name))
+  }
+  const manifest = { name: 'lexora', productName: 'Lexora', version: '0.0.22', main: 'dist/shell/main.cjs' }
+  mkdirSync(APP, { recursive: true })
+  writeFileSync(join(APP, 'package.json'), JSON.stringify(manifest))
+}
+
+const SWITCHES = ['--disable-gpu', '--no-sandbox']
+
+export type Shell = {
+  app: ElectronApplication
+  process: ChildProcess
+  window: () => Promise<Page>
+  ended: Promise<Exit>
+}
+export type Exit = { code: number | null; signal: NodeJS.Signals | null }
+
+/** By Playwright, which sees into it. `home`: the LEXORA_HOME whose Lexora it attaches to. */
+export async function openShell(session: DesktopSession, home: string, args: string[] = [], env = {}): Promise<Shell> {
+  const app = await _electron.launch({
+    executablePath: ELECTRON22,
+    args: [...SWITCHES, APP, ...args],
+    env: { ...session.env, LEXORA_HOME: home, ...env },
+    timeout: 30_000,
+  })
+  const child = app.process()
+  const ended = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+  return { app, process: child, window: async () => await app.firstWindow(), ended }
+}
+
+/** As a person starts it, a second time for instance. */
+export async function startPlainly(
+  session: DesktopSession,
+  home: string,
+  args: string[] = [],
+  env = {},
+): Promise<Exit & { said: string }> {
+  const child = spawn(ELECTRON22, [...SWITCHES, APP, ...args], {
+    env: { ...session.env, LEXORA_HOME: home, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  return await new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, said })))
+}
+
+const SOON_MS = 20_000
+
+/** Looks again until it is so; what it saw last is in the error. */
+export async function until<Seen>(look: () => Promise<Seen> | Seen, is: (seen: Seen) => boolean): Promise<Seen> {
+  const deadline = performance.now() + SOON_MS
+  for (;;) {
+    let seen: Seen | Error
+    try {
+      seen = await look()
+      if (is(seen)) return seen
+    } catch (error) {
+      seen = error as Error
+    }
+    if (performance.now() > deadline)
+      throw new Error(`it never was so; last: ${seen instanceof Error ? seen.message : JSON.stringify(seen)}`)
+    await pause(50)
+  }
+}

@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest'
+import type { EngineFailure, EngineState, EngineView } from '../../src/protocol/engine.ts'
+import type { PullView } from '../../src/protocol/models.ts'
+import type { AppSnapshot, GpuView } from '../../src/protocol/snapshot.ts'
+import { newMemory, nextNotices } from '../../src/shell/notices.ts'
+import { aSnapshot, aUser } from '../support/snapshots.ts'
+
+const FAILURE = { cause: 'It ran out of memory.' } as EngineFailure
+const BACKOFF: EngineState = { is: 'backoff', failure: FAILURE, retryInMs: 1000, crashes: 1 }
+const FAILED: EngineState = { is: 'failed', failure: FAILURE }
+const STARTING: EngineState = { is: 'starting', phase: 'loading', percent: 1, leftMs: null }
+const READY: EngineState = { is: 'ready', forMs: 0 }
+
+const withEngine = (state: EngineState): AppSnapshot => aSnapshot({ engines: [{ name: 'big', state } as EngineView] })
+
+const aPull = (state: PullView['state']): PullView => ({
+  id: 'p1',
+  repo: 'Qwen/Qwen3-8B',
+  revision: 'main',
+  state,
+  bytes: 0,
+  total: null,
+  bytesPerSecond: null,
+  etaSeconds: null,
+  files: [],
+  problem: state === 'failed' ? { cause: 'The disk is full.', fix: null } : null,
+})
+
+const aGpu = (temperatureC: number): AppSnapshot =>
+  aSnapshot({ gpu: { is: 'read', tool: 'nvidia-smi', gpus: [{ index: 0, temperatureC } as GpuView] } })
+
+const inNetwork = (...names: string[]): AppSnapshot =>
+  aSnapshot({ server: { network: ['192.168.1.20:8001'] }, users: names.map((name) => aUser({ name })) })
+
+type Step = AppSnapshot | [snapshot: AppSnapshot, now: number]
+
+/** What is told along a story that begins with a quiet Lexora, ten seconds from step to step unless it says when. */
+function told(
+  steps: readonly Step[],
+  { isWatched = false, update = null as string | null, hasTray = true as boolean | null } = {},
+): string[] {
+  let [memory] = nextNotices(newMemory(), aSnapshot(), { now: 0, isWatched, update: null, hasTray: null })
+  return steps.flatMap((step, i) => {
+    const [snapshot, now] = Array.isArray(step) ? step : [step, (i + 1) * 10_000]
+    const [next, notices] = nextNotices(memory, snapshot, { now, isWatched, update, hasTray })
+    memory = next
+    return notices.map(({ kind, lost }) => (lost ? `${kind} (lost)` : kind))
+  })
+}
+
+describe('an engine', () => {
+  test.each<[what: string, states: EngineState[], kinds: string[]]>([
+    [
+      'that crashes is told once in a series',
+      [READY, BACKOFF, STARTING, BACKOFF, STARTING, BACKOFF],
+      ['engine-crashed'],
+    ],
+    [
+      'that crashes again after it served is told again',
+      [READY, BACKOFF, STARTING, READY, BACKOFF],
+      ['engine-crashed', 'engine-crashed'],
+    ],
+    ['that gives up is told once', [BACKOFF, FAILED, FAILED], ['engine-crashed', 'engine-failed']],
+    ['that starts quickly is not told', [STARTING, READY], []],
+    ['that starts slowly is told', [STARTING, STARTING, STARTING, READY], ['engine-ready']],
+    ['that is stopped is not told', [READY, { is: 'draining', left: 1 }, { is: 'stopped' }], []],
+  ])('%s', (_, states, kinds) => {
+    expect(told(states.map(withEngine))).toEqual(kinds)
+  })
+
+  test('that starts slowly is not told to who watches', () => {
+    expect(told([STARTING, STARTING, STARTING, READY].map(withEngine), { isWatched: true })).toEqual([])
+  })
+
+  test('that had failed before anybody looked is no news', () => {
+    const facts = { now: 0, isWatched: false, update: null, hasTray: true }
+    expect(nextNotices(newMemory(), withEngine(FAILED), facts)[1]).toEqual([])
+  })
+})
+
+test('a model is told when it is here, and when it will not come', () => {
+  const pulls = (state: PullView['state']): AppSnapshot => aSnapshot({ pulls: [aPull(state)] })
+  expect(told([pulls('running'), pulls('done'), pulls('done')])).toEqual(['model-arrived'])
+  expect(told([pulls('running'), pulls('failed'), pulls('failed')])).toEqual(['model-arrived (lost)'])
+  expect(told([pulls('running'), pulls('cancelled')])).toEqual([])
+})
+
+test('a GPU is told when it was hot for a minute, and once an hour', () => {
+  const at = (c: number, seconds: number): Step => [aGpu(c), seconds * 1000]
+  expect(told([at(90, 0), at(90, 30), at(80, 40), at(90, 50), at(90, 100)])).toEqual([])
+  expect(told([at(90, 0), at(90, 60), at(90, 120), at(90, 3600)])).toEqual(['gpu-hot'])
+  expect(told([at(90, 0), at(90, 60), at(90, 3661)])).toEqual(['gpu-hot', 'gpu-hot'])
+})
+
+test('a user is told when the network brings him for the first time', () => {
+  expect(told([inNetwork('kim'), inNetwork('kim', 'anonymous'), inNetwork('kim', 'sato')])).toEqual([
+    'new-user',
+    'new-user',
+  ])
+  expect(told([aSnapshot({ users: [aUser({ name: 'kim' })] }), inNetwork('kim')])).toEqual([])
+})
+
+test('an update is told when nothing runs, once', () => {
+  const busy = aSnapshot({ server: { inFlight: 1 } })
+  expect(told([busy, aSnapshot(), aSnapshot()], { update: '2.0.0' })).toEqual(['update-ready'])
+})
+
+test('a desktop without a tray is told once ever', () => {
+  expect(told([aSnapshot(), aSnapshot()], { hasTray: false })).toEqual(['no-tray'])
+  const facts = { now: 0, isWatched: false, update: null, hasTray: false }
+  expect(nextNotices(newMemory({ noTray: true }), aSnapshot(), facts)[1]).toEqual([])
+})

@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest'
+import { linkedScreen, shellArguments } from '../../src/shell/request.ts'
+
+const NOTHING = { screen: null, start: null, stop: null, model: null, hidden: false }
+
+describe('the command line', () => {
+  test.each<[argv: string[], request: object, core: object, unknown: string[]]>([
+    [[], NOTHING, { configPath: undefined, engine: null }, []],
+    [['--hidden'], { ...NOTHING, hidden: true }, {}, []],
+    [['--start'], { ...NOTHING, start: '' }, {}, []],
+    [['--start=big', '--stop=small'], { ...NOTHING, start: 'big', stop: 'small' }, {}, []],
+    [['--model', 'Qwen/Qwen3-8B'], { ...NOTHING, model: 'Qwen/Qwen3-8B' }, {}, []],
+    [['--model=tiny', 'lexora://models'], { ...NOTHING, model: 'tiny', screen: '/models' }, {}, []],
+    [['--config', '/etc/x.yaml', '--port=8100'], NOTHING, { configPath: '/etc/x.yaml' }, []],
+    [['--engine', 'demo', '--hidden'], { ...NOTHING, hidden: true }, { engine: 'demo' }, []],
+    [['--ozone-platform=x11', '--no-sandbox'], NOTHING, {}, ['--ozone-platform=x11', '--no-sandbox']],
+    [['.', '/opt/app'], NOTHING, {}, []],
+  ])('%j', (argv, request, core, unknown) => {
+    const asked = shellArguments(argv)
+    expect(asked).toMatchObject({ ok: true, request, run: core, unknown })
+  })
+
+  test.each<[argv: string[], says: RegExp]>([
+    [['--port', 'many'], /--port must be a number/],
+    [['--model'], /--model needs/],
+    [['--model', '--hidden'], /--model needs/],
+  ])('%j is refused', (argv, says) => {
+    expect(shellArguments(argv)).toEqual({ ok: false, message: expect.stringMatching(says) })
+  })
+})
+
+describe('a link', () => {
+  test.each<[link: string, screen: string | null]>([
+    ['lexora://models', '/models'],
+    ['lexora://requests/history', '/requests/history'],
+    ['lexora://settings/network/', '/settings/network'],
+    ['lexora://', '/dashboard'],
+    ['lexora://dashboard?start=big', '/dashboard'],
+    ['lexora://stop', null],
+    ['lexora://start/big', null],
+    ['lexora://models/%2e%2e', '/models'],
+    ['lexora://models/<b>', null],
+    [`lexora://models/${'a'.repeat(300)}`, null],
+    ['https://models', null],
+    ['lexora:', '/dashboard'],
+    ['nonsense', null],
+  ])('%s opens %s', (link, screen) => {
+    expect(linkedScreen(link)).toBe(screen)
+  })
+})
