@@ -17,7 +17,7 @@ export type Claim =
   | { is: 'hung'; pid: number | null; recover: () => Promise<boolean> }
 
 /** A window that does not answer for this long is as good as gone. */
-export const HANG_MS = 3000
+const HANG_MS = 3000
 const END_MS = 5000
 const LOOK_MS = 50
 const MAX_REQUEST = 16 * 1024
