@@ -8,7 +8,7 @@ const MOST_AGAIN = 5
 const [what, path, steps] = process.argv.slice(2)
 if (what === 'failing') {
   const files = existsSync(path) ? failingFiles(read(path)) : []
-  if (files.length <= MOST_AGAIN) console.log(files.join(' '))
+  if (files.length <= MOST_AGAIN) process.stdout.write(`${files.join(' ')}\n`)
 } else total(path, Number(steps))
 
 function read(file) {
@@ -32,17 +32,17 @@ function total(folder, failedSteps) {
     const first = read(join(folder, name))
     const again = existsSync(second) ? read(second) : []
     for (const file of failingFiles(first).filter((one) => !failingFiles(again).includes(one)))
-      if (again.length > 0) console.log(`needed a second try: ${file}`)
+      if (again.length > 0) process.stdout.write(`needed a second try: ${file}\n`)
     for (const { name: file, status, message, assertionResults } of merged(first, again)) {
       const bad = assertionResults.filter((test) => test.status === 'failed')
       passed += assertionResults.filter((test) => test.status === 'passed').length
       failed += bad.length
-      for (const { fullName } of bad) console.log(`failed: ${fullName}`)
+      for (const { fullName } of bad) process.stdout.write(`failed: ${fullName}\n`)
       if (status !== 'failed' || bad.length > 0) continue
       failed += 1
-      console.log(`failed to run: ${file} ${message}`)
+      process.stdout.write(`failed to run: ${file} ${message}\n`)
     }
   }
-  console.log(`${passed} passed, ${failed} failed`)
+  process.stdout.write(`${passed} passed, ${failed} failed\n`)
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 }

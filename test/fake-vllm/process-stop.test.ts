@@ -1,6 +1,6 @@
 /** The rows of section 6 of the captures' table, each a test; times are scaled, flags in seconds are not. */
 import { readFileSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createFakeHost, type FakeHost, type VllmRun } from '../support/fake-vllm/process/host.ts'
 import { recordedLines } from '../support/fake-vllm/process/recorded-lines.ts'
 import type { VllmScript } from '../support/fake-vllm/process/script.ts'
@@ -65,7 +65,7 @@ describe('SIGTERM', () => {
     started.child.kill('SIGTERM')
     expect(await started.exited).toEqual({ code: 0, signal: null })
     expect(run.alive()).toEqual([])
-    expectLines(
+    await expectLines(
       started,
       'stop/sigterm-hang-close-clients',
       /in-flight requests|system_utils\.py:225|exiting busy loop|POST/,
@@ -81,7 +81,7 @@ describe('SIGTERM', () => {
     expect(stream.received()).toMatch(ABORTED)
     expect(whole.received()).toMatch(/^HTTP\/1\.1 200 [\s\S]*"finish_reason":"abort"/)
     expect(run.alive()).toEqual([])
-    expectLines(started, 'stop/sigterm-hang-close-clients', /exiting busy loop|POST|system_utils\.py:225/)
+    await expectLines(started, 'stop/sigterm-hang-close-clients', /exiting busy loop|POST|system_utils\.py:225/)
   })
 
   test('under load: an error event and [DONE], a whole answer is a 500', async () => {
@@ -105,7 +105,7 @@ describe('SIGTERM', () => {
     await holds(() => run.alive().length === 1)
     expect([started.isAlive(), await health(port), other.socket.readyState]).toEqual([true, 'ECONNREFUSED', 'open'])
     expect(one.bytes().length).toBe(silent)
-    expectLines(
+    await expectLines(
       started,
       'stop/sigterm-stream-default',
       /loggers\.py|exiting busy loop|core\.py:16|POST|Waiting for application|Application shutdown|system_utils\.py:225/,
@@ -249,7 +249,7 @@ describe('SIGKILL', () => {
     expect(await stream.until((received) => ERROR_EVENT.test(received))).toMatch(ERROR_EVENT)
     expect(await whole.until(isWhole)).toMatch(/^HTTP\/1\.1 500 /)
     expect(await started.exited).toEqual({ code: 0, signal: null })
-    expectLines(started, 'stop/sigkill-enginecore-never-served-no-requests', /POST/)
+    await expectLines(started, 'stop/sigkill-enginecore-never-served-no-requests', /POST/)
   }, 30_000)
 
   test('of an engine core that never served: 503 until the watchdog looks, then exit code 0', async () => {
@@ -269,7 +269,7 @@ describe('SIGKILL', () => {
     expect(await started.exited).toEqual({ code: 0, signal: null })
     expect(stream.received()).toMatch(ERROR_EVENT)
     expect(run.alive()).toEqual([])
-    expectLines(started, 'stop/sigkill-worker-stream', /POST|serving\.py/)
+    await expectLines(started, 'stop/sigkill-worker-stream', /POST|serving\.py/)
   })
 })
 
@@ -355,16 +355,16 @@ describe('its output', () => {
 })
 
 /** What it printed since it was up is what the captured one printed, but for lines that depend on the load. */
-function expectLines(started: Started, name: string, but: RegExp): void {
+async function expectLines(started: Started, name: string, but: RegExp): Promise<void> {
   // A worker notices in the middle of its own end, or not.
   const probes = /GET \/|Parent process exited/
-  const own = linesOf(started)
-  const start = linesOf(started).filter((line) => recordedLines('start/cpu').map(comparable).includes(line))
-  const since = own.filter((line) => !start.includes(line) && !probes.test(line) && !but.test(line))
+  const start = new Set(recordedLines('start/cpu').map(comparable))
+  const since = () => linesOf(started).filter((line) => !start.has(line) && !probes.test(line) && !but.test(line))
   const captured = recordedLines(name)
     .map(comparable)
     .filter((line) => !probes.test(line) && !but.test(line))
-  expect(since).toEqual(captured.sort())
+  // Its last words may still be in the pipe when it is gone.
+  await vi.waitFor(() => expect(since()).toEqual(captured.sort()), { timeout: 5000 })
 }
 
 async function gaugeOf(port: number, name: string): Promise<number> {
