@@ -3,13 +3,19 @@ import { useEffect, useState } from 'react'
 import { Spinner } from './components/Icon.tsx'
 import { useLate } from './components/kit.tsx'
 import { Whole } from './components/Whole.tsx'
+import { firstRun } from './first-run-store.ts'
 import { loadTranslator, type Translate, TranslateContext, useT } from './i18n/index.ts'
+import { later } from './later.tsx'
 import { preferences } from './preferences.ts'
+import { goTo, route } from './route.ts'
 import { useStore } from './store.ts'
 import { type World, WorldContext } from './stores.ts'
+import { showsItself } from './view-models/first-run.ts'
 import { Frame } from './views/Frame.tsx'
 import { Login } from './views/Login.tsx'
 import { ToastList } from './views/ToastList.tsx'
+
+const FirstRun = later(async () => (await import('./views/FirstRun.tsx')).FirstRun)
 
 /** The whole window around one world. */
 export function App({ world, words }: { world: World; words: Translate }) {
@@ -44,12 +50,20 @@ function useWords(first: Translate): Translate {
   return t
 }
 
-/** The login, a moment of waiting, or the window itself. */
+/** The login, a moment of waiting, the first run, or the window itself. */
 function Door({ world }: { world: World }) {
   const link = useStore(world.link)
   const snapshot = useStore(world.snapshot)
+  const { screen } = useStore(route)
+  const first = useStore(firstRun)
+  const begins = screen === '' && snapshot !== null && showsItself(first, snapshot)
+  // It has an address of its own, so that it stays while it changes what it was shown for.
+  useEffect(() => {
+    if (begins) goTo('first-run')
+  }, [begins])
   if (link.is === 'signed-out') return <Login link={link} />
-  if (snapshot === null) return <Connecting />
+  if (snapshot === null || begins) return <Connecting />
+  if (screen === 'first-run') return <FirstRun />
   return <Frame />
 }
 

@@ -94,3 +94,10 @@ export function signedPercent(share: number | null): string {
   const shown = number(Math.abs(share) * 100)
   return `${share < 0 ? '−' : '+'}${shown}${NBSP}%`
 }
+
+/** Files and disks, as shops and hubs count them: `15.4 GB`, `310 MB`. */
+export function gigabytes(bytes: number | null | undefined): string {
+  if (bytes === null || bytes === undefined) return NONE
+  if (bytes < 1e6) return withUnit(bytes / 1e3, 'kB', bytes < 1e4 ? 1 : 0)
+  return bytes < 1e9 ? withUnit(bytes / 1e6, 'MB', bytes < 1e7 ? 1 : 0) : withUnit(bytes / 1e9, 'GB', 1)
+}

@@ -1,7 +1,5 @@
-import { Meter as BaseMeter } from '@base-ui/react/meter'
-import { Slider as BaseSlider } from '@base-ui/react/slider'
 import { Tabs } from '@base-ui/react/tabs'
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type CSSProperties, type KeyboardEvent, type ReactNode, useEffect, useId, useRef } from 'react'
 import { Icon } from './Icon.tsx'
 import { Button, Dialog, IconButton } from './kit.tsx'
 
@@ -81,7 +79,7 @@ export function Labelled({ label, children }: { label: string; children: ReactNo
   )
 }
 
-/** `onDone`: the knob was let go. */
+/** `onDone`: the knob was let go. Arrows go one step, PageUp and PageDown ten. */
 export function Slide({
   label,
   value,
@@ -89,6 +87,7 @@ export function Slide({
   max,
   step,
   shown,
+  text,
   onChange,
   onDone,
 }: {
@@ -98,30 +97,39 @@ export function Slide({
   max: number
   step: number
   shown: ReactNode
+  /** What `shown` says, for readers of screens. */
+  text: string
   onChange: (value: number) => void
   onDone?: (value: number) => void
 }) {
-  const first = (next: number | readonly number[]): number => (typeof next === 'number' ? next : next[0]!)
+  const share = max === min ? 0 : (value - min) / (max - min)
+  const onKey = (event: KeyboardEvent<HTMLInputElement>): void => {
+    const tens = { PageUp: 10, PageDown: -10 }[event.key]
+    if (tens === undefined) return
+    event.preventDefault()
+    onChange(Math.min(max, Math.max(min, value + tens * step)))
+  }
+  const done = (event: { currentTarget: HTMLInputElement }): void => onDone?.(Number(event.currentTarget.value))
   return (
-    <BaseSlider.Root
-      className="slide"
-      value={value}
-      min={min}
-      max={max}
-      step={step}
-      largeStep={step * 10}
-      onValueChange={(next) => onChange(first(next))}
-      onValueCommitted={(next) => onDone?.(first(next))}
-    >
+    <label className="slide">
       <span className="mid">{label}</span>
-      <BaseSlider.Control className="slide-control">
-        <BaseSlider.Track className="rail">
-          <BaseSlider.Indicator render={<i />} />
-          <BaseSlider.Thumb render={<b />} aria-label={label} />
-        </BaseSlider.Track>
-      </BaseSlider.Control>
+      <input
+        type="range"
+        className="range"
+        style={{ '--share': `${share * 100}%` } as CSSProperties}
+        aria-label={label}
+        aria-valuetext={text}
+        min={min}
+        max={max}
+        step={step}
+        value={value}
+        onChange={(event) => onChange(Number(event.target.value))}
+        onKeyDown={onKey}
+        onKeyUp={done}
+        onPointerUp={done}
+      />
       <span className="num">{shown}</span>
-    </BaseSlider.Root>
+    </label>
   )
 }
 
@@ -181,8 +189,8 @@ export function Drawer({
   children: ReactNode
 }) {
   const panel = useRef<HTMLElement>(null)
-  const onKey = (event: KeyboardEvent): void => {
-    const types = event.target instanceof Element && event.target.closest('input, textarea, [role="slider"]') !== null
+  const onKey = (event: globalThis.KeyboardEvent): void => {
+    const types = event.target instanceof Element && event.target.closest('input, textarea') !== null
     if (event.key === 'Escape' && !event.defaultPrevented) onClose()
     if (types) return
     if (event.key === '[') onStep?.(-1)
@@ -191,7 +199,7 @@ export function Drawer({
   const latest = useRef(onKey)
   latest.current = onKey
   useEffect(() => {
-    const listen = (event: Event): void => latest.current(event as KeyboardEvent)
+    const listen = (event: Event): void => latest.current(event as globalThis.KeyboardEvent)
     const main = panel.current?.closest('.main')
     main?.addEventListener('keydown', listen)
     return () => main?.removeEventListener('keydown', listen)
@@ -244,8 +252,8 @@ export function TabBar<Name extends string>({
 export function Meter({ share, label }: { share: number | null; label: string }) {
   const look = share === null ? '' : share >= 1 ? 'is-full' : share >= 0.9 ? 'is-near' : ''
   return (
-    <BaseMeter.Root className="meter grow" aria-label={label} value={Math.round(Math.min(1, share ?? 0) * 100)}>
-      <BaseMeter.Indicator render={<i className={look} />} />
-    </BaseMeter.Root>
+    <span className="meter grow" role="img" aria-label={`${label}: ${Math.round((share ?? 0) * 100)} %`}>
+      <i className={look} style={{ width: `${Math.min(1, share ?? 0) * 100}%` }} />
+    </span>
   )
 }

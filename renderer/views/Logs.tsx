@@ -21,12 +21,12 @@ import {
 const LOOK_MS = 500
 const LINE_HEIGHT = 18
 
-/** What an engine prints, also when it is gone. */
-export function EngineLogView() {
+/** What an engine prints, also when it is gone. `only`: of no other one. */
+export function EngineLogView({ only = null }: { only?: string | null }) {
   const t = useT()
   const { engines } = useSnapshot()
   const { client } = useWorld()
-  const [chosen, setChosen] = useState<string | null>(null)
+  const [chosen, setChosen] = useState<string | null>(only)
   const engine = engines.find(({ name }) => name === chosen)?.name ?? engines[0]?.name ?? null
   const [cursor, setCursor] = useState<{ at: string | null; count: number }>({ at: null, count: 0 })
   const place = useRef(cursor)
@@ -48,7 +48,7 @@ export function EngineLogView() {
     setChosen(name)
   }
   const select =
-    engines.length > 1 ? (
+    engines.length > 1 && only === null ? (
       <Select
         label={t('log.engine')}
         value={engine}

@@ -4,12 +4,14 @@ import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { Field } from '../components/forms.tsx'
 import { Banner, Button, Empty, Segmented, Select, Skeleton } from '../components/kit.tsx'
+import { stepFirstRun } from '../first-run-store.ts'
 import { LANGUAGES, type Language, useT } from '../i18n/index.ts'
 import { type Density, prefer, preferences, type Theme } from '../preferences.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useWorld } from '../stores.ts'
 import { SECTION_NAMES, type Section, settingGroups } from '../view-models/settings.ts'
+import { DesktopSettings } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
 import { RawConfig } from './RawConfig.tsx'
 import { SettingRow } from './SettingRow.tsx'
@@ -154,9 +156,17 @@ function General() {
       {row(
         t('set.firstRun'),
         t('set.firstRunWhy'),
-        <Button onClick={() => goTo('first-run')}>{t('set.firstRunOpen')}</Button>,
+        <Button
+          onClick={() => {
+            stepFirstRun({ do: 'again' })
+            goTo('first-run')
+          }}
+        >
+          {t('set.firstRunOpen')}
+        </Button>,
       )}
-      {client.platform === null && <p className="set-note small dim">{t('set.onlyDesktop')}</p>}
+      <DesktopSettings />
+      {client.desktop === null && <p className="set-note small dim">{t('set.onlyDesktop')}</p>}
     </section>
   )
 }

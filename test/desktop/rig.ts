@@ -129,16 +129,21 @@ export async function openContext(browser: Browser, look: Look): Promise<Browser
   })
 }
 
-/** The window, opened by a fresh link as `lexora ui` prints it. What its console complains of is kept. */
-export async function openWindow(context: BrowserContext, server: Server): Promise<Page & { complaints: string[] }> {
+/** The window, opened by a fresh link as `lexora ui` prints it; past its first run, unless that is wanted. Complaints of its console are kept. */
+export async function openWindow(
+  context: BrowserContext,
+  server: Server,
+  { firstRun = false } = {},
+): Promise<Page & { complaints: string[] }> {
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => {
     if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(message.text())
   })
   page.on('pageerror', (error) => complaints.push(error.message))
+  if (!firstRun) await page.addInitScript(() => localStorage.setItem('lexora.firstRun', '{"is":"done"}'))
   const { url } = await server.commands.uiLink()
   await page.goto(url)
-  await page.locator('.app').waitFor()
+  await page.locator('.app, .wiz').waitFor()
   return Object.assign(page, { complaints })
 }

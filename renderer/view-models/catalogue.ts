@@ -1,0 +1,191 @@
+import { canStart, canStop, type EngineView } from '../../src/protocol/engine.ts'
+import type { BenchReport, FitReport, ModelView, PresetView, PullView } from '../../src/protocol/models.ts'
+
+/** One line of the list: a model on the disk, an engine whose model is not there, or one on its way. */
+export type ModelRow = {
+  id: string
+  /** The last part of the id, as people say it. */
+  name: string
+  model: ModelView | null
+  engine: EngineView | null
+  pull: PullView | null
+}
+
+const ON_ITS_WAY = new Set<PullView['state']>(['queued', 'running', 'verifying', 'paused'])
+
+export function isOnItsWay({ state }: PullView): boolean {
+  return ON_ITS_WAY.has(state)
+}
+
+export type ListKind = 'local' | 'coming' | 'hub'
+
+/** Running engines first, then what comes, then what lies on the disk, by name. */
+export function modelRows(
+  models: readonly ModelView[],
+  engines: readonly EngineView[],
+  pulls: readonly PullView[],
+  search: string,
+): ModelRow[] {
+  const open = newestPulls(pulls)
+  const rows: ModelRow[] = models.map((model) => ({
+    id: model.id,
+    name: shortName(model.id),
+    model,
+    engine: foremost(engines.filter(({ name }) => model.usedBy.includes(name))),
+    pull: open.find(({ repo }) => repo === model.id.split(':')[0]) ?? null,
+  }))
+  const used = new Set(models.flatMap(({ usedBy }) => usedBy))
+  for (const engine of engines.filter(({ name }) => !used.has(name))) {
+    rows.push({ id: `engine:${engine.name}`, name: engine.model ?? engine.name, model: null, engine, pull: null })
+  }
+  for (const pull of open.filter(({ repo }) => !rows.some((row) => row.pull?.repo === repo))) {
+    rows.push({ id: `pull:${pull.id}`, name: shortName(pull.repo), model: null, engine: null, pull })
+  }
+  const wanted = search.trim().toLowerCase()
+  const rank = ({ engine, pull }: ModelRow): number =>
+    engine !== null && canStop(engine.state) ? 0 : pull !== null ? 1 : engine !== null ? 2 : 3
+  return rows
+    .filter(({ id, name }) => `${id} ${name}`.toLowerCase().includes(wanted))
+    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
+}
+
+/** Of each repository the last one that is under way, or that failed. */
+function newestPulls(pulls: readonly PullView[]): PullView[] {
+  const shown = pulls.filter((pull) => isOnItsWay(pull) || pull.state === 'failed')
+  return shown.filter((pull, i) => !shown.slice(i + 1).some(({ repo }) => repo === pull.repo))
+}
+
+function foremost(engines: readonly EngineView[]): EngineView | null {
+  return engines.find(({ state }) => canStop(state)) ?? engines[0] ?? null
+}
+
+export function shortName(id: string): string {
+  const [repo = id, file] = id.split(/:(?=[^/]*$)/)
+  return file ?? repo.replace(/\/+$/, '').split('/').at(-1) ?? id
+}
+
+export type FitLook = {
+  look: 'fits' | 'tight' | 'swap' | 'no' | 'unknown'
+  spareBytes: number | null
+  neededBytes: number | null
+}
+
+/**
+ * Less than a twentieth to spare is tight. `ours`: what engines of ours hold, and would give back. Without a GPU that
+ * tells, only whether it fits is known.
+ */
+export function fitLook(fit: FitReport | null, ours = 0): FitLook {
+  if (fit === null) return { look: 'unknown', spareBytes: null, neededBytes: null }
+  const spareBytes = fit.gpu === null ? null : fit.gpu.freeBytes - fit.neededBytes
+  if (!fit.fits) {
+    const swaps = spareBytes !== null && ours > 0 && spareBytes + ours >= 0
+    return { look: swaps ? 'swap' : 'no', spareBytes: null, neededBytes: fit.neededBytes }
+  }
+  const isTight = spareBytes !== null && fit.gpu !== null && spareBytes < fit.gpu.totalBytes / 20
+  return { look: isTight ? 'tight' : 'fits', spareBytes, neededBytes: fit.neededBytes }
+}
+
+export type MemoryPart = { name: 'weights' | 'kv' | 'overhead' | 'other' | 'free'; bytes: number; share: number }
+
+/** How the memory would be taken with so many requests of this context at once. `own`: what it holds already, running. */
+export function memoryParts(
+  fit: FitReport,
+  sequences: number,
+  own = 0,
+): { parts: MemoryPart[]; totalBytes: number; missingBytes: number } {
+  const kv = fit.kvBytes * sequences
+  const needed = fit.weightsBytes + kv + fit.overheadBytes
+  const total = fit.gpu?.totalBytes ?? Math.max(needed, fit.neededBytes)
+  const free = Math.min(total, (fit.gpu?.freeBytes ?? total) + own)
+  const other = total - free
+  const missingBytes = Math.max(0, needed - free)
+  const whole = Math.max(total, other + needed)
+  const part = (name: MemoryPart['name'], bytes: number): MemoryPart => ({
+    name,
+    bytes,
+    share: whole === 0 ? 0 : bytes / whole,
+  })
+  return {
+    totalBytes: total,
+    missingBytes,
+    parts: [
+      part('weights', fit.weightsBytes),
+      part('kv', kv),
+      part('overhead', fit.overheadBytes),
+      part('other', other),
+      part('free', Math.max(0, free - needed)),
+    ],
+  }
+}
+
+/** A setting of the configuration that lets Lexora start this model: a name nobody has yet, and what it needs. */
+export function newEngine(
+  model: Pick<ModelView, 'id' | 'path' | 'source' | 'format'>,
+  taken: readonly string[],
+  preset: Pick<PresetView, 'args'> | null = null,
+): { name: string; path: string; value: Record<string, unknown> } {
+  const stem = engineStem(shortName(model.id))
+  let name = stem
+  for (let nth = 2; taken.includes(name); nth++) name = `${stem}-${nth}`
+  const isGguf = model.format === 'gguf'
+  const value = {
+    ...(isGguf ? { kind: 'llama-server' } : {}),
+    model: isGguf || model.source === 'folder' ? model.path : model.id,
+    served_name: name,
+    port: 0,
+    ...(preset === null || isGguf || Object.keys(preset.args).length === 0 ? {} : { args: preset.args }),
+  }
+  return { name, path: `engines.${name}`, value }
+}
+
+function engineStem(text: string): string {
+  const plain = text
+    .replace(/\.gguf$/i, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]+/g, '-')
+    .replace(/^[^a-z0-9]+|-+$/g, '')
+  return plain.slice(0, 48) || 'model'
+}
+
+export type Wanted = { is: 'hub'; repo: string; revision: string | null } | { is: 'folder'; path: string } | null
+
+/** What somebody typed or pasted: a link to the hub, `owner/name`, `owner/name:FILE.gguf`, or a place on this machine. */
+export function wantedModel(text: string): Wanted {
+  const plain = text.trim()
+  if (/^(\/|~|\.{1,2}\/|[A-Za-z]:[\\/])/.test(plain)) return { is: 'folder', path: plain }
+  const link =
+    /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/([^/\s]+\/[^/\s?#]+)(?:\/(tree|blob|resolve)\/([^/\s?#]+)(?:\/([^\s?#]+))?)?/.exec(
+      plain,
+    )
+  if (link !== null) {
+    const [, repo = '', , revision, file] = link
+    const isOne = file?.endsWith('.gguf') === true
+    return { is: 'hub', repo: isOne ? `${repo}:${file}` : repo, revision: revision ?? null }
+  }
+  return /^[\w.-]+\/[\w.-]+(:[^\s]+)?$/.test(plain) ? { is: 'hub', repo: plain, revision: null } : null
+}
+
+/** What its button does now. `none`: it cannot be used, and the row says why. */
+export type RowVerb = 'start' | 'stop' | 'cancel' | 'retry' | 'none'
+
+export function rowVerb({ model, engine, pull }: ModelRow): RowVerb {
+  if (pull !== null) return isOnItsWay(pull) ? 'cancel' : 'retry'
+  if (engine !== null && canStop(engine.state)) return 'stop'
+  if (model !== null && !model.complete) return 'retry'
+  return engine === null || canStart(engine.state) ? 'start' : 'none'
+}
+
+export type KeptBench = BenchReport & { at: string }
+
+/** As a table for a message or an issue. */
+export function benchMarkdown(rows: readonly KeptBench[]): string {
+  const cell = (value: number | null | undefined, digits = 0): string =>
+    value === null || value === undefined ? '–' : value.toFixed(digits)
+  const head = '| model | at once | requests | tokens | TTFT p50 ms | TTFT p95 ms | tok/s each | tok/s all | errors |'
+  const line = '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |'
+  const body = rows.map(
+    (row) =>
+      `| ${row.model} | ${row.concurrency} | ${row.requests} | ${row.tokens} | ${cell(row.ttftMs?.p50)} | ${cell(row.ttftMs?.p95)} | ${cell(row.tokensPerSecondPerStream, 1)} | ${cell(row.tokensPerSecond, 1)} | ${row.errors} |`,
+  )
+  return [head, line, ...body].join('\n')
+}

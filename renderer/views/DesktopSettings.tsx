@@ -1,0 +1,105 @@
+import type { ReactNode } from 'react'
+import { type DesktopChange, type DesktopPreferences, NOTICE_KINDS } from '../../src/protocol/desktop.ts'
+import { useToasts } from '../actions.ts'
+import { useAsked } from '../asked.ts'
+import { Segmented, Select, Switch } from '../components/kit.tsx'
+import { useT } from '../i18n/index.ts'
+import { useWorld } from '../stores.ts'
+
+const ALL = ['startAtLogin', 'onClose', 'trayIcon', 'notifications'] as const
+
+/** How the desktop app behaves on this machine; nothing in a browser. */
+export function DesktopSettings({ only = ALL }: { only?: readonly (typeof ALL)[number][] }) {
+  const { client } = useWorld()
+  return client.desktop === null ? null : <Of desktop={client.desktop} only={only} />
+}
+
+function Of({
+  desktop,
+  only,
+}: {
+  desktop: NonNullable<ReturnType<typeof useWorld>['client']['desktop']>
+  only: readonly string[]
+}) {
+  const t = useT()
+  const toasts = useToasts()
+  const { value, again } = useAsked(async () => await desktop.read())
+  if (value === null) return null
+  const { preferences, autostart } = value
+  const change = async (changes: DesktopChange): Promise<void> => {
+    const told = await desktop.change(changes)
+    if (!told.ok) toasts.fail(t('failed.command', { reason: told.message }))
+    await again()
+  }
+  const row = (label: string, effect: string, control: ReactNode) => (
+    <div className="set">
+      <div className="set-t">
+        <div className="set-label">{label}</div>
+        <p className="small dim">{effect}</p>
+      </div>
+      <div className="set-c">{control}</div>
+      <div className="set-s micro dim">{t('set.source.window')}</div>
+    </div>
+  )
+  return (
+    <>
+      {only.includes('startAtLogin') &&
+        row(
+          t('desk.startAtLogin'),
+          autostart.is === 'cannot' ? autostart.reason : t('desk.startAtLoginWhy'),
+          <Switch
+            label={t('desk.startAtLogin')}
+            checked={preferences.startAtLogin}
+            disabled={autostart.is === 'cannot'}
+            onChange={(startAtLogin) => void change({ startAtLogin })}
+          />,
+        )}
+      {only.includes('onClose') &&
+        row(
+          t('desk.onClose'),
+          t(value.hasTray ? 'desk.onCloseWhy' : 'desk.onCloseNoTray'),
+          <Segmented
+            label={t('desk.onClose')}
+            value={preferences.onClose}
+            options={(['hide', 'quit', 'ask'] as DesktopPreferences['onClose'][]).map((option) => ({
+              value: option,
+              label: t(`desk.onClose.${option}`),
+            }))}
+            onChange={(onClose) => void change({ onClose })}
+          />,
+        )}
+      {only.includes('trayIcon') &&
+        row(
+          t('desk.trayIcon'),
+          t('desk.trayIconWhy'),
+          <Select
+            grow
+            label={t('desk.trayIcon')}
+            value={preferences.trayIcon}
+            options={(['colour', 'mono'] as const).map((option) => ({
+              value: option,
+              label: t(`desk.tray.${option}`),
+            }))}
+            onChange={(trayIcon) => void change({ trayIcon: trayIcon as DesktopPreferences['trayIcon'] })}
+          />,
+        )}
+      {only.includes('notifications') &&
+        row(
+          t('desk.notices'),
+          t('desk.noticesWhy'),
+          <ul className="notices">
+            {NOTICE_KINDS.map((kind) => (
+              <li key={kind} className="row">
+                <Switch
+                  label={t(`desk.notice.${kind}`)}
+                  checked={preferences.notifications[kind]}
+                  onChange={(on) => void change({ notifications: { [kind]: on } })}
+                />
+                <span className="small">{t(`desk.notice.${kind}`)}</span>
+              </li>
+            ))}
+          </ul>,
+        )}
+    </>
+  )
+}

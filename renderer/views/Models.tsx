@@ -1,0 +1,412 @@
+import { type KeyboardEvent, useState } from 'react'
+import type { FitReport } from '../../src/protocol/models.ts'
+import { useActions } from '../actions.ts'
+import { benches } from '../bench-store.ts'
+import { Field } from '../components/forms.tsx'
+import { Icon, StateMark } from '../components/Icon.tsx'
+import { Button, Empty, Segmented, Skeleton } from '../components/kit.tsx'
+import { gib, gigabytes, kilo, NONE, number, percent } from '../format.ts'
+import { useT } from '../i18n/index.ts'
+import { goTo, type ScreenProps } from '../route.ts'
+import { useStore } from '../store.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
+import { useFits, useHeld, useModels, useStartModel } from '../use-models.ts'
+import { fitLook, isOnItsWay, type ListKind, type ModelRow, modelRows, rowVerb } from '../view-models/catalogue.ts'
+import { engineWords, shapeOf } from '../view-models/frame.ts'
+import { pullText } from '../view-models/pull-text.ts'
+import { AddModel } from './AddModel.tsx'
+import { EngineVersions } from './EngineVersions.tsx'
+import { ModelDrawer } from './ModelDrawer.tsx'
+import { Presets } from './Presets.tsx'
+
+const VERSIONS = 'engine-versions'
+
+/** Models on this machine, on their way, and good ones to begin with; the engines that run them. */
+export function Models({ path }: ScreenProps) {
+  const t = useT()
+  const { engines } = useSnapshot()
+  const { client } = useWorld()
+  const { told } = useActions()
+  const [search, setSearch] = useState('')
+  const [kind, setKind] = useState<ListKind>('local')
+  const [adding, setAdding] = useState(false)
+  const [scanning, setScanning] = useState(false)
+  const { models, presets, pulls, again } = useModels()
+  const running = engines.filter(({ pid }) => pid !== null).map(({ name }) => name)
+  const fits = useFits(models.value, running.join(' '))
+  const held = useHeld(running.length > 0)
+  const all = models.value === null ? null : modelRows(models.value, engines, pulls, search)
+  const coming = pulls.filter(isOnItsWay).length
+  const rows = all?.filter(({ pull }) => kind !== 'coming' || pull !== null) ?? null
+  const chosen = decodeURIComponent(path)
+  const choose = (id: string | null): void => goTo('models', id === null ? '' : encodeURIComponent(id))
+  const at = rows?.findIndex(({ id }) => id === chosen) ?? -1
+  const row = at >= 0 ? rows![at]! : null
+  const step = (by: number): void => {
+    const next = rows?.[at + by]
+    if (next !== undefined) choose(next.id)
+  }
+  const bytes = (models.value ?? []).reduce((sum, model) => sum + model.bytes, 0)
+  const scan = async (): Promise<void> => {
+    setScanning(true)
+    await told(client.commands.scanModels(), t('models.scanned'))
+    await again()
+    setScanning(false)
+  }
+  const isOpen = row !== null || chosen === VERSIONS
+  return (
+    <>
+      <div className="bar line-b bar-tall">
+        <div className="grow search-box">
+          <Field label={t('models.search')} value={search} onChange={setSearch} filter hideLabel />
+        </div>
+        <Segmented
+          label={t('models.which')}
+          value={kind}
+          options={[
+            { value: 'local', label: t('models.local', { count: models.value?.length ?? 0 }) },
+            { value: 'coming', label: t('models.coming', { count: coming }) },
+            { value: 'hub', label: t('models.hub') },
+          ]}
+          onChange={setKind}
+        />
+        <span className="small dim clip push opt-wide" role="status">
+          {models.value !== null && t('models.onDisk', { size: gigabytes(bytes) })}
+        </span>
+        <Button look="quiet" onClick={() => void scan()} busy={scanning}>
+          {t('models.rescan')}
+        </Button>
+        <Button look="quiet" onClick={() => choose(chosen === VERSIONS ? null : VERSIONS)}>
+          {t('models.versions')}
+        </Button>
+        <Button look="first" onClick={() => setAdding(true)}>
+          {t('models.add')}
+        </Button>
+      </div>
+      <div className={isOpen ? 'pane fill pane-wide' : 'fill-col'}>
+        {kind === 'hub' ? (
+          <Presets presets={presets} onChanged={() => void again()} search={search} />
+        ) : models.failed !== null && rows === null ? (
+          <Empty
+            bad
+            title={t('models.failed')}
+            actions={<Button onClick={() => void again()}>{t('verb.tryAgain')}</Button>}
+          >
+            {models.failed}
+          </Empty>
+        ) : rows === null ? (
+          <Skeleton rows={7} height={44} />
+        ) : (
+          <List
+            rows={rows}
+            fits={fits}
+            held={[...held.values()].reduce((sum, bytes) => sum + bytes, 0)}
+            chosen={row?.id ?? null}
+            onChoose={choose}
+            onStep={step}
+            kind={kind}
+            filtered={search.trim() !== ''}
+            onHub={() => setKind('hub')}
+            onAdd={() => setAdding(true)}
+            onChanged={() => void again()}
+          />
+        )}
+        {chosen === VERSIONS ? (
+          <EngineVersions onClose={() => choose(null)} />
+        ) : (
+          row !== null && (
+            <ModelDrawer
+              key={row.id}
+              row={row}
+              onClose={() => choose(null)}
+              onStep={step}
+              onChanged={() => void again()}
+            />
+          )
+        )}
+      </div>
+      {adding && (
+        <AddModel
+          onClose={() => {
+            setAdding(false)
+            void again()
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+function List({
+  rows,
+  fits,
+  held,
+  chosen,
+  onChoose,
+  onStep,
+  kind,
+  filtered,
+  onHub,
+  onAdd,
+  onChanged,
+}: {
+  rows: readonly ModelRow[]
+  fits: ReadonlyMap<string, FitReport | null>
+  /** Of the GPUs' memory, by engines of ours. */
+  held: number
+  chosen: string | null
+  onChoose: (id: string | null) => void
+  onStep: (by: number) => void
+  kind: ListKind
+  filtered: boolean
+  onHub: () => void
+  onAdd: () => void
+  onChanged: () => void
+}) {
+  const t = useT()
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.target !== event.currentTarget) return
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    const first = rows[0]
+    if (by !== undefined) {
+      event.preventDefault()
+      if (chosen === null && first !== undefined) onChoose(first.id)
+      else onStep(by)
+    } else if (event.key === 'Enter' && chosen === null && first !== undefined) onChoose(first.id)
+  }
+  return (
+    <section
+      className="table-wrap fill"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys choose a row
+      tabIndex={0}
+      aria-label={t('nav.models')}
+      onKeyDown={onKey}
+    >
+      {rows.length > 0 && (
+        <table className="table tall">
+          <colgroup>
+            <col />
+            <col className="cm" style={{ width: 84 }} />
+            <col className="c2" style={{ width: 80 }} />
+            <col className="c2" style={{ width: 64 }} />
+            <col style={{ width: 132 }} />
+            <col className="cm" style={{ width: 60 }} />
+            <col style={{ width: 108 }} />
+          </colgroup>
+          <thead>
+            <tr>
+              <th>{t('col.model')}</th>
+              <th className="cm">{t('models.col.weights')}</th>
+              <th className="c2 num">{t('models.col.size')}</th>
+              <th className="c2 num">{t('models.col.context')}</th>
+              <th>{t('models.col.memory')}</th>
+              <th className="cm num">{t('col.speed')}</th>
+              <th>
+                <span className="sr">{t('col.action')}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <Line
+                key={row.id}
+                row={row}
+                fit={fits.get(row.id)}
+                held={held}
+                chosen={row.id === chosen}
+                onChoose={onChoose}
+                onChanged={onChanged}
+              />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {rows.length === 0 &&
+        (filtered ? (
+          <Empty title={t('models.noneFits')} />
+        ) : kind === 'coming' ? (
+          <Empty title={t('models.noneComing')} />
+        ) : (
+          <Empty
+            title={t('models.none')}
+            actions={
+              <>
+                <Button look="first" onClick={onHub}>
+                  {t('models.choose')}
+                </Button>
+                <Button onClick={onAdd}>{t('models.add')}</Button>
+              </>
+            }
+          >
+            {t('models.noneWhy')}
+          </Empty>
+        ))}
+    </section>
+  )
+}
+
+function Line({
+  row,
+  fit,
+  held,
+  chosen,
+  onChoose,
+  onChanged,
+}: {
+  row: ModelRow
+  /** Undefined: not asked yet. */
+  fit: FitReport | null | undefined
+  held: number
+  chosen: boolean
+  onChoose: (id: string | null) => void
+  onChanged: () => void
+}) {
+  const t = useT()
+  const { queues } = useSnapshot()
+  const { model, engine, pull, name, id } = row
+  const speed = useStore(benches)[id]?.[0]?.tokensPerSecondPerStream ?? null
+  const below = pull !== null ? pullText(row, t) : engine !== null ? engineWords(engine, queues, t) : (model?.id ?? id)
+  return (
+    <tr aria-selected={chosen} onClick={() => onChoose(chosen ? null : id)}>
+      <td>
+        <span className="cell">
+          <RowMark row={row} />
+          <span className="col two-line">
+            <span className="clip strong name">{name}</span>
+            <span className="clip micro dim" title={below}>
+              {below}
+            </span>
+          </span>
+        </span>
+      </td>
+      <td className="cm mid">{model?.quantization ?? model?.format ?? NONE}</td>
+      <td className="c2 num">
+        {pull !== null && pull.total !== null
+          ? percent(pull.total === 0 ? 0 : pull.bytes / pull.total)
+          : model === null
+            ? NONE
+            : gigabytes(model.bytes)}
+      </td>
+      <td className="c2 num">{model?.contextLength == null ? NONE : kilo(model.contextLength)}</td>
+      <td>
+        <Memory row={row} fit={fit} held={held} />
+      </td>
+      <td className="cm num">{number(speed, 1)}</td>
+      <td className="num">
+        {/* biome-ignore lint/a11y/noStaticElementInteractions: a click on the button is none on the row */}
+        {/* biome-ignore lint/a11y/useKeyWithClickEvents: the button has its own keys */}
+        <span onClick={(event) => event.stopPropagation()}>
+          <RowButton row={row} onChanged={onChanged} />
+        </span>
+      </td>
+    </tr>
+  )
+}
+
+function RowMark({ row: { engine, pull, model } }: { row: ModelRow }) {
+  if (pull !== null) return isOnItsWay(pull) ? <Icon name="down" /> : <StateMark shape="failed" />
+  if (engine !== null) return <StateMark shape={shapeOf(engine.state)} />
+  return <StateMark shape={model?.complete === false ? 'failed' : 'stopped'} />
+}
+
+function Memory({
+  row: { model, pull, engine },
+  fit,
+  held,
+}: {
+  row: ModelRow
+  fit: FitReport | null | undefined
+  held: number
+}) {
+  const t = useT()
+  if (pull !== null && pull.total !== null && isOnItsWay(pull)) {
+    const share = pull.total === 0 ? 0 : pull.bytes / pull.total
+    return (
+      <span
+        className="meter meter-pull"
+        role="progressbar"
+        aria-label={t('pull.progress')}
+        aria-valuenow={Math.round(share * 100)}
+      >
+        <i style={{ width: `${share * 100}%` }} />
+      </span>
+    )
+  }
+  if (model === null) return <span className="dim">{NONE}</span>
+  if (!model.complete) {
+    return (
+      <span className="col two-line">
+        <span className="bad">{t('fit.incomplete')}</span>
+        <span className="micro dim clip">{model.missing[0] ?? ''}</span>
+      </span>
+    )
+  }
+  if (engine?.pid != null) return <span>{t('fit.runs')}</span>
+  if (fit === undefined) return <span className="dim">…</span>
+  const { look, spareBytes, neededBytes } = fitLook(fit, held)
+  const note =
+    look === 'no' || look === 'swap'
+      ? t('fit.needs', { size: gib(neededBytes) })
+      : spareBytes !== null
+        ? t('fit.spare', { size: gib(spareBytes) })
+        : look === 'unknown'
+          ? ''
+          : t('fit.ofMachine')
+  return (
+    <span className="col two-line">
+      <span className={look === 'no' ? 'bad' : look === 'tight' || look === 'swap' ? 'warn' : ''}>
+        {t(`fit.${look}`)}
+      </span>
+      <span className="micro dim clip">{note}</span>
+    </span>
+  )
+}
+
+function RowButton({ row, onChanged }: { row: ModelRow; onChanged: () => void }) {
+  const t = useT()
+  const actions = useActions()
+  const { client } = useWorld()
+  const start = useStartModel()
+  const { model, engine, pull } = row
+  const verb = rowVerb(row)
+  switch (verb) {
+    case 'stop':
+      return (
+        <Button small onClick={() => void actions.stop(engine!.name)}>
+          {t('models.stop')}
+        </Button>
+      )
+    case 'cancel':
+      return (
+        <Button small onClick={() => void actions.told(client.commands.cancelPull({ id: pull!.id })).then(onChanged)}>
+          {t('verb.cancel')}
+        </Button>
+      )
+    case 'retry': {
+      const repo = pull?.repo ?? model?.id ?? ''
+      return (
+        <Button
+          small
+          disabled={pull === null && model?.source === 'folder'}
+          onClick={() => void actions.told(client.commands.pullModel({ repo })).then(onChanged)}
+        >
+          {t('models.repair')}
+        </Button>
+      )
+    }
+    case 'start':
+      return (
+        <Button
+          small
+          onClick={() => {
+            if (model !== null) void start(model, engine?.name ?? null).then(onChanged)
+            else if (engine !== null) void actions.start(engine.name)
+          }}
+        >
+          {t('models.start')}
+        </Button>
+      )
+    case 'none':
+      return null
+  }
+}
