@@ -8,7 +8,7 @@ export type Step = (typeof STEPS)[number]
 /** Where the first run stands. `engine`: the one that it starts; null: none was chosen. */
 export type FirstRun = { step: Step; is: 'open' | 'later' | 'done'; engine: string | null }
 
-export const FRESH: FirstRun = { step: 'machine', is: 'open', engine: null }
+const FRESH: FirstRun = { step: 'machine', is: 'open', engine: null }
 
 export type FirstRunEvent =
   | { do: 'next' | 'back' | 'later' | 'finish' | 'again' }
