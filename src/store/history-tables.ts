@@ -29,6 +29,8 @@ export type Memory = {
 
 const PRUNE_EVERY_ROWS = 1000
 const USAGE_KEPT_DAYS = 400
+/** No GPU answers so many; who floods it with tiny requests would wash away the history of everybody else. */
+const KEPT_A_SECOND = 500
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 /** Names come from requests: beyond these, strangers of one hour share a row. */
@@ -43,6 +45,7 @@ export class HistoryTables {
   private readonly store: Store
   private readonly bounds: HistoryBounds
   private sincePruned = PRUNE_EVERY_ROWS
+  private filling = { second: 0, rows: 0 }
   private strangers = { hour: '', names: new Set<string>() }
 
   constructor(store: Store, bounds: HistoryBounds) {
@@ -56,7 +59,7 @@ export class HistoryTables {
     const last = rows.at(-1)
     if (last === undefined) return
     this.store.now(() => {
-      if (this.bounds.maxRows > 0) this.insertRequests(rows)
+      if (this.bounds.maxRows > 0) this.insertRequests(this.worthKeeping(rows))
       this.addUsage(rows)
       this.noteSeen(rows)
       this.sincePruned += rows.length
@@ -142,6 +145,15 @@ export class HistoryTables {
         atMs: Number(row['at_ms']),
       }))
     return { today, seen }
+  }
+
+  /** Of a second with very many requests the first ones, and all that did not go well. */
+  private worthKeeping(rows: readonly Recorded[]): Recorded[] {
+    return rows.filter(({ atMs, outcome }) => {
+      const second = Math.floor(atMs / 1000)
+      if (second !== this.filling.second) this.filling = { second, rows: 0 }
+      return this.filling.rows++ < KEPT_A_SECOND || outcome !== 'ok'
+    })
   }
 
   private insertRequests(rows: readonly Recorded[]): void {

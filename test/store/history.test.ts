@@ -128,6 +128,20 @@ describe('requests that ended', () => {
     expect(tables.usage({ sinceMs: AT - 9 * DAY, untilMs: AT, by: [] })).toMatchObject([{ requests: 1510 }])
   })
 
+  test('of a second with very many are the first ones, and all that failed; what they add up to counts every one', () => {
+    const { write, count, tables } = someTables({ maxRows: 10_000 })
+    const flood = Array.from(
+      { length: 1200 },
+      (_, i) => ({ outcome: i % 100 === 99 ? 'backend_error' : 'ok' }) as const,
+    )
+    write(flood)
+    expect(count('requests')).toBe(500 + 7)
+    write([{}], AT + 1000)
+    expect(count('requests')).toBe(500 + 7 + 1)
+    const [row] = tables.usage({ sinceMs: AT - HOUR, untilMs: AT + HOUR, by: [] })
+    expect(row).toMatchObject({ requests: 1201, errors: 12 })
+  })
+
   test('may not be kept at all; what they add up to is', () => {
     const { write, count } = someTables({ maxRows: 0 })
     write([{}, {}])
@@ -195,7 +209,7 @@ test('a disk that is full costs the batch, which is undone as a whole', () => {
   expect(() => write(many)).toThrow(/full/)
   expect([count('requests'), failing]).toEqual([1, [expect.stringMatching(/full/)]])
   store.database.exec('PRAGMA max_page_count = 100000')
-  write([{ reqId: 'after' }])
+  write([{ reqId: 'after' }], AT + 1000)
   expect([count('requests'), failing.at(-1)]).toEqual([2, null])
 })
 
@@ -219,7 +233,7 @@ describe('the thread', () => {
     const { history } = aHistory(path)
     for (let i = 0; i < 5000; i++) history.record(anOutcome({ reqId: `r${i}` }), AT, true)
     expect((await history.usage({ sinceMs: AT, untilMs: AT, by: [] }))[0]?.requests).toBe(5000)
-    history.record(anOutcome({ reqId: 'last' }), AT, true)
+    history.record(anOutcome({ reqId: 'last' }), AT + 1000, true)
     await history.close()
     const again = aHistory(path).history
     expect((await again.requests({ ...EVERYTHING, limit: 1 })).rows[0]?.id).toBe('last')
