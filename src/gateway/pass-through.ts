@@ -1,23 +1,15 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { createProxyMiddleware, type RequestHandler } from 'http-proxy-middleware'
 import type { Backend } from '../backends/backend.ts'
-import type { BackendRegistry } from '../backends/registry.ts'
-import type { Band } from '../policy/band-shares.ts'
-import { planRoute, type RouteTable } from '../policy/route.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
 import type { Principal } from '../users/api-key.ts'
 import { JsonScanError, scanObject, wanted } from '../wire/json-scan.ts'
-import type { AdmissionController } from './admission-controller.ts'
 import { sendError } from './error-response.ts'
 import { tooLarge } from './guards.ts'
-import type { Queues } from './queues.ts'
 import type { RequestHead } from './request-head.ts'
+import { Seat, type SeatOptions } from './seat.ts'
 import type { Settlement } from './settlement.ts'
-import { Turn } from './turn.ts'
 
-const UNREAD = Buffer.alloc(0)
-/** What an image or a recording is reckoned as, since its body is not read. [D] */
-const TOKENS_RESERVED = 800
 /** How much of a body is looked at to find its model; it stays in the stream and travels on untouched. */
 const PEEK_BYTES = 64 * 1024
 const MODEL = wanted('model')
@@ -37,13 +29,9 @@ const RESPONSE_HEADERS = new Set([
   'retry-after',
 ])
 
-export type PassThroughOptions = {
-  registry: BackendRegistry
-  admission: AdmissionController
-  queues: Queues
+export type PassThroughOptions = SeatOptions & {
   /** How long a request may wait for its turn. */
   queueMs: number
-  routes: RouteTable
   maxBodyBytes: number
   timeoutMs: number
 }
@@ -83,73 +71,24 @@ export class PassThrough {
     call: Omit<Call, 'backend' | 'path'> & { principal: Principal },
   ): Promise<void> {
     const asked = new URLSearchParams(head.target.slice(head.path.length)).get('model') ?? (await peekModel(req, head))
-    const views = this.options.registry.views(performance.now())
-    const only = views.length === 1 ? views[0]!.name : null
-    const table = {
-      ...this.options.routes,
-      defaultBackend: this.options.routes.defaultBackend ?? (asked === null ? only : null),
-    }
-    const named = head.user?.slice(0, 256) || null
-    const { principal } = call
-    const rules = this.options.admission.rulesOf(principal, named)
-    const unit = head.session ?? principal.user ?? named ?? principal.keyId ?? call.requestId
-    const route = planRoute({ model: asked, task: null, unit, allowRemote: rules.allowRemote }, views, table)
-    if (!route.ok) return refuse(res, route.problem, call)
-    call.settlement.model = this.options.registry.serves(route.model) ? route.model : 'other'
-    call.settlement.user ??= named
-    const foreseen = { body: UNREAD, model: call.settlement.model, app: '', generates: false, choices: 1 }
-    const asking = { principal, named, model: route.model, foreseen, maxTokens: null }
-    const admission = this.options.admission.admit(asking, performance.now())
-    if (!admission.ok) {
-      call.settlement.limit = admission.limit
-      return refuse(res, admission.problem, call, admission.headers)
-    }
-    const { admitted } = admission
-    const owner = principal.user ?? principal.keyId
-    const band: Band = rules.maxBand === 'high' ? 'normal' : rules.maxBand
-    call.settlement.band = band
-    const [candidate] = route.candidates
-    const { backend: name, model } = candidate!
-    const turn = new Turn(
-      this.options.queues,
+    const { registry, queueMs, timeoutMs } = this.options
+    if (res.destroyed) return clientLeft(call)
+    const seat = new Seat(this.options)
+    res.once('close', () => {
+      seat.leave(!res.writableFinished)
+      if (!res.writableFinished) clientLeft(call)
+    })
+    seat.ask(
+      { ...call, head, model: asked },
+      { queueMs, engineMs: timeoutMs },
       {
-        requestId: call.requestId,
-        band,
-        user: owner ?? named ?? '',
-        app: head.path,
-        weight: rules.weight,
-        model: call.settlement.model,
-        named: call.settlement.user,
-        forecast: { ...admitted.forecast, promptTokens: TOKENS_RESERVED },
-        maxTokens: null,
-        body: UNREAD,
-        text: null,
-        session: null,
-        streams: false,
-      },
-      {
-        onTurn: (waitedMs) => {
-          call.settlement.waited(waitedMs)
-          const backend = this.options.registry.get(name)!
+        onSeat: (name, model) => {
+          const backend = registry.get(name)!
           this.forward(req, res, head, { ...call, backend, path: backend.pathFor(head, model) })
         },
-        onRefused: (told, waitedMs) => {
-          call.settlement.waited(waitedMs)
-          refuse(res, told, call)
-        },
+        onRefused: (told, headers) => refuse(res, told, call, headers),
       },
     )
-    res.once('close', () => {
-      const now = performance.now()
-      // What such an answer cost in tokens nobody tells: it counts as one request.
-      this.options.admission.settleUnused(admitted, now)
-      turn.end(null, true, !res.writableFinished, now)
-      if (!res.writableFinished)
-        call.settlement.settle({ outcome: 'client_closed', status: 499, error: 'client_closed' }, now)
-    })
-    const { queueMs, timeoutMs } = this.options
-    const told = turn.ask(candidate!, { queueMs, engineMs: timeoutMs }, performance.now())
-    if (told !== null) refuse(res, told, call)
   }
 
   /** Forwards `/backends/{name}/rest` as `/rest`. */
@@ -262,6 +201,10 @@ function decodeName(text: string): string {
   } catch {
     return ''
   }
+}
+
+function clientLeft({ settlement }: Pick<Call, 'settlement'>): void {
+  settlement.settle({ outcome: 'client_closed', status: 499, error: 'client_closed' }, performance.now())
 }
 
 function refuse(

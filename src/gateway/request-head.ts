@@ -29,6 +29,9 @@ export type RequestHead = {
   forwarded: string[]
 }
 
+/** How a browser, which can set no header, sends its key with a WebSocket. */
+export const KEY_PROTOCOL = 'openai-insecure-api-key.'
+
 /** What of a client's headers a backend may see. Nothing else passes: no cookies, no forwarding, nothing hop-by-hop. */
 const FORWARDED = new Set(['accept', 'traceparent', 'tracestate', 'anthropic-version', 'anthropic-beta', 'openai-beta'])
 
@@ -89,6 +92,9 @@ function readHeader(head: RequestHead, name: string, value: string, keyHeader: s
       return addKey(head, bearer(value))
     case 'x-api-key':
       return addKey(head, value)
+    case 'sec-websocket-protocol':
+      for (const name of value.split(',')) addKey(head, keyOfProtocol(name.trim()))
+      return
     case 'x-request-id':
       head.requestId = value
       return
@@ -121,6 +127,10 @@ function readHeader(head: RequestHead, name: string, value: string, keyHeader: s
 
 function addKey(head: RequestHead, key: string | null): void {
   if (key !== null && key !== '' && !head.keys.includes(key)) head.keys.push(key)
+}
+
+function keyOfProtocol(name: string): string | null {
+  return name.startsWith(KEY_PROTOCOL) ? name.slice(KEY_PROTOCOL.length) : null
 }
 
 /** The token of a Bearer credential; other schemes carry no key of ours. */

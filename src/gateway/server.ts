@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
-import { ASSISTED, type Endpoint, MANAGED, PASSED_THROUGH } from '../protocol/endpoints.ts'
+import { ASSISTED, type Endpoint, MANAGED, PASSED_THROUGH, REALTIME } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
 import type { RequestView, UserLoad } from '../protocol/snapshot.ts'
 import type { Caller, Scope } from '../protocol/users.ts'
@@ -22,10 +22,11 @@ import {
 } from './authenticate.ts'
 import { BodyBudget } from './body-budget.ts'
 import { assist } from './code-assist.ts'
-import { internalError, sendError, shuttingDown } from './error-response.ts'
+import { internalError, LINGER_MS, sendError, shuttingDown } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody, guardMultipart } from './guards.ts'
 import { PassThrough } from './pass-through.ts'
+import { Realtime } from './realtime.ts'
 import { refuseConnection } from './refused-connection.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 import { type Operations, operationRoutes } from './routes/operations.ts'
@@ -56,6 +57,9 @@ export type GatewaySettings = Pick<
   GatewayOptions,
   'registry' | 'routes' | 'retry' | 'limits' | 'queues' | 'priorities' | 'keyHeader' | 'rules'
 >
+
+/** What runs or waits, as the operator's commands see it. */
+type Live = Pick<Exchange, 'slot' | 'id' | 'keyId' | 'view' | 'standing' | 'cancel' | 'end' | 'shutDown'>
 
 /** PEM texts. */
 type Certificate = { cert: string; key: string }
@@ -88,7 +92,7 @@ export class Gateway {
   private readonly retired = new Set<Server>()
   /** One for each configuration that has requests, the one in force last. */
   private readonly worlds: World[] = [{ open: 0, onOver: () => {} }]
-  private readonly live = new LiveList<Exchange>()
+  private readonly live = new LiveList<Live>()
   private readonly operations: RequestListener
   private readonly admin: RequestListener
   private readonly ui: RequestListener | null
@@ -235,6 +239,8 @@ export class Gateway {
       noDelay: true,
       // Our own check answers it as JSON, and for HTTP/1.0 too.
       requireHostHeader: false,
+      // Any other wish for another protocol (h2c, which Java asks for with every request) is served as what it is.
+      shouldUpgradeCallback: (req: IncomingMessage) => isRealtime(req),
     }
     const onRequest: RequestListener = (req, res) => this.handle(req, res, false, server)
     const server: Server =
@@ -247,6 +253,11 @@ export class Gateway {
       const message = "Only 'expect: 100-continue' is understood."
       this.refuse(this.contextOf(req, res), problem('invalid_request', message, { status: 417, param: 'expect' }))
     })
+    // A Node before 22.21 cannot choose, and would turn every such request away.
+    if ('shouldUpgradeCallback' in server)
+      server.on('upgrade', (req: IncomingMessage, socket: Socket, rest: Buffer) =>
+        this.handleUpgrade(req, socket, rest, server),
+      )
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
       refuseConnection(error, socket, MAX_HEADER_BYTES),
     )
@@ -330,6 +341,7 @@ export class Gateway {
     if (expectsContinue) res.writeContinue()
     if (PASSED_THROUGH.includes(head.path)) return this.handlePassThrough(context)
     if (ASSISTED.includes(head.path)) return this.handleAssist(context)
+    if (head.path === REALTIME) return this.handlePlainRealtime(context)
     if (head.path.startsWith('/backends/')) return this.handleRawDoor(context)
     if (head.path.startsWith('/admin/')) return this.admin(req, Object.assign(res, { locals: context }))
     if (this.ui !== null && (head.path === UI_PATH || head.path.startsWith(`${UI_PATH}/`)))
@@ -403,6 +415,35 @@ export class Gateway {
         principal: caller.principal,
       })
       .catch((error: unknown) => this.onFault(error, context, settlement))
+  }
+
+  /** Somebody wants a WebSocket: guards and keys as on any route, refusals as HTTP answers. */
+  private handleUpgrade(req: IncomingMessage, socket: Socket, rest: Buffer, server: Server): void {
+    const res = answerBefore(req, socket)
+    const context = this.contextOf(req, res)
+    const { head, requestId } = context
+    const told =
+      guard(head, this.options.rules, () => socket.localAddress) ??
+      this.admit(context, 'GET') ??
+      (this.retired.has(server) ? shuttingDown() : null)
+    if (told !== null) return this.refuse(context, told)
+    const caller = this.callerOf(context)
+    if (!caller.ok) return this.refuse(context, caller.problem)
+    if (rest.length > 0) socket.unshift(rest)
+    const { principal } = caller
+    const settlement = this.settlement(context, REALTIME, principal, () => this.live.remove(realtime))
+    const realtime: Realtime = new Realtime(this.exchangeOptions, { req, res, head, settlement, requestId, principal })
+    this.live.add(realtime)
+    realtime.start()
+  }
+
+  private handlePlainRealtime(context: Context): void {
+    const told = this.admit(context, 'GET')
+    if (told !== null) return this.refuse(context, told)
+    const caller = this.callerOf(context)
+    if (!caller.ok) return this.refuse(context, caller.problem)
+    context.res.setHeader('upgrade', 'websocket')
+    this.refuse(context, problem('invalid_request', `Open ${REALTIME} as a WebSocket.`, { status: 426 }))
   }
 
   /** Who asks is checked here, before anything is read, and once more by the request that is made of it. */
@@ -504,6 +545,23 @@ export class Gateway {
 function passThroughOf({ registry, admission, queues, routes, limits }: GatewayOptions): PassThrough {
   const { maxBodyBytes, nonStreamMs, queueMs } = limits
   return new PassThrough({ registry, admission, queues, queueMs, routes, maxBodyBytes, timeoutMs: nonStreamMs })
+}
+
+function isRealtime({ url = '', headers }: IncomingMessage): boolean {
+  return url.split('?')[0] === REALTIME && headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+/** Answers a request whose connection is no longer HTTP's, and then ends that. */
+function answerBefore(req: IncomingMessage, socket: Socket): ServerResponse {
+  const res = new ServerResponse(req)
+  res.assignSocket(socket)
+  socket.on('error', () => {})
+  res.once('finish', () => {
+    res.detachSocket(socket)
+    socket.end()
+    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  })
+  return res
 }
 
 /** For faces. */

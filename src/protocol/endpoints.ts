@@ -72,6 +72,9 @@ export const PASSED_THROUGH: readonly string[] = [
   '/v1/images/variations',
 ]
 
+/** A WebSocket, relayed as it is. */
+export const REALTIME = '/v1/realtime'
+
 /** Help with code, for editors (DESIGN 4.1): asked of a model by a chat request of Lexora's own. */
 export const ASSISTED: readonly string[] = [
   '/api/ai/explain',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type CommandRow, optionNames, pathArguments } from './command-row.ts'
 import { COMMANDS, EVENTS_PATH } from './commands.ts'
-import { ASSISTED, type Endpoint, MANAGED, PASSED_THROUGH } from './endpoints.ts'
+import { ASSISTED, type Endpoint, MANAGED, PASSED_THROUGH, REALTIME } from './endpoints.ts'
 import { ERRORS } from './errors.ts'
 
 export const OPENAPI_PATH = '/openapi.json'
@@ -16,6 +16,7 @@ export const OPERATIONS: readonly { path: string; about: string; open?: true }[]
   { path: '/metrics', about: 'The figures for Prometheus, as text.' },
   { path: '/v1/models', about: 'The models of all backends and the aliases.' },
   { path: '/v1/models/{id}', about: 'One model.' },
+  { path: REALTIME, about: 'A WebSocket to a model that speaks, relayed as it is.' },
   { path: OPENAPI_PATH, about: 'This document.' },
 ]
 

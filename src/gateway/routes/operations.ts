@@ -1,7 +1,7 @@
 import express from 'express'
 import type { BackendRegistry } from '../../backends/registry.ts'
 import type { RouteTable } from '../../policy/route.ts'
-import { ASSISTED, MANAGED, PASSED_THROUGH } from '../../protocol/endpoints.ts'
+import { ASSISTED, MANAGED, PASSED_THROUGH, REALTIME } from '../../protocol/endpoints.ts'
 import { type Problem, problem } from '../../protocol/errors.ts'
 import { nearestNames } from '../../protocol/nearest-name.ts'
 import { dataDocument, OPENAPI_PATH, OPERATIONS } from '../../protocol/openapi.ts'
@@ -101,7 +101,7 @@ function isRoute(path: string): boolean {
 
 function unknownPath(path: string): Problem {
   if (isRoute(path)) return problem('method_not_allowed', `Use GET for ${path}.`)
-  const known = [...MANAGED.map((endpoint) => endpoint.path), ...PASSED_THROUGH, ...ASSISTED, ...PATHS]
+  const known = [...MANAGED.map((endpoint) => endpoint.path), ...PASSED_THROUGH, ...ASSISTED, REALTIME, ...PATHS]
   const near = nearestNames(path.slice(0, 100), known, 1)
   const hint = near.length > 0 ? ` Did you mean ${near[0]}?` : ''
   return problem('not_found', `There is no such path here.${hint}`)
