@@ -43,6 +43,16 @@ async function copyText(text: string): Promise<void> {
   if (!copied) throw new Error('copy')
 }
 
+/** Saves a text as a file of the person's. */
+export function download(name: string, text: string, type: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type }))
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(url)
+}
+
 /** What the header's buttons, the menus and the palette do. */
 export function useActions() {
   const { client } = useWorld()

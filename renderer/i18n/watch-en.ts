@@ -16,6 +16,7 @@ export const watchEn = {
   'request.fellBack': 'fallback',
   'request.fellBackTo': '{backend} (fallback)',
   'log.jump': 'Jump to',
+  'log.noPlaces': 'No errors, warnings or starts here',
   'log.firstError': 'First error',
   'log.lastError': 'Last error',
   'log.lastWarning': 'Last warning',

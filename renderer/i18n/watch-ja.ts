@@ -15,6 +15,7 @@ export const watchJa = {
   'request.fellBack': '代替',
   'request.fellBackTo': '{backend}（代替）',
   'log.jump': '移動',
+  'log.noPlaces': 'エラー、警告、起動の行はありません',
   'log.firstError': '最初のエラー',
   'log.lastError': '最後のエラー',
   'log.lastWarning': '最後の警告',

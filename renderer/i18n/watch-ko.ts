@@ -15,6 +15,7 @@ export const watchKo = {
   'request.fellBack': '대체',
   'request.fellBackTo': '{backend} (대체)',
   'log.jump': '이동',
+  'log.noPlaces': '오류, 경고, 시작 줄이 없습니다',
   'log.firstError': '첫 오류',
   'log.lastError': '마지막 오류',
   'log.lastWarning': '마지막 경고',

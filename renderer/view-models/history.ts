@@ -66,15 +66,17 @@ export function rowSpeed({ completionTokens, ttftMs, totalMs, queueMs }: History
 }
 
 export type Bar = {
-  name: 'queue' | 'promptPhase' | 'answer' | 'whole'
+  name: 'queue' | 'try' | 'promptPhase' | 'answer' | 'whole'
   from: number
   share: number
   ms: number
   colour: string
+  /** Of a try that failed: which, where and why. */
+  failed?: { try: number; backend: string; reason: string }
 }
 
-/** Where the time of a request went, as shares of the whole. */
-export function waterfall({ queueMs, ttftMs, totalMs }: HistoryRow): Bar[] {
+/** Where the time of a request went, as shares of the whole. A try that failed lasts from the end of the one before, with the pause after that. */
+export function waterfall({ queueMs, ttftMs, totalMs, tries }: HistoryRow): Bar[] {
   const whole = Math.max(1, totalMs)
   const bar = (name: Bar['name'], from: number, ms: number, colour: string): Bar => ({
     name,
@@ -85,11 +87,17 @@ export function waterfall({ queueMs, ttftMs, totalMs }: HistoryRow): Bar[] {
   })
   const queue = Math.min(queueMs ?? 0, whole)
   const bars = queueMs === null ? [] : [bar('queue', 0, queue, 'var(--series-3)')]
-  if (ttftMs === null) return [...bars, bar('whole', queue, whole - queue, 'var(--series-1)')]
-  const first = Math.max(queue, Math.min(ttftMs, whole))
+  let at = queue
+  tries.forEach(({ backend, reason, afterMs }, i) => {
+    const end = Math.max(at, Math.min(afterMs, whole))
+    bars.push({ ...bar('try', at, end - at, 'var(--state-failed)'), failed: { try: i + 1, backend, reason } })
+    at = end
+  })
+  if (ttftMs === null) return [...bars, bar('whole', at, whole - at, 'var(--series-1)')]
+  const first = Math.max(at, Math.min(ttftMs, whole))
   return [
     ...bars,
-    bar('promptPhase', queue, first - queue, 'var(--series-2)'),
+    bar('promptPhase', at, first - at, 'var(--series-2)'),
     bar('answer', first, whole - first, 'var(--series-1)'),
   ]
 }
@@ -109,6 +117,7 @@ const COLUMNS = [
   'outcome',
   'error',
   'attempts',
+  'fellBack',
   'queueMs',
   'ttftMs',
   'totalMs',
@@ -138,4 +147,41 @@ export function statusLook(status: number): 'bad' | 'warn' | 'dim' | 'mid' {
   if (status >= 500) return 'bad'
   if (status === 499) return 'dim'
   return status >= 400 ? 'warn' : 'mid'
+}
+
+const PLACEHOLDER = 'Write your text here'
+
+/** A command that asks the same of the same door. What was asked is not kept, so a placeholder stands for it. */
+export function curlOf({ endpoint, model, stream, band }: HistoryRow, address: string): string {
+  const body = { ...(model === null ? {} : { model }), ...inputOf(endpoint), ...(stream ? { stream: true } : {}) }
+  const origin = address.replace(/\/v1\/?$/, '')
+  const headers = ['Content-Type: application/json', 'Authorization: Bearer YOUR_KEY']
+  if (band === 'high' || band === 'low') headers.push(`x-lexora-priority: ${band}`)
+  const lines = [...headers.map((header) => `-H "${header}"`), `-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`]
+  return [`curl ${stream ? '-N ' : ''}${origin}${endpoint}`, ...lines].join(' \\\n  ')
+}
+
+function inputOf(endpoint: string): Record<string, unknown> {
+  const messages = [{ role: 'user', content: PLACEHOLDER }]
+  switch (endpoint) {
+    case '/v1/chat/completions':
+      return { messages }
+    case '/v1/messages':
+      return { messages, max_tokens: 256 }
+    case '/v1/completions':
+      return { prompt: PLACEHOLDER }
+    case '/tokenize':
+      return { prompt: PLACEHOLDER }
+    case '/v1/rerank':
+    case '/rerank':
+    case '/v2/rerank':
+      return { query: PLACEHOLDER, documents: [PLACEHOLDER] }
+    default:
+      return { input: PLACEHOLDER }
+  }
+}
+
+/** Whether Try it can ask the like of it. */
+export function isReplayable({ endpoint, model }: HistoryRow): boolean {
+  return endpoint === '/v1/chat/completions' && model !== null
 }

@@ -1,22 +1,40 @@
 import { CommandError } from '../../src/protocol/commands.ts'
+import { clock } from '../format.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
-export type LogLine = { number: number; time: string; level: string; text: string; severity: Severity; cut?: boolean }
+export type LogLine = {
+  number: number
+  time: string
+  level: string
+  text: string
+  severity: Severity
+  cut?: boolean
+  start?: boolean
+}
 
 /** More than a window can read; the oldest give way. */
 export const MOST_LINES = 100_000
+
+const MOST_STARTS = 10
 
 const ERROR = /\b(ERROR|CRITICAL|FATAL|Traceback|[A-Z]\w+(?:Error|Exception):)/
 const WARNING = /\bWARN(?:ING)?\b/
 /** vLLM: `(EngineCore pid=1) INFO 11-21 12:01:30 [core.py:71] text`, with or without the part in front. */
 const VLLM = /^(?:\([^)]*\) )?(DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d (\d\d:\d\d:\d\d)(?:\.\d+)? (.*)$/
 
-/** A line of an engine's output, with the time and level that it carries where it has any. */
-export function engineLine(text: string, number: number): LogLine {
+/** What the guard writes before each line: when, and from which stream; `L`: it says this itself. */
+const STAMP = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) ([OEL]) (.*)$/
+
+/** A line of an engine's log, with its time, and the level that it carries where it has any. */
+export function engineLine(line: string, number: number): LogLine {
+  const [, at, stream, printed] = STAMP.exec(line) ?? []
+  const text = printed ?? line
+  const stamped = at === undefined ? '' : clock(at)
+  if (stream === 'L') return { number, time: stamped, level: '', text, severity: 'info', start: true }
   const [, level, time, rest] = VLLM.exec(text) ?? []
   const severity = severityOf(level ?? text)
-  return { number, time: time ?? '', level: level ?? '', text: rest ?? text, severity }
+  return { number, time: stamped || (time ?? ''), level: level ?? '', text: rest ?? text, severity }
 }
 
 function severityOf(text: string): Severity {
@@ -29,6 +47,32 @@ export function appendLines(before: readonly LogLine[], news: readonly LogLine[]
   if (news.length === 0) return before
   const all = before.length + news.length
   return all <= MOST_LINES ? [...before, ...news] : [...before.slice(all - MOST_LINES), ...news]
+}
+
+/** The last start among these, and all that came after it; null: there is none. */
+export function sinceLastStart(lines: readonly LogLine[]): readonly LogLine[] | null {
+  const at = lines.findLastIndex(({ start }) => start === true)
+  return at === -1 ? null : lines.slice(at)
+}
+
+/** Where a reader may want to go: the first and last error, the last warning, the last starts. */
+export function placesOf(
+  lines: readonly LogLine[],
+): { what: 'firstError' | 'lastError' | 'lastWarning' | 'start'; line: LogLine }[] {
+  const firstError = lines.find(({ severity }) => severity === 'error')
+  const lastError = lines.findLast(({ severity }) => severity === 'error')
+  const lastWarning = lines.findLast(({ severity }) => severity === 'warning')
+  const starts = lines.filter(({ start }) => start === true).slice(-MOST_STARTS)
+  return [
+    ...(firstError === undefined ? [] : [{ what: 'firstError' as const, line: firstError }]),
+    ...(lastError === undefined || lastError === firstError ? [] : [{ what: 'lastError' as const, line: lastError }]),
+    ...(lastWarning === undefined ? [] : [{ what: 'lastWarning' as const, line: lastWarning }]),
+    ...starts.reverse().map((line) => ({ what: 'start' as const, line })),
+  ]
+}
+
+export function logText(lines: readonly LogLine[]): string {
+  return lines.map(({ time, level, text }) => `${[time, level, text].filter(Boolean).join(' ')}\n`).join('')
 }
 
 export type LogFilter = { severity: 'all' | 'warning' | 'error'; search: string }

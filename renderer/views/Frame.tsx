@@ -11,6 +11,7 @@ import { goTo, route } from '../route.ts'
 import { SCREENS } from '../screens.tsx'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
+import { tryIt } from '../try-it.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
 import { Readouts } from './Readouts.tsx'
@@ -31,9 +32,13 @@ export function Frame() {
   const { screen, path } = useStore(route)
   const { theme, density } = useStore(preferences)
   const [overlay, setOverlay] = useState<Overlay>(null)
-  const [trying, setTrying] = useState(false)
+  const trying = useStore(tryIt)
   const current = SCREENS.find(({ id }) => id === screen) ?? SCREENS[0]!
-  useKeys({ onOverlay: setOverlay, onTryIt: () => setTrying((open) => !open), isFree: overlay === null })
+  useKeys({
+    onOverlay: setOverlay,
+    onTryIt: () => tryIt.set(tryIt.get() === null ? {} : null),
+    isFree: overlay === null,
+  })
   useEffect(() => {
     document.title = `${t(current.title)} · Lexora`
   }, [current, t])
@@ -70,8 +75,8 @@ export function Frame() {
             type="button"
             className="nav-item"
             aria-label={`${t('nav.tryIt')} Ctrl T`}
-            aria-expanded={trying}
-            onClick={() => setTrying(!trying)}
+            aria-expanded={trying !== null}
+            onClick={() => tryIt.set(trying === null ? {} : null)}
           >
             <Icon name="prompt" />
             <span className="grow">{t('nav.tryIt')}</span> <span className="kbd wide">Ctrl T</span>
@@ -92,11 +97,11 @@ export function Frame() {
         <Whole key={current.id}>
           <current.View path={path} />
         </Whole>
-        {trying && <TryIt onClose={() => setTrying(false)} />}
+        {trying !== null && <TryIt key={JSON.stringify(trying)} first={trying} onClose={() => tryIt.set(null)} />}
       </main>
       <StatusBar />
       {overlay === 'palette' && (
-        <Palette onClose={() => setOverlay(null)} onOverlay={setOverlay} onTryIt={() => setTrying(true)} />
+        <Palette onClose={() => setOverlay(null)} onOverlay={setOverlay} onTryIt={() => tryIt.set({})} />
       )}
       {overlay === 'keys' && <KeyList onClose={() => setOverlay(null)} />}
       {overlay === 'diagnostics' && <Diagnostics onClose={() => setOverlay(null)} />}

@@ -2,7 +2,7 @@ import { useVirtualizer } from '@tanstack/react-virtual'
 import { type FormEvent, type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react'
 import { createPortal } from 'react-dom'
 import type { HistoryRow } from '../../src/protocol/users.ts'
-import { useToasts } from '../actions.ts'
+import { download, useToasts } from '../actions.ts'
 import { Icon, StateMark } from '../components/Icon.tsx'
 import { Button, Empty, Menu, Skeleton } from '../components/kit.tsx'
 import { duration, moment, NONE, number } from '../format.ts'
@@ -98,7 +98,12 @@ const COLUMNS: readonly Column[] = [
     title: 'col.backend',
     width: 80,
     rank: 'c4',
-    show: ({ backend }) => <span className="name">{backend ?? NONE}</span>,
+    show: ({ backend, fellBack }, t) => (
+      <>
+        <span className="name">{backend ?? NONE}</span>
+        {fellBack && <span className="dim"> {t('request.fellBack')}</span>}
+      </>
+    ),
   },
   {
     id: 'outcome',
@@ -391,15 +396,6 @@ function Export({ filters }: { filters: readonly Filter[] }) {
       ]}
     />
   )
-}
-
-function download(name: string, text: string, type: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  URL.revokeObjectURL(url)
 }
 
 /** Page after page, oldest last; another filter begins anew. */

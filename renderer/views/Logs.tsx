@@ -1,8 +1,8 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from 'react'
-import { useCopy } from '../actions.ts'
+import { download, useCopy } from '../actions.ts'
 import { Icon } from '../components/Icon.tsx'
-import { Empty, IconButton, Segmented, Select, Skeleton, Switch } from '../components/kit.tsx'
+import { Empty, IconButton, Menu, Segmented, Select, Skeleton, Switch } from '../components/kit.tsx'
 import { clock, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
@@ -12,10 +12,13 @@ import {
   engineLine,
   type LogFilter,
   type LogLine,
+  logText,
   passes,
   pieces,
+  placesOf,
   reasonOf,
   searchOf,
+  sinceLastStart,
 } from '../view-models/log.ts'
 
 const LOOK_MS = 500
@@ -56,7 +59,7 @@ export function EngineLogView({ only = null }: { only?: string | null }) {
         options={engines.map(({ name }) => ({ value: name, label: name }))}
       />
     ) : null
-  return <LogPane key={engine} log={log} before={select} />
+  return <LogPane key={engine} name={engine} log={log} before={select} />
 }
 
 /** What Lexora itself has to say. */
@@ -93,7 +96,7 @@ export function GatewayLogView() {
     })
     return [...cut, ...lines]
   })
-  return <LogPane log={log} before={null} />
+  return <LogPane name="gateway" log={log} before={null} />
 }
 
 type Followed = { lines: readonly LogLine[] | null; failed: string | null }
@@ -134,7 +137,7 @@ function useFollowed(key: string, ask: () => Promise<LogLine[]>): Followed {
   return log.key === key ? log : { lines: null, failed: null }
 }
 
-function LogPane({ log: { lines, failed }, before }: { log: Followed; before: React.ReactNode }) {
+function LogPane({ log: { lines, failed }, name, before }: { log: Followed; name: string; before: React.ReactNode }) {
   const t = useT()
   const copy = useCopy()
   const [severity, setSeverity] = useState<LogFilter['severity']>('all')
@@ -142,10 +145,15 @@ function LogPane({ log: { lines, failed }, before }: { log: Followed; before: Re
   const [follow, setFollow] = useState(true)
   const [wrap, setWrap] = useState(false)
   const [hit, setHit] = useState(0)
+  const [jumped, setJumped] = useState<number | null>(null)
+  const [since, setSince] = useState(false)
+  const seen = useRef<{ from: number; to: number }>({ from: 0, to: 0 })
+  const recent = useMemo(() => sinceLastStart(lines ?? []), [lines])
+  const base = since && recent !== null ? recent : (lines ?? [])
   const search = useMemo(() => searchOf(text), [text])
   const shown = useMemo(
-    () => (severity === 'all' ? (lines ?? []) : (lines ?? []).filter((line) => passes(line, severity))),
-    [lines, severity],
+    () => (severity === 'all' ? base : base.filter((line) => passes(line, severity))),
+    [base, severity],
   )
   const hits = useMemo(
     () => (search instanceof RegExp ? shown.flatMap((line, i) => (search.test(line.text) ? [i] : [])) : []),
@@ -153,16 +161,18 @@ function LogPane({ log: { lines, failed }, before }: { log: Followed; before: Re
   )
   const counts = useMemo(() => {
     let [warnings, errors] = [0, 0]
-    for (const line of lines ?? []) {
+    for (const line of base) {
       if (line.severity === 'warning') warnings++
       else if (line.severity === 'error') errors++
     }
     return { warnings, errors }
-  }, [lines])
+  }, [base])
+  const places = useMemo(() => placesOf(base), [base])
   const input = useRef<HTMLInputElement>(null)
   const go = (by: number): void => {
     if (hits.length === 0) return
     setFollow(false)
+    setJumped(null)
     setHit((at) => (at + by + hits.length) % hits.length)
   }
   const onKey = (event: KeyboardEvent): void => {
@@ -183,7 +193,15 @@ function LogPane({ log: { lines, failed }, before }: { log: Followed; before: Re
     else if (event.key === 'N') go(-1)
     else if (event.key === 'End') setFollow(true)
   }
-  const at = hits.length === 0 ? null : hits[Math.min(hit, hits.length - 1)]!
+  const jumpedTo = jumped === null ? -1 : shown.findIndex(({ number }) => number === jumped)
+  const found = hits.length === 0 ? null : hits[Math.min(hit, hits.length - 1)]!
+  const at = jumpedTo === -1 ? found : jumpedTo
+  const jump = ({ number }: LogLine): void => {
+    setFollow(false)
+    setJumped(number)
+  }
+  const save = (kept: readonly LogLine[]): void =>
+    download(`lexora-${name}-log-${new Date().toISOString().slice(0, 10)}.txt`, logText(kept), 'text/plain')
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: keys for all of the log
     <div className="fill-col" onKeyDown={onKey}>
@@ -211,6 +229,7 @@ function LogPane({ log: { lines, failed }, before }: { log: Followed; before: Re
             onChange={(event) => {
               setText(event.target.value)
               setHit(0)
+              setJumped(null)
             }}
           />
         </div>
@@ -227,16 +246,59 @@ function LogPane({ log: { lines, failed }, before }: { log: Followed; before: Re
         </span>
         <IconButton icon="up" label={t('log.previous')} onClick={() => go(-1)} />
         <IconButton icon="down" label={t('log.next')} onClick={() => go(1)} />
+        <Menu
+          label={t('log.jump')}
+          trigger={t('log.jump')}
+          entries={
+            places.length === 0
+              ? [{ label: t('log.noPlaces'), disabled: true, onClick: () => undefined }]
+              : places.map(({ what, line }) => ({
+                  label:
+                    what !== 'start'
+                      ? t(`log.${what}`)
+                      : line.time === ''
+                        ? t('log.startAtLine', { line: number(line.number) })
+                        : t('log.startAt', { time: line.time }),
+                  onClick: () => jump(line),
+                }))
+          }
+        />
+        {recent !== null && (
+          <button
+            type="button"
+            className="btn btn-quiet btn-small nowrap"
+            aria-pressed={since}
+            onClick={() => setSince(!since)}
+          >
+            {t('log.sinceStart')}
+          </button>
+        )}
         <span className="grow" />
         <span className="small dim nowrap wide">
           {t.count('log.lines', shown.length, { count: number(shown.length) })}
         </span>
-        <IconButton
-          icon="copy"
-          label={t('log.copy')}
-          onClick={() =>
-            copy(shown.map((line) => [line.time, line.level, line.text].filter(Boolean).join(' ')).join('\n'))
-          }
+        <IconButton icon="copy" label={t('log.copy')} onClick={() => copy(logText(shown))} />
+        <Menu
+          label={t('log.save')}
+          className="btn btn-quiet btn-icon btn-small"
+          trigger={<Icon name="save" />}
+          entries={[
+            {
+              label: t('log.saveShown', { count: number(shown.length) }),
+              disabled: shown.length === 0,
+              onClick: () => save(shown),
+            },
+            {
+              label: t('log.saveSeen'),
+              disabled: shown.length === 0,
+              onClick: () => save(shown.slice(seen.current.from, seen.current.to)),
+            },
+            {
+              label: t('log.saveHits', { count: number(hits.length) }),
+              disabled: hits.length === 0,
+              onClick: () => save(hits.map((index) => shown[index]!)),
+            },
+          ]}
         />
         <span className="row tight small">
           {t('log.wrap')}
@@ -265,6 +327,7 @@ function LogPane({ log: { lines, failed }, before }: { log: Followed; before: Re
           follow={follow}
           wrap={wrap}
           onFollow={setFollow}
+          seen={seen}
         />
       )}
     </div>
@@ -278,9 +341,11 @@ type LinesProps = {
   follow: boolean
   wrap: boolean
   onFollow: (follow: boolean) => void
+  /** Told which lines are on the screen. */
+  seen: { current: { from: number; to: number } }
 }
 
-function Lines({ lines, search, at, follow, wrap, onFollow }: LinesProps) {
+function Lines({ lines, search, at, follow, wrap, onFollow, seen }: LinesProps) {
   const t = useT()
   const box = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({
@@ -296,6 +361,10 @@ function Lines({ lines, search, at, follow, wrap, onFollow }: LinesProps) {
   useEffect(() => {
     if (at !== null) virtual.scrollToIndex(at, { align: 'center' })
   }, [at, virtual])
+  useEffect(() => {
+    const range = virtual.range
+    seen.current = { from: range?.startIndex ?? 0, to: (range?.endIndex ?? -1) + 1 }
+  })
   const onWheel = (deltaY: number): void => {
     if (deltaY < 0 && follow) onFollow(false)
   }

@@ -1,10 +1,12 @@
 import { useEffect, useRef } from 'react'
 import type { HistoryRow } from '../../src/protocol/users.ts'
 import { useCopy } from '../actions.ts'
-import { Facts, IconButton } from '../components/kit.tsx'
+import { Button, Facts, IconButton } from '../components/kit.tsx'
 import { clock, duration, NONE, number, withUnit } from '../format.ts'
 import { useT } from '../i18n/index.ts'
-import { rowSpeed, statusLook, waterfall } from '../view-models/history.ts'
+import { useSnapshot } from '../stores.ts'
+import { tryIt } from '../try-it.ts'
+import { curlOf, isReplayable, rowSpeed, statusLook, waterfall } from '../view-models/history.ts'
 
 /** One request: where its time went and what it cost. */
 export function RequestDrawer({
@@ -18,6 +20,11 @@ export function RequestDrawer({
 }) {
   const t = useT()
   const copy = useCopy()
+  const { server } = useSnapshot()
+  const replay = (): void => {
+    onClose()
+    tryIt.set({ model: row.model ?? '', ...(row.user === null ? {} : { user: row.user }) })
+  }
   const panel = useRef<HTMLElement>(null)
   const onKey = (event: { key: string; target: EventTarget | null }): void => {
     if (event.target instanceof HTMLInputElement) return
@@ -73,9 +80,13 @@ export function RequestDrawer({
           <span className="tab">{duration(row.totalMs)}</span>
         </h3>
         <div className="fall">
-          {waterfall(row).map(({ name, from, share: width, ms, colour }) => (
-            <div key={name} className="fall-row">
-              <span>{t(`request.${name}`)}</span>
+          {waterfall(row).map(({ name, from, share: width, ms, colour, failed }) => (
+            <div
+              key={`${name} ${failed?.try ?? ''}`}
+              className="fall-row"
+              title={failed === undefined ? undefined : t('request.failedTry', failed)}
+            >
+              <span>{name === 'try' ? t('request.retryStep', { try: failed?.try ?? 1 }) : t(`request.${name}`)}</span>
               <span className="track">
                 <i style={{ left: `${from * 100}%`, width: `${width * 100}%`, background: colour }} />
               </span>
@@ -103,7 +114,7 @@ export function RequestDrawer({
             [
               t('col.backend'),
               <span key="b" className="name">
-                {row.backend ?? NONE}
+                {row.fellBack ? t('request.fellBackTo', { backend: row.backend ?? NONE }) : (row.backend ?? NONE)}
               </span>,
             ],
             [t('request.attempts'), Math.max(0, row.attempts - 1)],
@@ -119,7 +130,32 @@ export function RequestDrawer({
           ]}
         />
       </section>
-      <p className="sect small dim">{t('request.notKept')}</p>
+      {row.tries.length > 0 && (
+        <section className="sect">
+          <h3>{t('request.tries')}</h3>
+          <ol className="small">
+            {row.tries.map(({ backend, reason, afterMs }) => (
+              <li key={afterMs} className="row spread">
+                <span className="clip">{t('request.failedTry', { backend, reason })}</span>
+                <span className="tab dim">{duration(afterMs)}</span>
+              </li>
+            ))}
+          </ol>
+        </section>
+      )}
+      <section className="sect">
+        <div className="row">
+          <Button small onClick={() => copy(curlOf(row, server.address))}>
+            {t('request.copyCurl')}
+          </Button>
+          {isReplayable(row) && (
+            <Button small onClick={replay}>
+              {t('request.replay')}
+            </Button>
+          )}
+        </div>
+        <p className="small dim gap-top">{t('request.notKept')}</p>
+      </section>
     </aside>
   )
 }

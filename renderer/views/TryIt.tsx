@@ -5,25 +5,26 @@ import { Button, IconButton, Segmented, Select } from '../components/kit.tsx'
 import { duration, NONE, number, withUnit } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot } from '../stores.ts'
+import type { TryItStart } from '../try-it.ts'
 import { useChat } from '../use-chat.ts'
 import { type Chat, speedOf } from '../view-models/chat.ts'
 import { chatModels } from '../view-models/models.ts'
 import { SNIPPET_KINDS, SNIPPET_TITLES, type SnippetKind, snippet } from '../view-models/snippets.ts'
 
 /** A message to a model, by the same door as every client, and what it cost to answer. */
-export function TryIt({ onClose }: { onClose: () => void }) {
+export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => void }) {
   const t = useT()
   const { models, server } = useSnapshot()
   const names = chatModels(models)
-  const [chosen, setChosen] = useState<string | null>(null)
-  const [user, setUser] = useState('')
+  const [chosen, setChosen] = useState<string | null>(first.model ?? null)
+  const [user, setUser] = useState(first.user ?? '')
   const [key, setKey] = useState('')
   const [system, setSystem] = useState('')
   const [message, setMessage] = useState('')
   const [asked, setAsked] = useState<string | null>(null)
   const [maxTokens, setMaxTokens] = useState('')
   const [temperature, setTemperature] = useState('')
-  const [more, setMore] = useState(false)
+  const [more, setMore] = useState(first.user !== undefined)
   const [code, setCode] = useState(false)
   const { chat, send, stop, clear } = useChat()
   const box = useRef<HTMLTextAreaElement>(null)

@@ -1,4 +1,5 @@
 import type { AppCommands } from '../protocol/commands.ts'
+import type { LogEntry } from '../protocol/gateway-log.ts'
 import type { Happening } from '../protocol/happenings.ts'
 import { SERIES_NAMES } from '../protocol/series.ts'
 import type { UI_COMMANDS } from '../protocol/ui-commands.ts'
@@ -44,10 +45,13 @@ export const UI_PRINTERS: Printers = {
         }),
   gatewayLog: ({ entries, missed }) => [
     ...(missed > 0 ? [`… ${missed} lines are not kept any more`] : []),
-    ...entries.map(({ at, level, message, details }) =>
-      plain(`${at} ${level.padEnd(7)} ${message}${details === '' ? '' : ` ${details}`}`),
-    ),
+    ...entries.map(entryLine),
   ],
+}
+
+/** One line of the log of Lexora itself, as it is read in a terminal. */
+export function entryLine({ at, level, message, details }: LogEntry): string {
+  return plain(`${at} ${level.padEnd(7)} ${message}${details === '' ? '' : ` ${details}`}`)
 }
 
 function shown(value: number | null | undefined): string {

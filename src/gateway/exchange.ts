@@ -401,7 +401,7 @@ export class Exchange implements AttemptSink, TurnOwner {
     if (decision.do === 'give-up') return this.giveUp(failure)
     if (decision.do === 'retry' && decision.budgeted && !takeRetry(budget, retry.budget, now))
       return this.giveUp(failure)
-    this.settlement.retried(this.current.backend, failure.reason)
+    this.settlement.retried(this.current.backend, failure.reason, now)
     if (decision.do === 'next-backend') {
       this.goTo(this.trials.next(now)!)
       return this.askTurn(now)

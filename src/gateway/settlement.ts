@@ -55,9 +55,9 @@ export class Settlement {
     this.awaySince = null
   }
 
-  retried(backend: string, reason: string): void {
+  retried(backend: string, reason: string, now: number): void {
     if (this.settled) return
-    this.retries.push({ backend, reason })
+    this.retries.push({ backend, reason, afterMs: now - this.startedAt })
   }
 
   fellBack(from: string, to: string): void {

@@ -68,6 +68,7 @@ export const UI_COMMANDS = {
       lines: whole(1, 5000).optional(),
       level: z.enum(LOG_LEVELS, 'is none of DEBUG, INFO, WARNING, ERROR').optional(),
     }),
-    about: 'the last lines of the log of Lexora itself',
+    about: 'the last lines of the log of Lexora itself; -f follows',
+    terminal: ['follow'],
   }),
 } as const

@@ -83,6 +83,10 @@ export type HistoryRow = {
   outcome: string
   error: string | null
   attempts: number
+  /** Tries that failed and were repeated, here or elsewhere; `afterMs`: since the request came. */
+  tries: { backend: string; reason: string; afterMs: number }[]
+  /** The backend that answered was a fallback. */
+  fellBack: boolean
   queueMs: number | null
   ttftMs: number | null
   totalMs: number

@@ -7,7 +7,7 @@ export type Batch = { count: number; numbers: Float64Array<ArrayBuffer>; ids: st
 /** A request, and whether its user is one that the operator knows. */
 export type Recorded = Omit<HistoryRow, 'at'> & { atMs: number; isKnown: boolean }
 
-const FIELDS = 19
+const FIELDS = 20
 const FIRST_ROWS = 64
 /** What a request id cannot hold. */
 const BETWEEN_IDS = '\n'
@@ -43,8 +43,9 @@ export class BatchWriter {
     numbers[at++] = outcome.latencyMs
     numbers[at++] = usage?.prompt ?? Number.NaN
     numbers[at++] = usage?.completion ?? Number.NaN
-    // The last one carries a bit as well: cached tokens, or none of them told, and whether the user is known.
-    numbers[at] = 2 * (usage?.cached ?? -1) + (isKnown ? 1 : 0)
+    // This one carries a bit as well: cached tokens, or none of them told, and whether the user is known.
+    numbers[at++] = 2 * (usage?.cached ?? -1) + (isKnown ? 1 : 0)
+    numbers[at] = this.place(stepsOf(outcome))
   }
 
   /** What was gathered; from here on it is somebody else's. */
@@ -71,6 +72,20 @@ export class BatchWriter {
     wider.set(this.numbers)
     this.numbers = wider
   }
+}
+
+type Steps = Pick<HistoryRow, 'tries' | 'fellBack'>
+
+/** Null for a request whose first try answered, as nearly all do. */
+function stepsOf({ retries, fallbacks }: Outcome): string | null {
+  if (retries.length === 0 && fallbacks.length === 0) return null
+  const tries = retries.map(({ backend, reason, afterMs }) => ({ backend, reason, afterMs: Math.round(afterMs) }))
+  return JSON.stringify({ tries, fellBack: fallbacks.length > 0 } satisfies Steps)
+}
+
+/** What `stepsOf` wrote, in a batch or in the table. */
+export function readSteps(text: string | null): Steps {
+  return text === null ? { tries: [], fellBack: false } : (JSON.parse(text) as Steps)
 }
 
 export function readBatch({ count, numbers, ids, words }: Batch): Recorded[] {
@@ -103,6 +118,7 @@ export function readBatch({ count, numbers, ids, words }: Batch): Recorded[] {
       completionTokens: told(17),
       cachedTokens: cached < 0 ? null : cached,
       isKnown: value(18) - 2 * cached === 1,
+      ...readSteps(word(19)),
     }
   })
 }

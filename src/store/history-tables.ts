@@ -1,6 +1,6 @@
 import type { HistoryRow, UsageRow } from '../protocol/users.ts'
 import type { Store } from './database.ts'
-import { type Batch, type Recorded, readBatch } from './history-batch.ts'
+import { type Batch, type Recorded, readBatch, readSteps } from './history-batch.ts'
 
 /** `maxRows` 0: single requests are not kept, only what they add up to. */
 export type HistoryBounds = { maxRows: number; keepDays: number }
@@ -159,8 +159,8 @@ export class HistoryTables {
   private insertRequests(rows: readonly Recorded[]): void {
     const insert = this.store.database.prepare(
       `INSERT INTO requests (at_ms, request_id, user, key_id, app, model, backend, endpoint, stream, band, status, outcome,
-         error, attempts, queue_ms, ttft_ms, total_ms, prompt_tokens, completion_tokens, cached_tokens)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         error, attempts, queue_ms, ttft_ms, total_ms, prompt_tokens, completion_tokens, cached_tokens, steps)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     for (const row of rows) {
       insert.run(
@@ -184,6 +184,7 @@ export class HistoryTables {
         row.promptTokens,
         row.completionTokens,
         row.cachedTokens,
+        row.tries.length === 0 && !row.fellBack ? null : JSON.stringify({ tries: row.tries, fellBack: row.fellBack }),
       )
     }
   }
@@ -278,5 +279,6 @@ function requestOf(row: Record<string, unknown>): HistoryRow {
     promptTokens: number('prompt_tokens'),
     completionTokens: number('completion_tokens'),
     cachedTokens: number('cached_tokens'),
+    ...readSteps(text('steps')),
   }
 }

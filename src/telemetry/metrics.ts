@@ -109,7 +109,7 @@ export class Metrics {
       cells.cached.value += outcome.usage.cached ?? 0
     }
     if (outcome.limit !== undefined) this.rateLimited.cell({ limit: outcome.limit }).value++
-    for (const retry of outcome.retries) this.retries.cell(retry).value++
+    for (const { backend, reason } of outcome.retries) this.retries.cell({ backend, reason }).value++
     for (const fallback of outcome.fallbacks) this.fallbacks.cell(fallback).value++
   }
 

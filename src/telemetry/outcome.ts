@@ -28,8 +28,8 @@ export type Outcome = {
   status: number
   outcome: OutcomeKind
   error: string | null
-  /** Reasons of the attempts that were repeated, by backend, and the fallbacks taken. */
-  retries: { backend: string; reason: string }[]
+  /** Reasons of the attempts that were repeated, by backend, how long after the request's begin they had failed; the fallbacks taken. */
+  retries: { backend: string; reason: string; afterMs: number }[]
   fallbacks: { from: string; to: string }[]
   /** The band it waited for its turn in; null: it was never to wait. */
   band: string | null

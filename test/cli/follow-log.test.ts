@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import { followLog } from '../../src/cli/follow-log.ts'
 import type { EngineLog } from '../../src/protocol/commands.ts'
+import type { GatewayLog } from '../../src/protocol/gateway-log.ts'
+
+const never = (): never => {
+  throw new Error('not asked for')
+}
 
 /** What is printed of these answers, and which cursors were asked with. */
 async function followed(answers: readonly Omit<EngineLog, 'engine'>[], json = false) {
@@ -12,7 +17,12 @@ async function followed(answers: readonly Omit<EngineLog, 'engine'>[], json = fa
     if (asked.length === answers.length) stopped.abort()
     return { engine: 'qwen', ...answers[asked.length - 1]! }
   }
-  await followLog({ engineLog }, { args: {}, json }, (text) => (out += text), stopped.signal)
+  await followLog(
+    { engineLog, gatewayLog: never },
+    { name: 'engineLog', args: {}, json },
+    (text) => (out += text),
+    stopped.signal,
+  )
   return { asked, out }
 }
 
@@ -30,4 +40,41 @@ test('as JSON it is one object a line', async () => {
   expect((await followed([{ lines: ['a "b"'], cursor: null, skipped: false }], true)).out).toBe(
     '{"line":"a \\"b\\""}\n',
   )
+})
+
+test.each([
+  [
+    false,
+    '… 3 lines are not kept any more\n2026-11-21T12:00:00Z INFO    ready port=8001\n2026-11-21T12:00:09Z ERROR   lost\n',
+  ],
+  [
+    true,
+    '{"seq":4,"at":"2026-11-21T12:00:00Z","level":"INFO","message":"ready","details":"port=8001"}\n{"seq":5,"at":"2026-11-21T12:00:09Z","level":"ERROR","message":"lost","details":""}\n',
+  ],
+])('the log of Lexora itself is followed the same way (JSON: %s)', async (json, printed) => {
+  const stopped = new AbortController()
+  const asked: unknown[] = []
+  const answers: GatewayLog[] = [
+    {
+      entries: [{ seq: 4, at: '2026-11-21T12:00:00Z', level: 'INFO', message: 'ready', details: 'port=8001' }],
+      next: 4,
+      missed: 3,
+    },
+    { entries: [], next: 4, missed: 0 },
+    {
+      entries: [{ seq: 5, at: '2026-11-21T12:00:09Z', level: 'ERROR', message: 'lost', details: '' }],
+      next: 5,
+      missed: 0,
+    },
+  ]
+  const gatewayLog = async (args: object = {}): Promise<GatewayLog> => {
+    asked.push(args)
+    if (asked.length === answers.length) stopped.abort()
+    return answers[asked.length - 1]!
+  }
+  let out = ''
+  const follow = { name: 'gatewayLog', args: { level: 'INFO' }, json } as const
+  await followLog({ engineLog: never, gatewayLog }, follow, (text) => (out += text), stopped.signal)
+  expect(asked).toEqual([{ level: 'INFO' }, { level: 'INFO', after: 4 }, { level: 'INFO', after: 4 }])
+  expect(out).toBe(printed)
 })

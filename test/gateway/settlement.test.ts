@@ -35,11 +35,11 @@ describe('one request has one outcome', () => {
       for (const step of order) {
         settlement.leave(++now)
         if (where === 'here') settlement.comeBack(++now)
-        if (step === 'retry') settlement.retried('a', 'lost')
+        if (step === 'retry') settlement.retried('a', 'lost', 10)
         else closed.push(settlement.settle(endings[step], ++now))
       }
       const first = order.find((step) => step !== 'retry')!
-      const retries = order[0] === 'retry' ? [{ backend: 'a', reason: 'lost' }] : []
+      const retries = order[0] === 'retry' ? [{ backend: 'a', reason: 'lost', afterMs: 10 }] : []
       expect(outcomes).toMatchObject([{ ...endings[first], retries }])
       expect(closed).toEqual([true, false, false, false, false])
       expect(settlement.isSettled).toBe(true)
@@ -52,7 +52,7 @@ test('an outcome holds all that was learned on the way', () => {
   settlement.model = 'tiny'
   settlement.stream = true
   settlement.backend = 'b'
-  settlement.retried('a', 'status_503')
+  settlement.retried('a', 'status_503', 60)
   settlement.fellBack('a', 'b')
   settlement.band = 'high'
   settlement.waited(10)
@@ -73,7 +73,7 @@ test('an outcome holds all that was learned on the way', () => {
       status: 200,
       outcome: 'ok',
       error: null,
-      retries: [{ backend: 'a', reason: 'status_503' }],
+      retries: [{ backend: 'a', reason: 'status_503', afterMs: 60 }],
       fallbacks: [{ from: 'a', to: 'b' }],
       band: 'high',
       queueMs: 15,

@@ -73,6 +73,17 @@ describe('a batch', () => {
     )
   })
 
+  test('keeps which tries failed, where and when, and that a fallback answered', () => {
+    const writer = new BatchWriter()
+    const retries = [{ backend: 'a', reason: 'lost', afterMs: 12.4 }]
+    writer.add(anOutcome({ retries, fallbacks: [{ from: 'a', to: 'b' }] }), AT, true)
+    writer.add(anOutcome({}), AT, true)
+    expect(readBatch(writer.take())).toMatchObject([
+      { tries: [{ backend: 'a', reason: 'lost', afterMs: 12 }], fellBack: true },
+      { tries: [], fellBack: false },
+    ])
+  })
+
   test('that was taken is somebody else’s', () => {
     const writer = new BatchWriter()
     writer.add(anOutcome({ user: 'ann' }), AT, true)

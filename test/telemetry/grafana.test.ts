@@ -41,7 +41,7 @@ async function series(): Promise<Map<string, Set<string>>> {
       band: 'normal',
       limit: 'requests',
       usage: { prompt: 3, completion: 9, cached: 1 },
-      retries: [{ backend: 'main', reason: 'lost' }],
+      retries: [{ backend: 'main', reason: 'lost', afterMs: 10 }],
       fallbacks: [{ from: 'main', to: 'other' }],
     } as never),
   )

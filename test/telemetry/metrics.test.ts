@@ -53,8 +53,8 @@ test('retries and fallbacks are counted one by one', async () => {
   const samples = await exposed([
     {
       retries: [
-        { backend: 'a', reason: 'lost' },
-        { backend: 'a', reason: 'lost' },
+        { backend: 'a', reason: 'lost', afterMs: 10 },
+        { backend: 'a', reason: 'lost', afterMs: 10 },
       ],
       fallbacks: [{ from: 'a', to: 'b' }],
     },

@@ -46,7 +46,7 @@ describe('a line', () => {
       keyId: '0123456789ab',
       task: 'summary',
       stream: true,
-      retries: [{ backend: 'a', reason: 'lost' }],
+      retries: [{ backend: 'a', reason: 'lost', afterMs: 10 }],
       fallbacks: [{ from: 'a', to: 'main' }],
       queueMs: 1.4,
       ttftMs: 12.6,

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import {
   addFilter,
+  curlOf,
   filterText,
   fits,
+  isReplayable,
   parseFilter,
   queryOf,
   rowSpeed,
@@ -27,6 +29,8 @@ const aRow = (changes: Partial<HistoryRow> = {}): HistoryRow => ({
   outcome: 'ok',
   error: null,
   attempts: 1,
+  tries: [],
+  fellBack: false,
   queueMs: 400,
   ttftMs: 600,
   totalMs: 2600,
@@ -103,4 +107,39 @@ describe('an export', () => {
         .map((line) => JSON.parse(line) as HistoryRow),
     ).toEqual(rows)
   })
+})
+
+test('each try that failed has its own step, and the rest follows the last of them', () => {
+  const tries = [
+    { backend: 'a', reason: 'lost', afterMs: 300 },
+    { backend: 'b', reason: 'status_503', afterMs: 500 },
+  ]
+  const bars = waterfall(aRow({ queueMs: 100, ttftMs: 600, totalMs: 1000, attempts: 3, tries }))
+  expect(bars.map(({ name, ms, failed }) => [name, ms, failed?.backend ?? null])).toEqual([
+    ['queue', 100, null],
+    ['try', 200, 'a'],
+    ['try', 200, 'b'],
+    ['promptPhase', 100, null],
+    ['answer', 400, null],
+  ])
+})
+
+test.each([
+  [
+    '/v1/chat/completions',
+    true,
+    '{"model":"qwen","messages":[{"role":"user","content":"Write your text here"}],"stream":true}',
+  ],
+  ['/v1/embeddings', false, '{"model":"qwen","input":"Write your text here"}'],
+  ['/v2/rerank', false, '{"model":"qwen","query":"Write your text here","documents":["Write your text here"]}'],
+])('a request to %s is asked again from a terminal', (endpoint, stream, body) => {
+  const row = aRow({ endpoint, stream, band: 'low' })
+  expect(curlOf(row, 'http://localhost:8001/v1').split(' \\\n  ')).toEqual([
+    `curl ${stream ? '-N ' : ''}http://localhost:8001${endpoint}`,
+    '-H "Content-Type: application/json"',
+    '-H "Authorization: Bearer YOUR_KEY"',
+    '-H "x-lexora-priority: low"',
+    `-d '${body}'`,
+  ])
+  expect(isReplayable(row)).toBe(endpoint === '/v1/chat/completions')
 })

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { appendLines, engineLine, MOST_LINES, passes, pieces, searchOf } from '../../renderer/view-models/log.ts'
+import {
+  appendLines,
+  engineLine,
+  logText,
+  MOST_LINES,
+  passes,
+  pieces,
+  placesOf,
+  searchOf,
+  sinceLastStart,
+} from '../../renderer/view-models/log.ts'
 
 describe('a line of an engine', () => {
   test.each([
@@ -42,4 +52,45 @@ test('a search marks every place, and says when it is no search', () => {
   expect(pieces('a KV cache, a kv CACHE', searchOf('KV') as RegExp).filter(({ hit }) => hit)).toHaveLength(1)
   expect(pieces('abc', searchOf('x*') as RegExp)).toEqual([{ text: 'abc', hit: false }])
   expect([searchOf(''), searchOf('(')]).toEqual([null, 'bad'])
+})
+
+describe('where a reader may go', () => {
+  const lines = [
+    '2026-11-21T12:00:00.000Z L Lexora starts vllm',
+    '2026-11-21T12:00:01.000Z O INFO 11-21 12:00:01 [core.py:1] loading',
+    '2026-11-21T12:00:02.000Z E ValueError: no memory',
+    '2026-11-21T12:05:00.000Z L Lexora starts vllm',
+    '2026-11-21T12:05:01.000Z O WARNING 11-21 12:05:01 [core.py:1] slow',
+    'a line without a stamp',
+  ].map(engineLine)
+
+  test('a stamp gives every line its time, and a start is told from what an engine says', () => {
+    expect(lines.map(({ start, severity, text }) => [start === true, severity, text])).toEqual([
+      [true, 'info', 'Lexora starts vllm'],
+      [false, 'info', '[core.py:1] loading'],
+      [false, 'error', 'ValueError: no memory'],
+      [true, 'info', 'Lexora starts vllm'],
+      [false, 'warning', '[core.py:1] slow'],
+      [false, 'info', 'a line without a stamp'],
+    ])
+    expect(lines.map(({ time }) => time !== '')).toEqual([true, true, true, true, true, false])
+  })
+
+  test('one error is offered once, and the newest start first', () => {
+    expect(placesOf(lines).map(({ what, line }) => [what, lines.indexOf(line)])).toEqual([
+      ['firstError', 2],
+      ['lastWarning', 4],
+      ['start', 3],
+      ['start', 0],
+    ])
+  })
+
+  test('since the last start: that line and what follows', () => {
+    expect(sinceLastStart(lines)).toEqual(lines.slice(3))
+    expect(sinceLastStart(lines.slice(1, 3))).toBe(null)
+  })
+
+  test('what is saved reads as it was shown', () => {
+    expect(logText(lines.slice(1, 2))).toBe(`${lines[1]!.time} INFO [core.py:1] loading\n`)
+  })
 })

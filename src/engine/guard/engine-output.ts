@@ -30,6 +30,11 @@ export class EngineOutput {
     })
   }
 
+  /** A line of our own, in the file only: what reads causes out of the engine's words never meets it. */
+  note(text: string): void {
+    this.file.write(`${new Date().toISOString()} L ${text}`)
+  }
+
   read(source: Readable, stream: LogText['stream']): void {
     const decoder = new StringDecoder('utf8')
     const lines = new LogLines()

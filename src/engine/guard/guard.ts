@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { basename } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { endFamily, livingFamily, MARKER_VARIABLE, signalProcess } from '../family.ts'
 import { type ProcessId, readBootId, readProcess } from '../processes.ts'
@@ -73,6 +74,7 @@ export class Guard {
     this.beginLease(Math.max(this.spec.leaseMs, FIRST_JOIN_WITHIN_MS))
     const [command, ...args] = this.spec.argv
     const env = { ...this.spec.env, [MARKER_VARIABLE]: this.spec.marker }
+    this.output.note(`Lexora starts ${basename(command)}`)
     const child = spawn(command, args, {
       cwd: this.spec.cwd,
       env,
