@@ -1,0 +1,564 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { settingsEn } from '../../renderer/i18n/settings-en.ts'
+import { settingsJa } from '../../renderer/i18n/settings-ja.ts'
+import { settingsKo } from '../../renderer/i18n/settings-ko.ts'
+import {
+  benchMarkdown,
+  fitLook,
+  memoryParts,
+  modelRows,
+  newEngine,
+  rowVerb,
+  shortName,
+  wantedModel,
+} from '../../renderer/view-models/catalogue.ts'
+import {
+  type FirstRunEvent,
+  nextFirstRun,
+  readFirstRun,
+  STEPS,
+  showsItself,
+} from '../../renderer/view-models/first-run.ts'
+import { lanChecks } from '../../renderer/view-models/lan.ts'
+import {
+  badFields,
+  doors,
+  formOf,
+  limitChanges,
+  limitsOf,
+  personRows,
+  presetForm,
+  sevenDays,
+} from '../../renderer/view-models/people.ts'
+import {
+  controlOf,
+  fieldText,
+  ownerOf,
+  patternOf,
+  refusalOf,
+  SECTION_NAMES,
+  sectionOf,
+  settingGroups,
+  typedValue,
+  wordsOf,
+} from '../../renderer/view-models/settings.ts'
+import { describeConfig } from '../../src/config/describe.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { ConfigEntry, ConfigView } from '../../src/protocol/config-view.ts'
+import type { EngineView } from '../../src/protocol/engine.ts'
+import type { FitReport, ModelView, PullView } from '../../src/protocol/models.ts'
+import { NO_LIMITS, type UserView } from '../../src/protocol/users.ts'
+import { aSnapshot } from '../support/snapshots.ts'
+
+const GIB = 1024 ** 3
+
+const aView = (values: Record<string, unknown>, locked: readonly string[] = []): ConfigView => ({
+  path: '/home/me/lexora_config.yaml',
+  exists: true,
+  pendingRestart: [],
+  entries: Object.entries(values).map(([path, value]) => ({
+    path,
+    value,
+    default: null,
+    source: 'file',
+    detail: locked.includes(path) ? 'LEXORA_X' : 'line 1',
+    locked: locked.includes(path),
+    kind: 'text',
+    doc: '',
+    applies: 'now',
+    secret: false,
+  })),
+})
+
+const aUser = (changes: Partial<UserView> = {}): UserView => ({
+  name: 'kim',
+  source: 'store',
+  disabled: false,
+  expires: null,
+  note: null,
+  limits: NO_LIMITS,
+  keys: 0,
+  created: null,
+  now: { running: 0, waiting: 0 },
+  today: { requests: 0, tokens: 0, errors: 0 },
+  lastSeen: null,
+  ...changes,
+})
+
+describe('who may call without a key', () => {
+  const local = { 'server.host': '127.0.0.1', 'auth.api_keys': [] }
+  test.each([
+    ['on loopback, nothing listed', { ...local, 'auth.mode': 'auto' }, 'all', 'unreachable', 'required'],
+    ['on loopback, keys required', { ...local, 'auth.mode': 'required' }, 'none', 'unreachable', 'auto'],
+    [
+      'a key stands in the file',
+      { ...local, 'auth.mode': 'auto', 'auth.api_keys': ['***'] },
+      'none',
+      'unreachable',
+      null,
+    ],
+    ['beyond loopback', { 'auth.mode': 'auto', 'server.host': ['127.0.0.1', '0.0.0.0'] }, 'none', 'none', null],
+    ['beyond loopback, switched off', { 'auth.mode': 'off', 'server.host': '0.0.0.0' }, 'all', 'all', null],
+    ['IPv6 loopback', { 'auth.mode': 'auto', 'server.host': ['::1', 'localhost'] }, 'all', 'unreachable', 'required'],
+  ] as const)('%s', (_, values, localhost, others, toggle) => {
+    const found = doors(aView(values))
+    expect([found.localhost.may, found.others.may, found.toggle?.value ?? null]).toEqual([localhost, others, toggle])
+  })
+
+  test('a variable that holds the mode locks its switch and is named', () => {
+    const found = doors(aView({ 'auth.mode': 'auto', 'server.host': '127.0.0.1' }, ['auth.mode']))
+    expect([found.toggle, found.lockedBy]).toEqual([null, 'LEXORA_X'])
+  })
+
+  test('the network opens only where somebody has a key and keys are required', () => {
+    const failing = (mode: string, keys: number) =>
+      lanChecks(aView({ 'auth.mode': mode }), keys).flatMap(({ id, ok }) => (ok === false ? [id] : []))
+    expect([failing('auto', 1), failing('auto', 0), failing('off', 1)]).toEqual([[], ['keys'], ['required']])
+  })
+})
+
+describe('users', () => {
+  test('a row joins a user with his keys, his last minute and the limits that hold for all', () => {
+    const config = aView({
+      'rate_limit.enabled': true,
+      'rate_limit.default_rate': 10,
+      'rate_limit.tokens_per_minute': 1000,
+      'rate_limit.max_concurrent': null,
+    })
+    const key = {
+      id: '1',
+      user: 'kim',
+      label: null,
+      scopes: [],
+      source: 'store' as const,
+      hint: 'lx-ab…',
+      created: null,
+      expires: null,
+      lastUsed: null,
+      revoked: null,
+    }
+    const live = {
+      name: 'kim',
+      inFlight: 1,
+      waiting: 0,
+      limits: null,
+      requestsThisMinute: 3,
+      tokensThisMinute: 250,
+      rateLimited: 0,
+      waitedMs: { mean: 5, max: 9 },
+    }
+    const gone = { ...key, id: '2', hint: 'lx-old…', revoked: '2026-01-01T00:00:00Z' }
+    const [row] = personRows([aUser(), aUser({ name: 'sato' })], [gone, key], [live], config, 'KI', Date.now())
+    expect(row).toEqual({
+      user: aUser(),
+      keyHint: 'lx-ab…',
+      moreKeys: 0,
+      perMinute: 600,
+      tokensPerMinute: 1000,
+      atOnce: null,
+      tokensNow: 250,
+      requestsNow: 3,
+      waitedMs: 9,
+      share: 0.25,
+    })
+  })
+
+  test('a week has seven days of UTC, of one user, and days without a row are zero', () => {
+    const row = (day: string, user: string) => ({
+      hour: null,
+      day,
+      user,
+      model: null,
+      backend: null,
+      requests: 2,
+      errors: 1,
+      promptTokens: 10,
+      completionTokens: 5,
+      cachedTokens: 0,
+    })
+    const days = sevenDays(
+      [row('2026-11-21', 'kim'), row('2026-11-21', 'sato'), row('2026-11-14', 'kim')],
+      'kim',
+      new Date('2026-11-21T23:59:00Z'),
+    )
+    expect(days.map(({ day, tokens }) => [day, tokens])).toEqual([
+      ['2026-11-15', 0],
+      ['2026-11-16', 0],
+      ['2026-11-17', 0],
+      ['2026-11-18', 0],
+      ['2026-11-19', 0],
+      ['2026-11-20', 0],
+      ['2026-11-21', 15],
+    ])
+  })
+})
+
+describe('the form of limits', () => {
+  test('presets are good forms', () => {
+    for (const name of ['personal', 'team', 'batch'] as const) expect(badFields(presetForm(name))).toEqual([])
+    expect(limitsOf(presetForm('team'))).toMatchObject({
+      requests_per_minute: 60,
+      tokens_per_minute: 400_000,
+      max_priority: 'normal',
+    })
+  })
+
+  test('an untouched form changes nothing, whatever the limits are', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          rate: fc.option(fc.integer({ min: 1, max: 100 })),
+          tokens_per_minute: fc.option(fc.integer({ min: 1, max: 1e8 })),
+          weight: fc.option(fc.integer({ min: 1, max: 10 })),
+          models: fc.option(fc.array(fc.constantFrom('a', 'b-1', 'Qwen/x'), { minLength: 1, maxLength: 3 })),
+          allow_remote: fc.boolean(),
+        }),
+        (given) => {
+          const form = formOf({ ...NO_LIMITS, ...given })
+          expect([badFields(form), limitChanges(form, { ...form })]).toEqual([[], {}])
+        },
+      ),
+    )
+  })
+
+  test('only what was edited is told; requests a minute replace rate and burst', () => {
+    const before = formOf({ ...NO_LIMITS, rate: 2, burst: 9 })
+    expect(limitChanges(before, { ...before, tokens_per_minute: '1 000' })).toEqual({ tokens_per_minute: 1000 })
+    expect(limitChanges(before, { ...before, requests_per_minute: '' })).toEqual({
+      rate: null,
+      burst: null,
+      requests_per_minute: null,
+    })
+  })
+
+  test.each(['0', '-1', 'many', '1.5', '1e3'])('%s is no number of requests', (text) => {
+    expect(badFields({ ...formOf(NO_LIMITS), max_concurrent: text })).toEqual(['max_concurrent'])
+  })
+})
+
+const aModel = (id: string, changes: Partial<ModelView> = {}): ModelView => ({
+  id,
+  path: `/cache/${id}`,
+  source: 'hub',
+  revision: null,
+  format: 'safetensors',
+  bytes: 1e9,
+  quantization: null,
+  architecture: null,
+  parameters: null,
+  contextLength: 4096,
+  kind: 'chat',
+  complete: true,
+  missing: [],
+  usedBy: [],
+  modified: '2026-11-21T00:00:00Z',
+  ...changes,
+})
+
+const aPull = (repo: string, state: PullView['state'], id = repo): PullView => ({
+  id,
+  repo,
+  revision: 'main',
+  state,
+  bytes: 1,
+  total: 2,
+  bytesPerSecond: null,
+  etaSeconds: null,
+  files: [],
+  problem: null,
+})
+
+const engine = (name: string, is: 'ready' | 'stopped'): EngineView =>
+  ({
+    name,
+    model: name,
+    kind: 'vllm',
+    state: is === 'ready' ? { is, forMs: 1 } : { is },
+    pid: null,
+  }) as unknown as EngineView
+
+describe('the list of models', () => {
+  test('joins engines and pulls, keeps engines whose model is not here, running ones first', () => {
+    const rows = modelRows(
+      [aModel('acme/zebra', { usedBy: ['zebra'] }), aModel('acme/apple')],
+      [engine('zebra', 'ready'), engine('lost', 'stopped')],
+      [aPull('acme/new', 'failed', '1'), aPull('acme/new', 'running', '2'), aPull('acme/old', 'done')],
+      '',
+    )
+    expect(rows.map((row) => [row.id, row.engine?.name ?? null, rowVerb(row)])).toEqual([
+      ['acme/zebra', 'zebra', 'stop'],
+      ['pull:2', null, 'cancel'],
+      ['engine:lost', 'lost', 'start'],
+      ['acme/apple', null, 'start'],
+    ])
+  })
+
+  test.each([
+    [aModel('a/b', { complete: false }), null, 'retry'],
+    [aModel('a/b'), aPull('a/b', 'failed'), 'retry'],
+    [aModel('a/b'), aPull('a/b', 'paused'), 'cancel'],
+  ] as const)('its button repairs what is not whole', (model, pull, verb) => {
+    expect(rowVerb({ id: model.id, name: 'b', model, engine: null, pull })).toBe(verb)
+  })
+
+  test.each([
+    ['Qwen/Qwen3-8B', { is: 'hub', repo: 'Qwen/Qwen3-8B', revision: null }],
+    ['  https://huggingface.co/Qwen/Qwen3-8B/tree/v1 ', { is: 'hub', repo: 'Qwen/Qwen3-8B', revision: 'v1' }],
+    ['hf.co/a/b/blob/main/x-Q4_K_M.gguf', { is: 'hub', repo: 'a/b:x-Q4_K_M.gguf', revision: 'main' }],
+    ['a/b:*Q4_K_M.gguf', { is: 'hub', repo: 'a/b:*Q4_K_M.gguf', revision: null }],
+    ['/home/me/model', { is: 'folder', path: '/home/me/model' }],
+    ['C:\\models\\x.gguf', { is: 'folder', path: 'C:\\models\\x.gguf' }],
+    ['qwen', null],
+    ['https://example.com/a/b', null],
+  ])('%s is understood', (text, wanted) => {
+    expect(wantedModel(text)).toEqual(wanted)
+  })
+
+  test('a new engine has a name that the configuration takes and that nobody has', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 80 }), fc.array(fc.constantFrom('model', 'a', 'qwen3-8b')), (id, taken) => {
+        const made = newEngine({ id, path: '/x', source: 'hub', format: 'safetensors' }, taken)
+        expect(made.name).toMatch(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
+        expect(taken).not.toContain(made.name)
+      }),
+    )
+    expect(newEngine(aModel('Qwen/Qwen3-8B'), ['qwen3-8b'])).toEqual({
+      name: 'qwen3-8b-2',
+      path: 'engines.qwen3-8b-2',
+      value: { model: 'Qwen/Qwen3-8B', served_name: 'qwen3-8b-2', port: 0 },
+    })
+    expect(newEngine(aModel('a/b:x.gguf', { format: 'gguf' }), []).value).toMatchObject({
+      kind: 'llama-server',
+      model: '/cache/a/b:x.gguf',
+    })
+    expect(shortName('/home/me/models/tiny/')).toBe('tiny')
+  })
+})
+
+const aFit = (changes: Partial<FitReport> = {}): FitReport => ({
+  model: 'm',
+  gpu: { names: ['RTX'], totalBytes: 32 * GIB, freeBytes: 30 * GIB },
+  weightsBytes: 16 * GIB,
+  kvBytesPerToken: 1,
+  kvBytes: GIB,
+  overheadBytes: 2 * GIB,
+  neededBytes: 19 * GIB,
+  fits: true,
+  context: 8192,
+  longestContext: 8192,
+  sequences: 4,
+  parts: [],
+  measured: null,
+  advice: [],
+  ...changes,
+})
+
+describe('memory', () => {
+  test.each([
+    ['fits', aFit(), 0, 'fits'],
+    ['tight', aFit({ neededBytes: 29 * GIB }), 0, 'tight'],
+    ['does not fit', aFit({ fits: false, neededBytes: 40 * GIB }), 8 * GIB, 'no'],
+    ['fits once others stop', aFit({ fits: false, neededBytes: 40 * GIB }), 12 * GIB, 'swap'],
+    ['unknown', null, 0, 'unknown'],
+  ] as const)('%s', (_, fit, ours, look) => {
+    expect(fitLook(fit, ours).look).toBe(look)
+  })
+
+  test('the parts of the bar fill it exactly, whatever is asked for', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 0, max: 30 }), (sequences, own) => {
+        const { parts, missingBytes } = memoryParts(aFit(), sequences, own * GIB)
+        const sum = parts.reduce((all, { share }) => all + share, 0)
+        expect(sum).toBeCloseTo(1, 6)
+        expect(missingBytes > 0).toBe(18 * GIB + sequences * GIB > Math.min(32, 30 + own) * GIB)
+      }),
+    )
+  })
+
+  test('a measurement is copied as a table of Markdown', () => {
+    const text = benchMarkdown([
+      {
+        model: 'm',
+        requests: 8,
+        concurrency: 4,
+        tokens: 128,
+        errors: 0,
+        error: null,
+        seconds: 2,
+        ttftMs: null,
+        tokensPerSecondPerStream: 41.23,
+        tokensPerSecond: 160,
+        promptTokens: 1,
+        completionTokens: 2,
+        at: '',
+      },
+    ])
+    expect(text.split('\n')[2]).toBe('| m | 4 | 8 | 128 | – | – | 41.2 | 160.0 | 0 |')
+  })
+})
+
+describe('settings', () => {
+  const loaded = loadConfig({
+    flags: {},
+    text: 'engines: {big: {model: a/b}}\nrouting: {enabled: true, backends: {main: {url: "http://127.0.0.1:1"}}}\nrate_limit: {users: {kim: {rate: 1}}}\n',
+    env: {},
+    cwd: '/nowhere',
+    home: '/nowhere',
+    platform: 'linux',
+  })
+  const entries = loaded.ok ? describeConfig(loaded) : []
+  const entry = (path: string): ConfigEntry => entries.find((one) => one.path === path)!
+
+  test('every setting has a section and words in all three languages', () => {
+    const shown = entries.filter(({ path }) => !path.startsWith('rate_limit.users.'))
+    const wordless = shown.filter(({ path }) => !Object.hasOwn(settingsEn, patternOf(path))).map(({ path }) => path)
+    expect(wordless).toEqual([])
+    expect(shown.filter(({ path }) => sectionOf(path) === 'advanced')).toEqual([])
+    expect(shown.length).toBeGreaterThan(100)
+  })
+
+  test.each([
+    ['ja', settingsJa, /[\u3040-\u30ff\u4e00-\u9fff]/],
+    ['ko', settingsKo, /[\uac00-\ud7af]/],
+  ] as const)('%s says every effect in words of its own', (_, words, script) => {
+    expect(Object.keys(words)).toEqual(Object.keys(settingsEn))
+    for (const [label, effect] of Object.values(words)) {
+      expect(effect).toMatch(script)
+      expect(label).not.toBe('')
+    }
+  })
+
+  test('settings of an engine stand below its name; a search looks in words and paths', () => {
+    const groups = settingGroups(entries, 'engines', '', 'en')
+    expect(groups.map(({ owner }) => owner)).toEqual(['big'])
+    expect(
+      settingGroups(entries, 'general', 'keepalive', 'en').flatMap((group) => group.entries.map(({ path }) => path)),
+    ).toEqual(['timeouts.keepalive_comment_after'])
+    expect(ownerOf('routing.backends.main.url')).toBe('main')
+    expect(SECTION_NAMES).toContain('network')
+  })
+
+  test.each([
+    ['server.port', 'number'],
+    ['server.host', 'list'],
+    ['server.tls', 'fixed'],
+    ['auth.mode', 'choice'],
+    ['auth.api_keys', 'fixed'],
+    ['auth.admin_key', 'text'],
+    ['rate_limit.enabled', 'switch'],
+    ['engines.big.args', 'lines'],
+    ['engines.big.env', 'fixed'],
+    ['engines.big.sleep', 'choice'],
+    ['routing.backends.main.max_in_flight', 'text'],
+    ['routing.backends.main.url', 'text'],
+  ] as const)('%s is changed by a %s', (path, is) => {
+    expect(controlOf(entry(path)).is).toBe(is)
+  })
+
+  test.each<[path: string, text: string, value: unknown]>([
+    ['server.port', '8002', 8002],
+    ['server.port', '', null],
+    ['server.host', '0.0.0.0', '0.0.0.0'],
+    ['server.host', '127.0.0.1, 10.0.0.1', ['127.0.0.1', '10.0.0.1']],
+    ['server.allowed_hosts', 'gpu-box', ['gpu-box']],
+    ['engines.big.sleep', '1', 1],
+    [
+      'engines.big.args',
+      'max-model-len: 8192\nenforce-eager: true\nname: "x: y"',
+      { 'max-model-len': 8192, 'enforce-eager': true, name: 'x: y' },
+    ],
+    ['routing.backends.main.max_in_flight', '8', 8],
+    ['routing.backends.main.max_in_flight', 'auto', 'auto'],
+    ['default_model', '', null],
+  ])('%s: typed %j becomes %j', (path, text, value) => {
+    expect(typedValue(text, controlOf(entry(path)), entry(path))).toEqual({ ok: true, value })
+  })
+
+  test('what is not a number or not a line is said at once', () => {
+    expect(typedValue('many', { is: 'number' }, { kind: 'a number' })).toMatchObject({
+      ok: false,
+      bad: 'set.bad.number',
+    })
+    expect(typedValue('a b', { is: 'lines' }, { kind: 'a map' })).toMatchObject({ ok: false, bad: 'set.bad.line' })
+  })
+
+  test('what stands in a field is read back as the same value', () => {
+    for (const one of entries) {
+      const control = controlOf(one)
+      if (control.is === 'fixed' || one.secret) continue
+      const read = typedValue(fieldText(one, control), control, one)
+      const empty =
+        one.value === null || (Array.isArray(one.value) && one.value.length === 0) || JSON.stringify(one.value) === '{}'
+      expect([one.path, read]).toEqual([one.path, { ok: true, value: empty ? null : one.value }])
+    }
+  })
+
+  test('a secret never stands in its field', () => {
+    expect(fieldText({ value: '***', secret: true }, { is: 'text', secret: true })).toBe('')
+  })
+
+  test('of a refusal the part about the setting is shown', () => {
+    const message = 'Nothing was changed: the configuration has one error.\nserver.port: must be at most 65535 (line 2)'
+    expect(refusalOf(message, 'server.port')).toBe('must be at most 65535 (line 2)')
+    expect(refusalOf('Lexora does not answer.', 'server.port')).toBe('Lexora does not answer.')
+  })
+
+  test('a setting without words says its path and what the schema says', () => {
+    expect(wordsOf({ path: 'routing.tasks.sum.primary', doc: 'Doc.' }, 'ko')).toEqual({
+      label: 'routing.tasks.sum.primary',
+      effect: 'Doc.',
+    })
+  })
+})
+
+describe('the first run', () => {
+  const begin = readFirstRun(null)
+
+  test('goes through all steps to its end', () => {
+    let state = nextFirstRun({ ...begin, step: 'model' }, { do: 'chosen', engine: 'qwen' })
+    expect(state.step).toBe('start')
+    for (let i = 0; i < 3; i++) state = nextFirstRun(state, { do: 'next' })
+    expect(state).toEqual({ step: 'choices', is: 'done', engine: 'qwen' })
+  })
+
+  test('passes over the start where nothing was chosen, both ways', () => {
+    expect(nextFirstRun({ ...begin, step: 'model' }, { do: 'next' }).step).toBe('request')
+    expect(nextFirstRun({ ...begin, step: 'request' }, { do: 'back' }).step).toBe('model')
+  })
+
+  test('whatever is pressed, it stands at a step, and what it keeps is read back', () => {
+    const event = fc.constantFrom<FirstRunEvent>(
+      { do: 'next' },
+      { do: 'back' },
+      { do: 'later' },
+      { do: 'finish' },
+      { do: 'again' },
+      { do: 'chosen', engine: 'x' },
+      { do: 'chosen', engine: null },
+    )
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 30 }), (events) => {
+        const state = events.reduce(nextFirstRun, begin)
+        expect(STEPS).toContain(state.step)
+        expect(readFirstRun(JSON.stringify(state))).toEqual(state)
+      }),
+    )
+  })
+
+  test('shows itself only to who has configured nothing, and never once it is done', () => {
+    const fresh = aSnapshot({ server: { configPath: null } })
+    const own = aSnapshot({ server: { configPath: '/x.yaml' } })
+    expect([
+      showsItself(begin, fresh),
+      showsItself(begin, own),
+      showsItself({ ...begin, step: 'model' }, own),
+      showsItself({ ...begin, is: 'later' }, fresh),
+      showsItself({ ...begin, is: 'done' }, fresh),
+    ]).toEqual([true, false, true, false, false])
+  })
+
+  test.each(['', '{', '[]', '{"step":"nowhere","is":7}'])('kept as %j it begins anew', (text) => {
+    expect(readFirstRun(text)).toEqual(begin)
+  })
+})
