@@ -46,7 +46,7 @@ export const manageEn = {
   'users.now': 'now',
   'users.ofFile': 'Stands in the configuration file, which alone may change it.',
   'users.fileWhy': 'This user stands in {file}. Change it there.',
-  'users.isOff': 'Switched off: every request of this user gets 401.',
+  'users.isOff': 'Switched off: every request of this user gets 403.',
   'users.reach.here': 'Reachable from this computer only',
   'users.reach.key': 'Reachable at {hosts} with a key',
   'users.reach.open': 'Open to everybody at {hosts}, without a key',

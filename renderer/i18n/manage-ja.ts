@@ -48,7 +48,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'users.now': '現在',
   'users.ofFile': '設定ファイルに書かれており、変更もそこでのみ行えます。',
   'users.fileWhy': 'このユーザーは {file} に書かれています。そこで変更してください。',
-  'users.isOff': '無効：このユーザーのリクエストはすべて 401 になります。',
+  'users.isOff': '無効：このユーザーのリクエストはすべて 403 になります。',
   'users.reach.here': 'このコンピューターからのみ利用可能',
   'users.reach.key': '{hosts} でキーがあれば利用可能',
   'users.reach.open': '{hosts} で誰でもキーなしで利用可能',

@@ -48,7 +48,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'users.now': '지금',
   'users.ofFile': '설정 파일에 적혀 있으며 그 파일에서만 바꿀 수 있습니다.',
   'users.fileWhy': '이 사용자는 {file}에 적혀 있습니다. 거기서 바꾸세요.',
-  'users.isOff': '꺼짐: 이 사용자의 모든 요청은 401을 받습니다.',
+  'users.isOff': '꺼짐: 이 사용자의 모든 요청은 403을 받습니다.',
   'users.reach.here': '이 컴퓨터에서만 접근 가능',
   'users.reach.key': '{hosts}에서 키로 접근 가능',
   'users.reach.open': '{hosts}에서 누구나 키 없이 접근 가능',

@@ -56,6 +56,7 @@ export function Models({ path }: ScreenProps) {
   const isOpen = row !== null || chosen === VERSIONS
   return (
     <>
+      <h1 className="sr">{t('nav.models')}</h1>
       <div className="bar line-b bar-tall">
         <div className="grow search-box">
           <Field label={t('models.search')} value={search} onChange={setSearch} filter hideLabel />

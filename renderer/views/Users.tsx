@@ -45,6 +45,7 @@ export function Users({ path }: ScreenProps) {
   const door = config.value === null ? null : doors(config.value)
   return (
     <>
+      <h1 className="sr">{t('nav.users')}</h1>
       <div className="bar line-b bar-tall">
         <div className="grow search-box">
           <Field label={t('users.search')} value={search} onChange={setSearch} filter hideLabel />

@@ -1,0 +1,435 @@
+/** Models, Users, Settings and the first run in a real Chromium: a real headless Lexora, a fake vLLM, GPU and hub. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { FakeHub } from '../../support/fake-hub.ts'
+import { type FakeVllm, startFakeVllm } from '../../support/fake-vllm/server.ts'
+import { aMachine, hubFiles } from '../machine.ts'
+import {
+  aHome,
+  dropHome,
+  LARGE,
+  type Look,
+  openBrowser,
+  openContext,
+  openWindow,
+  routed,
+  type Server,
+  SMALL,
+  startLexora,
+} from '../rig.ts'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+let browser: Browser
+let fake: FakeVllm
+let server: Server
+
+beforeAll(async () => {
+  browser = await openBrowser()
+  fake = await startFakeVllm({ tokenMs: 5, models: ['tiny'] })
+  server = await startLexora(routed({ main: fake }))
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await server?.stop()
+  await fake?.close()
+  if (server !== undefined) dropHome(server.home)
+})
+
+async function aWindow(at: Server, look: Partial<Look> = {}, firstRun = false) {
+  const context = await openContext(browser, { ...LARGE, theme: 'light', ...look })
+  onTestFinished(() => context.close())
+  return await openWindow(context, at, { firstRun })
+}
+
+async function own(config: Record<string, unknown> | null, more: { env?: Record<string, string>; home?: string } = {}) {
+  const started = await startLexora(config, more)
+  onTestFinished(async () => {
+    await started.stop()
+    dropHome(started.home)
+  })
+  return started
+}
+
+const goTo = async (page: Page, path: string): Promise<void> => {
+  await page.evaluate((to) => {
+    location.hash = to
+  }, path)
+}
+
+async function ask(at: Server, key: string | null): Promise<number> {
+  const response = await fetch(`${at.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(key === null ? {} : { authorization: `Bearer ${key}` }) },
+    body: JSON.stringify({ model: 'tiny', max_tokens: 4, messages: [{ role: 'user', content: 'Hello' }] }),
+  })
+  await response.text()
+  return response.status
+}
+
+async function violations(page: Page): Promise<string[]> {
+  const client = await page.context().newCDPSession(page)
+  await client.send('Page.setBypassCSP', { enabled: true })
+  await page.evaluate(AXE)
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+    }
+    return (await axe.run()).violations
+  })
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)
+}
+
+describe('users', () => {
+  test('a user is made, his key is shown once and works; his limit is met, the key is rotated and revoked', async () => {
+    const page = await aWindow(server)
+    await goTo(page, '/users')
+    await page.getByRole('button', { name: 'New user' }).first().click()
+    const dialog = page.getByRole('dialog', { name: 'New user' })
+    await dialog.getByLabel('Name').fill('kim')
+    await dialog.getByLabel('Requests a minute').fill('3')
+    await dialog.getByRole('button', { name: 'Create and show the key' }).click()
+    const shown = page.getByRole('dialog', { name: 'The key of kim' })
+    const key = (await shown.locator('[data-secret]').textContent()).trim()
+    expect(key).toMatch(/^lx-/)
+    expect(await violations(page)).toEqual([])
+
+    // Who closes without copying is asked, and can go back.
+    await shown.getByRole('button', { name: 'Close' }).click()
+    await page
+      .getByRole('dialog', { name: /^Close without copying/ })
+      .getByRole('button', { name: 'Back to the key' })
+      .click()
+    await shown.getByRole('button', { name: 'Copy the key' }).click()
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(key)
+    await shown.getByRole('button', { name: 'Close' }).click()
+    await shown.waitFor({ state: 'detached' })
+    expect(await page.content()).not.toContain(key)
+
+    const statuses: number[] = []
+    for (let i = 0; i < 5 && statuses.at(-1) !== 429; i++) statuses.push(await ask(server, key))
+    expect(statuses).toContain(200)
+    expect(statuses.at(-1)).toBe(429)
+    const row = page.getByRole('row').filter({ hasText: 'kim' })
+    await row.getByText('now').waitFor()
+
+    await page.getByRole('complementary', { name: 'kim' }).getByText('7 days').waitFor()
+    await page.getByRole('link', { name: 'Requests of this user' }).click()
+    await page.locator('tbody tr[aria-selected]').filter({ hasText: '429' }).first().waitFor()
+    await goTo(page, '/users/kim')
+    const drawer = page.getByRole('complementary', { name: 'kim' })
+    await drawer.getByRole('button', { name: 'Rotate' }).click()
+    await page
+      .getByRole('dialog', { name: /^Rotate/ })
+      .getByRole('button', { name: 'Rotate' })
+      .click()
+    const rotated = (await page.locator('[data-secret]').textContent()).trim()
+    expect(rotated).not.toBe(key)
+    await page.getByRole('button', { name: 'Copy the key' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
+    expect([await ask(server, key), await ask(server, rotated)].every((status) => [200, 429].includes(status))).toBe(
+      true,
+    )
+    await expect.poll(async () => await drawer.getByRole('button', { name: 'Revoke' }).count()).toBe(2)
+    await drawer.getByRole('button', { name: 'Revoke' }).first().click()
+    await page
+      .getByRole('dialog', { name: /^Revoke/ })
+      .getByRole('button', { name: 'Revoke' })
+      .click()
+    await expect.poll(async () => await drawer.getByRole('button', { name: 'Revoke' }).count()).toBe(1)
+    expect([await ask(server, key), await ask(server, rotated)]).toContain(401)
+  })
+
+  test('limits are edited in place, the switch shuts a user out, and he is deleted', async () => {
+    await server.commands.createUser({ name: 'sato', note: 'lab' })
+    const { secret } = await server.commands.createKey({ user: 'sato' })
+    const page = await aWindow(server)
+    await goTo(page, '/users/sato')
+    const drawer = page.getByRole('complementary', { name: 'sato' })
+    await drawer.getByRole('button', { name: 'Edit' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Limits of sato' })
+    await dialog.getByLabel('Tokens a minute').fill('many')
+    await dialog.getByText('Must be a number above 0').waitFor()
+    await dialog.getByLabel('Tokens a minute').fill('50 000')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    const { users } = await server.commands.listUsers()
+    expect(users.find(({ name }) => name === 'sato')?.limits.tokens_per_minute).toBe(50_000)
+    await page.getByRole('switch', { name: 'sato' }).click()
+    await page.getByText('sato is shut out.').waitFor()
+    expect(await ask(server, secret)).toBe(403)
+    await drawer.getByRole('button', { name: 'Delete user' }).click()
+    await page.getByRole('dialog', { name: 'Delete sato?' }).getByRole('button', { name: 'Delete user' }).click()
+    await page.getByRole('row').filter({ hasText: 'sato' }).waitFor({ state: 'detached' })
+  })
+
+  test('who may call without a key stands in the list, and is switched there', async () => {
+    const at = await own(routed({ main: fake }))
+    const page = await aWindow(at)
+    await goTo(page, '/users')
+    await page.getByText('Only this computer can use the gateway.').waitFor()
+    await page.getByText('may call without a key').waitFor()
+    await page.getByText('cannot reach it').waitFor()
+    expect(await ask(at, null)).toBe(200)
+    await page.getByRole('switch', { name: 'this computer' }).click()
+    await page.getByText('refused with 401').waitFor()
+    expect(await ask(at, null)).toBe(401)
+  })
+})
+
+describe('settings', () => {
+  test('a changed setting is in force and in the file, whose comments stay; a wrong one changes nothing', async () => {
+    const home = aHome()
+    const file = join(home, 'lexora_config.yaml')
+    writeFileSync(file, '# my own words\nqueue:\n  max_size: 7 # few\nlogging: {level: INFO}\n', { mode: 0o600 })
+    const at = await own(null, { home })
+    const page = await aWindow(at)
+    await goTo(page, '/settings/limits')
+    const row = page.locator('[data-path="queue.max_size"]')
+    const field = row.getByRole('textbox', { name: 'Places in the queue' })
+    await field.fill('0')
+    await field.press('Enter')
+    await row.getByRole('alert').waitFor()
+    expect(await row.getByRole('alert').textContent()).toContain('The old value stays in force.')
+    expect(readFileSync(file, 'utf8')).toContain('max_size: 7 # few')
+    await field.press('Escape')
+    expect(await field.inputValue()).toBe('7')
+    await field.fill('9')
+    await row.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Places in the queue: saved, and in force.').waitFor()
+    const text = readFileSync(file, 'utf8')
+    expect(text).toContain('# my own words')
+    expect(text).toContain('max_size: 9 # few')
+    await row.getByRole('button', { name: 'reset' }).click()
+    await expect.poll(async () => await field.inputValue()).toBe('100')
+
+    await page.keyboard.press('Control+f')
+    await page.keyboard.type('keepalive')
+    await page.locator('[data-path="timeouts.keepalive_comment_after"]').waitFor()
+    expect(await page.locator('.set').count()).toBe(1)
+  })
+
+  test('what a variable holds is locked, and the variable is named', async () => {
+    const at = await own(routed({ main: fake }), { env: { LEXORA_QUEUE__MAX_SIZE: '11' } })
+    const page = await aWindow(at)
+    await goTo(page, '/settings/limits')
+    const row = page.locator('[data-path="queue.max_size"]')
+    await row.getByText('LEXORA_QUEUE__MAX_SIZE').waitFor()
+    expect(await row.getByRole('textbox').count()).toBe(0)
+  })
+
+  test('the network opens only when somebody has a key, and closes at once', async () => {
+    const at = await own(routed({ main: fake }, { server: { host: '127.0.0.1' } }))
+    const page = await aWindow(at)
+    await goTo(page, '/settings/network')
+    const door = page.getByRole('switch', { name: 'Reachable from the network' })
+    await door.click()
+    const dialog = page.getByRole('dialog', { name: 'Open Lexora to the network?' })
+    await dialog.getByText('Somebody has a key.').waitFor()
+    expect(await dialog.getByRole('button', { name: 'Open to the network' }).isDisabled()).toBe(true)
+    await at.commands.createUser({ name: 'kim' })
+    await at.commands.createKey({ user: 'kim' })
+    await expect
+      .poll(async () => await dialog.getByRole('button', { name: 'Open to the network' }).isEnabled(), {
+        timeout: 15_000,
+      })
+      .toBe(true)
+    expect(await violations(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+  })
+
+  test('a configuration is checked without being taken over', async () => {
+    const page = await aWindow(server)
+    await goTo(page, '/settings/advanced')
+    const text = page.getByLabel('Text of a configuration')
+    await text.fill('server: {prot: 1}')
+    await page.getByRole('button', { name: 'Check a configuration' }).click()
+    await page.locator('.raw-issues li').first().waitFor()
+    await text.fill('server: {port: 8001}')
+    await page.getByRole('button', { name: 'Check a configuration' }).click()
+    await page.getByText('Valid.').waitFor()
+  })
+})
+
+describe('models', () => {
+  test('one is fetched from the hub while its progress shows, then fits, starts, is measured and removed', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny-chat': { files: hubFiles(400_000) } })
+    hub.fault = (path, nth) => (path === 'model.safetensors' && nth === 1 ? { stallAfter: 100_000 } : null)
+    const machine = aMachine({ hub: hub.address })
+    onTestFinished(() => machine.dispose())
+    const at = await own(null, { env: machine.env })
+    const page = await aWindow(at)
+    await goTo(page, '/models')
+    await page
+      .getByRole('heading', { name: 'No models on this computer yet' })
+      .or(page.getByRole('row').filter({ hasText: 'demo' }))
+      .first()
+      .waitFor()
+    await page.getByRole('button', { name: 'Add a model' }).first().click()
+    const dialog = page.getByRole('dialog', { name: 'Add a model' })
+    await dialog.getByLabel(/^Name at the hub/).fill('https://huggingface.co/acme/tiny-chat')
+    await dialog.getByRole('button', { name: 'Fetch' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    const row = page.getByRole('row').filter({ hasText: 'tiny-chat' })
+    await row.getByRole('progressbar').waitFor()
+    // The hub stands still; cancelled, it goes on later from where it was.
+    await row.getByRole('button', { name: 'Cancel' }).click()
+    await row.getByRole('progressbar').waitFor({ state: 'detached' })
+    await at.commands.pullModel({ repo: 'acme/tiny-chat' })
+    await row.getByText('Fits').waitFor({ timeout: 30_000 })
+    await row.click()
+    const drawer = page.getByRole('complementary', { name: 'tiny-chat' })
+    await drawer.getByText('GPU memory with these settings').waitFor()
+    const slider = drawer.getByRole('slider', { name: 'at once' })
+    await slider.focus()
+    await page.keyboard.press('ArrowRight')
+    expect(await slider.inputValue()).toBe('2')
+    await drawer.getByRole('tab', { name: 'Files' }).click()
+    await drawer.getByRole('button', { name: 'Verify' }).click()
+    await drawer.getByText(/files are whole/).waitFor()
+
+    await row.getByRole('button', { name: 'Start' }).click()
+    await row.getByText('Ready').waitFor({ timeout: 40_000 })
+    expect(readFileSync(join(at.home, 'lexora_config.yaml'), 'utf8')).toContain('tiny-chat')
+    await drawer.getByRole('tab', { name: 'Bench' }).click()
+    await drawer.getByRole('button', { name: 'Measure' }).click()
+    await drawer.getByRole('button', { name: 'Copy as Markdown' }).waitFor({ timeout: 40_000 })
+    await drawer.getByRole('button', { name: 'Copy as Markdown' }).click()
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('| tiny-chat | 4 |')
+    await drawer.getByRole('tab', { name: 'Log' }).click()
+    await drawer
+      .getByRole('log')
+      .getByText(/vLLM|INFO|Loading/)
+      .first()
+      .waitFor()
+    await drawer.getByRole('tab', { name: 'Launch' }).click()
+    await drawer.getByText('--gpu-memory-utilization').first().waitFor()
+
+    await row.getByRole('button', { name: 'Stop' }).click()
+    await row.getByText('Stopped').waitFor({ timeout: 30_000 })
+    await drawer.getByRole('tab', { name: 'Files' }).click()
+    await drawer.getByRole('button', { name: 'Remove from the disk' }).click()
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /^Remove / })
+      .click()
+    await page.getByText(/is removed;/).waitFor()
+    expect((await at.commands.listModels()).models).toEqual([])
+  }, 180_000)
+
+  test('a model that is proposed can be fetched, and a refusal of the hub is said', async () => {
+    const machine = aMachine()
+    onTestFinished(() => machine.dispose())
+    const at = await own(routed({ main: fake }), { env: { ...machine.env, HF_HUB_OFFLINE: '1' } })
+    const page = await aWindow(at)
+    await goTo(page, '/models')
+    await page.getByRole('button', { name: 'Choose one to begin with' }).click()
+    await page.getByRole('button', { name: 'Fetch' }).first().click()
+    await page
+      .getByText(/^That did not work:/)
+      .first()
+      .waitFor()
+  })
+})
+
+describe('the first run', () => {
+  test('leads from nothing to a first answer, goes on where it was left, and does not come again', async () => {
+    const machine = aMachine()
+    onTestFinished(() => machine.dispose())
+    machine.addModel('acme/tiny-8B', 16_000_000_000)
+    const at = await own(null, { env: machine.env })
+    const page = await aWindow(at, {}, true)
+    const next = page.getByRole('button', { name: 'Next' })
+    await page.getByRole('heading', { name: 'This machine' }).waitFor()
+    await page.getByText('NVIDIA GeForce RTX 5090').first().waitFor()
+    expect(await violations(page)).toEqual([])
+    await next.click()
+    await page.getByText('Install vLLM aside').waitFor()
+    await next.click()
+    await page.getByRole('heading', { name: 'Choose a model' }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { name: 'Choose a model' }).waitFor()
+    await page.getByText('Fits', { exact: true }).first().waitFor()
+    await page.getByRole('button', { name: 'Start this one' }).click()
+    await page.getByRole('heading', { name: 'Starting' }).waitFor()
+    await page.getByRole('status').getByText('Ready').waitFor({ timeout: 40_000 })
+    await next.click()
+    await page.getByRole('button', { name: 'Run it here' }).click()
+    await page.getByText(/^200 · TTFT/).waitFor({ timeout: 20_000 })
+    await next.click()
+    await page.getByRole('switch', { name: /together with Lexora$/ }).click()
+    await expect.poll(() => readFileSync(join(at.home, 'lexora_config.yaml'), 'utf8')).toContain('autostart: true')
+    await page.getByRole('button', { name: 'Finish', exact: true }).click()
+    await page.getByRole('heading', { name: /^Serving/ }).waitFor()
+    await page.goto(`${at.origin}/ui/`)
+    await page.getByRole('heading', { name: /^Serving/ }).waitFor()
+    await goTo(page, '/settings/general')
+    await page.getByRole('button', { name: 'Open it again' }).click()
+    await page.getByRole('heading', { name: 'This machine' }).waitFor()
+    expect(page.complaints).toEqual([])
+  }, 120_000)
+
+  test('can be left for later, and then does not come by itself', async () => {
+    const machine = aMachine({ gpu: false })
+    onTestFinished(() => machine.dispose())
+    const at = await own(null, { env: machine.env })
+    const page = await aWindow(at, SMALL, true)
+    await page.getByRole('button', { name: 'Finish later' }).click()
+    await page.locator('.verdict h1').waitFor()
+    await page.goto(`${at.origin}/ui/`)
+    await page.locator('.verdict h1').waitFor()
+  })
+})
+
+const SCREENS = [
+  '/models',
+  '/models/engine-versions',
+  '/models/acme%2Ftiny-8B',
+  '/users',
+  '/users/kim',
+  '/settings/general',
+  '/settings/network',
+  '/settings/engines',
+  '/settings/limits',
+  '/settings/data',
+  '/settings/advanced',
+  '/first-run',
+]
+
+describe.each([
+  ['880×560, light', { ...SMALL, theme: 'light' }],
+  ['1440×900, dark', { ...LARGE, theme: 'dark' }],
+  ['880×560, dark, Korean', { ...SMALL, theme: 'dark', language: 'ko' }],
+] as const)('at %s', (_, look) => {
+  test('nothing is found by axe, nothing scrolls sideways, and nothing is complained of', async () => {
+    const machine = aMachine()
+    onTestFinished(() => machine.dispose())
+    machine.addModel('acme/tiny-8B', 16_000_000_000)
+    const at = await own(
+      routed(
+        { main: fake },
+        { engines: { big: { model: 'acme/tiny-8B', port: 0 } }, rate_limit: { users: { filed: { rate: 1 } } } },
+      ),
+      { env: machine.env },
+    )
+    await at.commands.createUser({ name: 'kim', tokens_per_minute: 1000 })
+    await at.commands.createKey({ user: 'kim', label: 'laptop' })
+    const page = await aWindow(at, look)
+    const found: [string, string[]][] = []
+    for (const path of SCREENS) {
+      await goTo(page, path)
+      await page.locator('.main > *, .wiz-b > *').first().waitFor()
+      await expect.poll(async () => await page.locator('.skeleton').count()).toBe(0)
+      found.push([path, await violations(page)])
+      const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+      expect(wide[0]).toBeLessThanOrEqual(wide[1]!)
+    }
+    expect(found.filter(([, list]) => list.length > 0)).toEqual([])
+    expect(page.complaints).toEqual([])
+  }, 120_000)
+})
