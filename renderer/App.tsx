@@ -56,7 +56,8 @@ function Door({ world }: { world: World }) {
   const snapshot = useStore(world.snapshot)
   const { screen } = useStore(route)
   const first = useStore(firstRun)
-  const begins = screen === '' && snapshot !== null && showsItself(first, snapshot)
+  const begins =
+    screen === '' && snapshot !== null && showsItself(first, snapshot, world.client.platform?.attached === true)
   // It has an address of its own, so that it stays while it changes what it was shown for.
   useEffect(() => {
     if (begins) goTo('first-run')

@@ -52,9 +52,12 @@ export function readFirstRun(text: string | null): FirstRun {
   }
 }
 
-/** It shows itself where nobody has configured anything yet, and goes on where it was left in the middle. */
-export function showsItself({ is, step }: FirstRun, { server, engines }: AppSnapshot): boolean {
-  if (is !== 'open') return false
+/**
+ * It shows itself where nobody has configured anything yet, and goes on where it was left in the middle. Never in a
+ * window that watches a Lexora of another program: who runs that has had his first run.
+ */
+export function showsItself({ is, step }: FirstRun, { server, engines }: AppSnapshot, isAttached: boolean): boolean {
+  if (is !== 'open' || isAttached) return false
   return step !== 'machine' || (server.configPath === null && engines.every(({ kind }) => kind === 'demo'))
 }
 

@@ -94,7 +94,7 @@ describe('users', () => {
     await dialog.getByLabel('Requests a minute').fill('3')
     await dialog.getByRole('button', { name: 'Create and show the key' }).click()
     const shown = page.getByRole('dialog', { name: 'The key of kim' })
-    const key = (await shown.locator('[data-secret]').textContent()).trim()
+    const key = (await shown.locator('[data-secret]').innerText()).trim()
     expect(key).toMatch(/^lx-/)
     expect(await violations(page)).toEqual([])
 
@@ -127,7 +127,7 @@ describe('users', () => {
       .getByRole('dialog', { name: /^Rotate/ })
       .getByRole('button', { name: 'Rotate' })
       .click()
-    const rotated = (await page.locator('[data-secret]').textContent()).trim()
+    const rotated = (await page.locator('[data-secret]').innerText()).trim()
     expect(rotated).not.toBe(key)
     await page.getByRole('button', { name: 'Copy the key' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
