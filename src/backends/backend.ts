@@ -210,6 +210,7 @@ export class Backend implements AttemptOwner {
     if (failure.kind === 'status' && failure.retryAfterMs !== null) {
       this.restUntil = Math.max(this.restUntil, now + Math.min(failure.retryAfterMs, 60_000))
     }
+    if (failure.kind === 'stale') this.connections?.dropIdle()
     if (countsAgainst(failure)) this.tell('failure')
   }
 

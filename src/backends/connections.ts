@@ -37,6 +37,11 @@ export class Connections {
     void client.destroy()
   }
 
+  /** One that lay idle was found closed: the others may be as dead, and two in a row would look like two lost engines. */
+  dropIdle(): void {
+    for (const client of this.idle.splice(0)) this.discard(client)
+  }
+
   /** Ends them all, busy or not. */
   async close(): Promise<void> {
     await Promise.all([...this.all].map((client) => client.destroy()))
