@@ -389,6 +389,9 @@ function LaneView({ lane, trouble, row, isLast, report, limit, pointed, shownOf 
   )
 }
 
+/** A line of text in the lowest plot, as a share of its height. */
+const LABEL_GAP = 0.2
+
 /** Labels at the ends of lines, at least a line's height apart. */
 function spreadEnds(
   report: SeriesReport | null,
@@ -402,7 +405,7 @@ function spreadEnds(
     return { line, at: Math.min(0.94, Math.max(0.04, share(value + below))) }
   })
   ends.sort((a, b) => a.at - b.at)
-  for (let i = 1; i < ends.length; i++) ends[i]!.at = Math.max(ends[i]!.at, ends[i - 1]!.at + 0.14)
+  for (let i = 1; i < ends.length; i++) ends[i]!.at = Math.max(ends[i]!.at, ends[i - 1]!.at + LABEL_GAP)
   const over = Math.max(0, (ends.at(-1)?.at ?? 0) - 0.94)
   return ends.map(({ line, at }) => ({ line, at: at - over }))
 }

@@ -48,6 +48,7 @@ export function RequestDrawer({
   return (
     <aside ref={panel} className="drawer" aria-label={t('request.title')} data-region="">
       <div className="drawer-head">
+        <h2 className="sr">{t('request.title')}</h2>
         <span className="mono small clip">{row.id}</span>
         <IconButton icon="copy" label={t('verb.copy')} onClick={() => copy(row.id)} />
         <span className="grow" />

@@ -34,6 +34,11 @@ export const goals: Goal[] = [
   { scenario: 'record', figure: 'dropped', bound: 'at most', value: 0 },
   { scenario: 'idle', figure: 'corePercent', bound: 'at most', value: 1 },
   { scenario: 'backend-back', figure: 'backMs', bound: 'at most', value: 1_000 },
+  { scenario: 'window', figure: 'paintMs', bound: 'at most', value: 1_000 },
+  { scenario: 'window', figure: 'fps', bound: 'at least', value: 50 },
+  { scenario: 'window', figure: 'listenersGrown', bound: 'at most', value: 0 },
+  { scenario: 'window', figure: 'windowMb', bound: 'at most', value: 2 },
+  { scenario: 'window', figure: 'filesGrown', bound: 'at most', value: 0 },
 ]
 
 /** Bare costs about twice the pipe; far more means that something else than the proxy was measured. */

@@ -50,6 +50,12 @@ const headings: Record<string, string> = {
   dropped: 'dropped',
   corePercent: '% of a core',
   backMs: 'served again after ms',
+  paintMs: 'first paint ms',
+  fps: 'frames/s in a flood',
+  longestFrameMs: 'longest frame ms',
+  listenersGrown: 'listeners more',
+  windowMb: 'heap MB more',
+  filesGrown: 'server files more',
 }
 
 export function scenarioTable({ title, rows, notes }: ScenarioResult): string {

@@ -1,6 +1,7 @@
 /** A real headless Lexora with the built window, fake vLLMs behind it, and a Chromium in front of it. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -146,4 +147,21 @@ export async function openWindow(
   await page.goto(url)
   await page.locator('.app, .wiz').waitFor()
   return Object.assign(page, { complaints })
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds on this page as it stands. */
+export async function violations(page: Page): Promise<string[]> {
+  // The page's own policy lets no script in from here; the driver's world is not the page's.
+  const client = await page.context().newCDPSession(page)
+  await client.send('Page.setBypassCSP', { enabled: true })
+  await page.evaluate(AXE)
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+    }
+    return (await axe.run()).violations
+  })
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
 import { type FakeVllm, startFakeVllm } from '../support/fake-vllm/server.ts'
+import { keepBusy, USERS } from './callers.ts'
 import {
   dropHome,
   LARGE,
@@ -93,48 +94,23 @@ const LOOKS: readonly (Look & { name: string })[] = [
 
 async function shoot(browser: Browser, server: Server, state: string): Promise<void> {
   for (const look of LOOKS) {
-    for (const scene of SCENES) {
-      const name = `${state}-${scene.name}-${look.name}`
-      if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue
-      const context = await openContext(browser, look)
-      const page = await openWindow(context, server)
-      await scene.go(page, server)
+    const scenes = SCENES.map((scene) => ({ ...scene, name: `${state}-${scene.name}-${look.name}` })).filter(
+      ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
+    )
+    if (scenes.length === 0) continue
+    const context = await openContext(browser, look)
+    const page = await openWindow(context, server)
+    for (const { name, go } of scenes) {
+      await page.reload()
+      await page.locator('.app').waitFor()
+      await go(page, server)
       await settle(page)
       await page.screenshot({ path: join(folder, `${name}.png`) })
-      if (page.complaints.length > 0) process.stdout.write(`${name}: ${page.complaints.join(' | ')}\n`)
-      await context.close()
+      if (page.complaints.length > 0) process.stdout.write(`${name}: ${page.complaints.splice(0).join(' | ')}\n`)
     }
+    await context.close()
   }
 }
-
-/** Callers that keep asking until they are told to stop. */
-function keepBusy(server: Server, users: readonly string[]): () => Promise<void> {
-  const ended = new AbortController()
-  const loops = users.map(async (user, i) => {
-    while (!ended.signal.aborted) {
-      const body = JSON.stringify({
-        model: 'tiny',
-        stream: i % 4 !== 3,
-        max_tokens: 40 + 15 * i,
-        messages: [{ role: 'user', content: 'Tell me about gates and queues. '.repeat(1 + i) }],
-      })
-      await fetch(`${server.origin}/v1/chat/completions`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-lexora-user': user },
-        body,
-        signal: ended.signal,
-      })
-        .then((response) => response.text())
-        .catch(() => undefined)
-    }
-  })
-  return async () => {
-    ended.abort()
-    await Promise.all(loops)
-  }
-}
-
-const USERS = ['kim', 'sato', 'anna', 'ci-batch', 'ci-batch', 'marco', 'raj', 'lena']
 
 async function withLexora(
   config: Record<string, unknown> | null,
@@ -161,8 +137,10 @@ try {
   const second = await startFakeVllm({ tokenMs: 40, models: ['tiny'] })
   fakes.push(main, second)
   await withLexora(routed({ main, second }), async (server) => {
-    const rest = keepBusy(server, USERS)
-    await pause(25_000)
+    const rest = keepBusy(server, USERS, 'tiny')
+    await pause(15_000)
+    for (const fake of fakes) fake.fault({ do: 'status', status: 503 })
+    await pause(10_000)
     await shoot(browser, server, 'busy')
     await rest()
   })

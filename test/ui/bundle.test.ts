@@ -6,18 +6,25 @@ import { describe, expect, test } from 'vitest'
 
 const DIR = join(import.meta.dirname, '..', '..', 'dist', 'ui')
 const MOST_BYTES = 350_000
+/** English is always there; a window fetches one of these beside it at the most. */
+const OTHER_LANGUAGE = /^(ja|ko)-/
 
 describe('the built window', () => {
   const files = readdirSync(DIR, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
 
-  test('is at most 350 kB, zipped, with all its fonts and all its languages', () => {
-    const bytes = files.map((file) => gzipSync(readFileSync(join(file.parentPath, file.name))).length)
-    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(MOST_BYTES)
+  test('is at most 350 kB, zipped, with all its fonts, screens and the longest of its languages', () => {
+    const sizes = files.map(({ parentPath, name }) => ({
+      isLanguage: OTHER_LANGUAGE.test(name),
+      bytes: gzipSync(readFileSync(join(parentPath, name))).length,
+    }))
+    const languages = sizes.filter(({ isLanguage }) => isLanguage).map(({ bytes }) => bytes)
+    const rest = sizes.filter(({ isLanguage }) => !isLanguage).reduce((sum, { bytes }) => sum + bytes, 0)
+    expect(rest + Math.max(...languages)).toBeLessThan(MOST_BYTES)
   })
 
   test('keeps each other language in a file of its own, which its page does not ask for', () => {
     const page = readFileSync(join(DIR, 'index.html'), 'utf8')
-    const languages = files.map(({ name }) => name).filter((name) => /^(ja|ko)-/.test(name))
+    const languages = files.map(({ name }) => name).filter((name) => OTHER_LANGUAGE.test(name))
     expect(languages).toHaveLength(2)
     expect(languages.filter((name) => page.includes(name))).toEqual([])
   })

@@ -10,12 +10,13 @@ import { nonStream } from './non-stream.ts'
 import { record } from './record.ts'
 import { slowReader } from './slow-reader.ts'
 import { stream } from './stream.ts'
+import { windowScenario } from './window.ts'
 
 export type Scenario = {
   name: string
   title: string
   run: (bench: Bench) => Promise<Measured>
-  /** Takes minutes and most of the machine's sockets: only with `--full`. */
+  /** Takes minutes, or most of the machine's sockets, or a Chromium: only with `--full`, or by its name. */
   large?: boolean
 }
 
@@ -33,4 +34,5 @@ export const scenarios: Scenario[] = [
   { name: 'record', title: 'one request recorded for the history', run: record },
   { name: 'idle', title: 'an idle engine, watched', run: idle },
   { name: 'backend-back', title: 'backend back after a restart', run: backendBack },
+  { name: 'window', title: 'the window in a Chromium', run: windowScenario, large: true },
 ]
