@@ -53,9 +53,15 @@ function paint(canvas: HTMLCanvasElement, { columns, lines, top, bottom, log, li
       const path = pathOf(values, from, to, step, y, line.steps === true)
       context.stroke(path)
       if (!line.fill) continue
-      const ends = line.steps || to - from === 1 ? 0 : step / 2
-      path.lineTo(to * step - ends, height)
-      path.lineTo(from * step + ends, height)
+      // What is stacked fills only its own part: the line below it is the next one.
+      const base = line.on === undefined ? [] : (columns[i + 1] ?? [])
+      for (let at = to - 1; at >= from; at--) {
+        const foot = y(base[at] ?? bottom)
+        if (line.steps || to - from === 1) {
+          path.lineTo((at + 1) * step, foot)
+          path.lineTo(at * step, foot)
+        } else path.lineTo((at + 0.5) * step, foot)
+      }
       context.fill(path)
     }
   })
