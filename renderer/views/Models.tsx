@@ -222,7 +222,8 @@ function List({
           </tbody>
         </table>
       )}
-      {rows.length === 0 &&
+      {(rows.length === 0 ||
+        (kind === 'local' && !filtered && rows.every(({ model, pull }) => model === null && pull === null))) &&
         (filtered ? (
           <Empty title={t('models.noneFits')} />
         ) : kind === 'coming' ? (

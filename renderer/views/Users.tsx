@@ -312,21 +312,19 @@ function SystemRows({ config, onConfig }: { config: ConfigView; onConfig: () => 
         {t(`users.system.${id}`)}
       </td>
       <td className="c2">{t('users.noKey')}</td>
-      <td className="c1">{access.may === 'all' ? t('band.any') : NONE}</td>
-      <td className="c3 num">{NONE}</td>
-      <td className="c3 num">{NONE}</td>
-      <td className="c4 num">{NONE}</td>
-      <td className="c4">{access.may === 'all' ? t('users.allModels') : NONE}</td>
-      <td className="cm num">
-        {now === undefined ? NONE : t('users.runWait', { running: now.inFlight, waiting: now.waiting })}
-      </td>
-      <td
-        className={`say${access.may === 'all' && id === 'others' ? ' warn' : ''}`}
-        colSpan={3}
-        title={says(access.may)}
-      >
+      <td className={`c1 say${access.may === 'all' && id === 'others' ? ' warn' : ''}`} title={says(access.may)}>
         {says(access.may)}
       </td>
+      <td className="c3" />
+      <td className="c3" />
+      <td className="c4" />
+      <td className="c4" />
+      <td className="cm num">
+        {now === undefined ? '' : t('users.runWait', { running: now.inFlight, waiting: now.waiting })}
+      </td>
+      <td />
+      <td className="cm" />
+      <td className="c2" />
       <td>
         {id === 'localhost' && door.toggle !== null ? (
           <Switch label={t('users.system.localhost')} checked={access.may === 'all'} onChange={() => void turn()} />
