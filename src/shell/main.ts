@@ -94,6 +94,8 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   listen(desktop, log)
   desktop.coreKnown = desktop.startCore()
   await app.whenReady()
+  // Not before: Chromium takes the signal for an end, and who comes last is asked.
+  process.on('SIGHUP', () => desktop?.reload())
   if (app.isPackaged && platform !== 'linux') app.setAsDefaultProtocolClient('lexora')
   await desktop.open(request)
   for (const later of early) void desktop.take(later)
@@ -107,7 +109,6 @@ function listen(desktop: Desktop, log: ShellLog): void {
   app.on('child-process-gone', (_event, { type, reason }) => {
     if (reason !== 'clean-exit') log.say('a process of Chromium ended', { type, reason })
   })
-  process.on('SIGHUP', () => desktop.reload())
   process.on('uncaughtException', (error) => {
     // Engines hang on their guards and requests on the core: neither is served by an end of the whole app.
     log.say('fault', { error: error.stack ?? String(error) })

@@ -1,6 +1,6 @@
 /** The shell on a real Electron 22, in front of a headless Lexora in today's Node. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -36,17 +36,17 @@ export function lacks(): string[] {
 export async function buildLegacy(): Promise<void> {
   await build({ configFile: fileURLToPath(new URL('../legacy/vite.config.ts', import.meta.url)) })
   await build({ configFile: join(ROOT, 'vite.preload.config.ts'), build: { outDir: join(APP, 'dist', 'shell') } })
-  for (const [name, target] of [
-    ['resources', join(ROOT, 'resources')],
-    ['dist/ui', join(ROOT, 'dist', 'ui')],
-  ] as const) {
-    rmSync(join(APP, name), { force: true, recursive: true })
-    symlinkSync(target, join(APP, name))
-  }
+  rmSync(join(APP, 'resources'), { force: true })
+  symlinkSync(join(ROOT, 'resources'), join(APP, 'resources'))
+  rmSync(UI, { force: true, recursive: true })
+  cpSync(join(ROOT, 'dist', 'ui'), UI, { recursive: true })
   const manifest = { name: 'lexora', productName: 'Lexora', version: '0.0.22', main: 'dist/shell/main.cjs' }
   mkdirSync(APP, { recursive: true })
   writeFileSync(join(APP, 'package.json'), JSON.stringify(manifest))
 }
+
+/** The window's files as the app finds them. */
+export const UI = join(APP, 'dist', 'ui')
 
 const SWITCHES = ['--disable-gpu', '--no-sandbox']
 
@@ -60,12 +60,15 @@ export type Exit = { code: number | null; signal: NodeJS.Signals | null }
 
 /** By Playwright, which sees into it. `home`: the LEXORA_HOME whose Lexora it attaches to. */
 export async function openShell(session: DesktopSession, home: string, args: string[] = [], env = {}): Promise<Shell> {
-  const app = await _electron.launch({
-    executablePath: ELECTRON22,
-    args: [...SWITCHES, APP, ...args],
-    env: { ...session.env, LEXORA_HOME: home, ...env },
-    timeout: 30_000,
-  })
+  const launch = async (): Promise<ElectronApplication> =>
+    await _electron.launch({
+      executablePath: ELECTRON22,
+      args: [...SWITCHES, APP, ...args],
+      env: { ...session.env, LEXORA_HOME: home, ...env },
+      timeout: LAUNCH_MS,
+    })
+  // The two debuggers that Playwright attaches now and then miss each other; it ends what it started then.
+  const app = await launch().catch(launch)
   const child = app.process()
   const ended = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
   return { app, process: child, window: async () => await app.firstWindow(), ended }
@@ -87,6 +90,7 @@ export async function startPlainly(
   return await new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, said })))
 }
 
+const LAUNCH_MS = 15_000
 const SOON_MS = 20_000
 
 /** Looks again until it is so; what it saw last is in the error. */

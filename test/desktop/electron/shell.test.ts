@@ -1,0 +1,524 @@
+/** The shell on a real Electron 22.3.25, attached to a headless Lexora: what a desktop sees and can do. */
+import { chmodSync, renameSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createServer, type Server as TcpServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { WindowBridge } from '../../../src/protocol/window.ts'
+import { aHome, dropHome, type Server, startLexora } from '../rig.ts'
+import { openNoticeHost } from './notice-host.ts'
+import { buildLegacy, lacks, openShell, type Shell, startPlainly, UI, until } from './rig.ts'
+import { type DesktopSession, openSession } from './session.ts'
+import { type MenuRow, TrayHost } from './tray-host.ts'
+
+declare global {
+  interface Window {
+    lexora?: WindowBridge
+  }
+}
+
+const missing = lacks()
+if (missing.length > 0)
+  process.stderr.write(`Left out here: the shell on a real Electron 22 (no ${missing.join(', no ')})\n`)
+
+let session: DesktopSession
+let tray: TrayHost | null = null
+let lexora: Server | null = null
+let shell: Shell | null = null
+let holder: TcpServer | null = null
+const extra: (() => void)[] = []
+
+beforeAll(async () => {
+  if (missing.length === 0) await buildLegacy()
+}, 120_000)
+
+beforeEach(async () => {
+  if (missing.length === 0) session = await openSession()
+})
+
+afterEach(async () => {
+  if (shell !== null && shell.process.exitCode === null && shell.process.signalCode === null) {
+    shell.process.kill('SIGKILL')
+    await shell.ended
+  }
+  shell = null
+  for (const close of extra.splice(0)) close()
+  tray?.close()
+  tray = null
+  await lexora?.stop()
+  if (lexora !== null) dropHome(lexora.home)
+  lexora = null
+  holder?.close()
+  holder = null
+  if (missing.length === 0) await session.stop()
+})
+
+async function freePort(hold = false): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  if (hold) holder = server
+  else await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** A Lexora with this one engine, a panel, and the shell in front of it. */
+async function open(engine: Record<string, unknown> | null = null, args: string[] = []): Promise<Shell> {
+  tray = await TrayHost.open(session.address)
+  const port = await freePort()
+  lexora = await startLexora(engine === null ? null : { engines: { main: { port, ...engine } } })
+  shell = await openShell(session, lexora.home, args)
+  return shell
+}
+
+const DEMO = { kind: 'demo', model: 'demo-chat', autostart: true }
+const labels = (rows: MenuRow[]): string[] => rows.map(({ label }) => label)
+const lines = async (): Promise<string[]> => labels(await tray!.menu())
+const line = async (): Promise<string> => (await lines())[0]!
+const engineIs = async (): Promise<string> => (await lexora!.commands.listEngines()).engines[0]!.state.is
+const route = async (): Promise<string> => {
+  const page = await shell!.window()
+  return await page.evaluate(() => location.hash)
+}
+const isVisible = async (): Promise<boolean[]> =>
+  await shell!.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().map((one) => one.isVisible()))
+
+describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
+  test('the window shows the Lexora that serves, and has nothing of Node', async () => {
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    expect(page.url()).toBe('app://lexora/index.html')
+    const seen = await page.evaluate(() => ({
+      node: [typeof globalThis.require, typeof (globalThis as { process?: unknown }).process],
+      keys: Object.keys(window.lexora!).sort(),
+      platform: window.lexora!.platform,
+    }))
+    expect(seen).toEqual({
+      node: ['undefined', 'undefined'],
+      keys: ['call', 'desktop', 'platform', 'send', 'subscribe'],
+      platform: { os: 'linux', attached: true, hasTray: true },
+    })
+    const size = await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.getSize())
+    expect(size).toEqual([1120, 720])
+  })
+
+  test('goes nowhere, opens nothing and is granted nothing', async () => {
+    await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    const tried = await page.evaluate(async () => {
+      const opened = window.open('https://example.com/') === null
+      location.href = 'https://example.com/'
+      const granted = await navigator.permissions.query({ name: 'geolocation' as PermissionName })
+      const spoke = await fetch('https://example.com/').then(
+        () => 'spoke',
+        () => 'refused',
+      )
+      const code = (() => {
+        try {
+          return new Function('return "ran"')()
+        } catch {
+          return 'refused'
+        }
+      })()
+      return { opened, geolocation: granted.state, spoke, code }
+    })
+    expect(tried).toEqual({ opened: true, geolocation: 'denied', spoke: 'refused', code: 'refused' })
+    expect(page.url()).toMatch(/^app:\/\/lexora\//)
+  })
+
+  test('commands, data and preferences go through the bridge, and what is wrong is named', async () => {
+    await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await until(engineIs, (is) => is === 'ready')
+    const answers = await page.evaluate(async () => {
+      const { call, send, desktop } = window.lexora!
+      const body = JSON.stringify({ model: 'demo-chat', stream: true, messages: [{ role: 'user', content: 'Hi' }] })
+      const request = { path: '/v1/chat/completions', body, headers: {}, key: null }
+      const news = await new Promise<string[]>((resolve) => {
+        const kinds: string[] = []
+        send(request, (one) => {
+          if (kinds.at(-1) !== one.is) kinds.push(one.is)
+          if (one.is === 'end' || one.is === 'failed') resolve(kinds)
+        })
+      })
+      const outside = await new Promise((resolve) => send({ ...request, path: '/admin/snapshot' }, resolve))
+      return {
+        good: (await call('pause', {})).ok,
+        back: (await call('resume', {})).ok,
+        wrong: await call('cancelRequest', { id: 'no id' }),
+        unknown: await call('toString' as 'pause', {}),
+        news,
+        outside: (outside as { is: string }).is,
+        changed: await desktop.change({ language: 'xx' as 'en' }),
+        kept: await desktop.change({ notifications: { 'gpu-hot': false } }),
+      }
+    })
+    expect(answers).toMatchObject({
+      good: true,
+      back: true,
+      wrong: { ok: false, problem: { code: 'invalid_request', param: 'id' } },
+      unknown: { ok: false, problem: { code: 'not_found' } },
+      news: ['head', 'chunk', 'end'],
+      outside: 'failed',
+      changed: { ok: false, message: expect.stringMatching(/^language: is none of/) },
+      kept: { ok: true, view: { preferences: { notifications: { 'gpu-hot': false, copied: true } } } },
+    })
+  })
+
+  test('every item of the tray does what it says', async () => {
+    const notices = await openNoticeHost(session.address)
+    extra.push(notices.close)
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await until(line, (text) => text.startsWith('● Running'))
+
+    await tray!.click('Copy address')
+    const copied = await until(
+      () => app.evaluate(({ clipboard }) => clipboard.readText()),
+      (text) => text !== '',
+    )
+    expect(copied).toBe(`${lexora!.origin}/v1`)
+    await until(
+      () => notices.told.map(({ title, body }) => `${title}: ${body}`),
+      (told) => told.includes(`Copied: ${copied}`),
+    )
+
+    await tray!.click('Pause gateway')
+    await until(lines, (all) => all.includes('Resume gateway'))
+    expect((await lexora!.commands.snapshot()).server.state).toBe('paused')
+    await tray!.click('Resume gateway')
+    await until(lines, (all) => all.includes('Pause gateway'))
+
+    for (const [item, hash] of [
+      ['LAN: off', '#/settings/network'],
+      ['Logs…', '#/requests/gateway-log'],
+      ['Report a problem…', '#/diagnostics'],
+      ['● Running', '#/dashboard'],
+    ] as const) {
+      await tray!.click(item)
+      await until(route, (at) => at === hash)
+    }
+    await tray!.click('Model', 'More…')
+    await until(route, (at) => at === '#/models')
+
+    await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close())
+    expect(await isVisible()).toEqual([false])
+    await tray!.click('Open Lexora')
+    await until(isVisible, ([seen]) => seen === true)
+
+    await tray!.click('Stop engine')
+    await until(engineIs, (is) => is === 'stopped')
+    await until(lines, (all) => all.includes('Start engine'))
+    await tray!.click('Start engine')
+    await until(engineIs, (is) => is === 'ready')
+    await until(lines, (all) => all.includes('Stop engine'))
+    await tray!.click('Free the GPU now')
+    await until(engineIs, (is) => is === 'stopped')
+    await until(lines, (all) => all.includes('Start engine'))
+    await tray!.click('Model', 'demo-chat')
+    await until(engineIs, (is) => is === 'ready')
+
+    await until(lines, (all) => all.at(-1) === 'Quit, leave Lexora serving')
+    await tray!.click('Quit')
+    expect(await shell!.ended).toEqual({ code: 0, signal: null })
+    expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
+  })
+
+  const sleeper = (): string => {
+    const path = join(aHome(), 'sleeper')
+    writeFileSync(path, '#!/bin/sh\nexec sleep 600\n')
+    chmodSync(path, 0o755)
+    return path
+  }
+
+  test.each<
+    [
+      is: string,
+      engine: () => Promise<Record<string, unknown>> | Record<string, unknown>,
+      first: RegExp,
+      verb: string,
+      then: string,
+    ]
+  >([
+    [
+      'not-installed',
+      () => ({ kind: 'vllm', model: 'a/b', executable: '/nonexistent/vllm', autostart: true }),
+      /^○ Not installed/,
+      'Install an engine…',
+      '#/models',
+    ],
+    ['stopped', () => ({ ...DEMO, autostart: false }), /^○ Stopped/, 'Start engine', 'ready'],
+    [
+      'starting',
+      () => ({ kind: 'command', model: 'c', executable: sleeper(), autostart: true }),
+      /^◐ /,
+      'Cancel start',
+      'stopped',
+    ],
+    [
+      'backoff',
+      () => ({ kind: 'command', model: 'c', executable: '/bin/false', autostart: true }),
+      /^▲ Crashed · retry in/,
+      'Start again now (crashed)',
+      'backoff',
+    ],
+    [
+      'foreign',
+      async () => ({ ...DEMO, port: await freePort(true) }),
+      /^▲ Port \d+ is taken/,
+      'What went wrong…',
+      '#/dashboard',
+    ],
+  ])('in the state %s it shows its shape and offers its verb', async (is, engine, first, verb, then) => {
+    await open(await engine())
+    await until(engineIs, (state) => state === is)
+    await until(line, (text) => first.test(text))
+    await tray!.click(verb)
+    if (then.startsWith('#')) await until(route, (at) => at === then)
+    else await until(engineIs, (state) => state === then)
+  })
+
+  test('while an engine drains it counts, and stops at once when told again', async () => {
+    await open(DEMO)
+    await until(engineIs, (is) => is === 'ready')
+    const body = {
+      model: 'demo-chat',
+      stream: true,
+      max_tokens: 4000,
+      messages: [{ role: 'user', content: 'long '.repeat(500) }],
+    }
+    const answer = await fetch(`${lexora!.origin}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const read = answer.text().catch(() => '')
+    await until(lines, (all) => all.includes('Stop engine'))
+    await tray!.click('Stop engine')
+    await until(lines, (all) => all.includes('Stop engine at once'))
+    expect(await line()).toMatch(/^◐ Draining 1/)
+    await tray!.click('Stop engine at once')
+    await until(engineIs, (is) => is === 'stopped')
+    await read
+  })
+
+  test('the icon is another picture for another state', async () => {
+    await open(DEMO)
+    await until(line, (text) => text.startsWith('●'))
+    const ready = await until(
+      () => tray!.iconPixels(),
+      (pixels) => pixels !== '',
+    )
+    await tray!.click('Stop engine')
+    await until(line, (text) => text.startsWith('○'))
+    await until(
+      () => tray!.iconPixels(),
+      (pixels) => pixels !== ready,
+    )
+  })
+
+  test('a second start hands over and ends; the first does it', async () => {
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close())
+    expect(await isVisible()).toEqual([false])
+    const second = await startPlainly(session, lexora!.home, ['lexora://requests/history'])
+    expect(second.code).toBe(0)
+    await until(isVisible, ([seen]) => seen === true)
+    await until(route, (at) => at === '#/requests/history')
+    await until(engineIs, (is) => is === 'ready')
+    expect((await startPlainly(session, lexora!.home, ['--hidden', '--stop'])).code).toBe(0)
+    await until(engineIs, (is) => is === 'stopped')
+    expect((await startPlainly(session, lexora!.home, ['--hidden', '--model', 'demo-chat'])).code).toBe(0)
+    await until(engineIs, (is) => is === 'ready')
+  })
+
+  test('an option that is wrong is told, with exit code 2', async () => {
+    const { code, said } = await startPlainly(session, aHome(), ['--port', 'many'])
+    expect([code, said]).toEqual([2, expect.stringContaining('--port must be a number')])
+  })
+
+  test('hidden it begins in the tray alone', async () => {
+    await open(DEMO, ['--hidden'])
+    await until(lines, (all) => all.includes('Open Lexora'))
+    expect(await isVisible()).toEqual([])
+    await tray!.activate()
+    await until(isVisible, ([seen]) => seen === true)
+  })
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s ends it in order and leaves the Lexora that it watched',
+    async (signal) => {
+      await open(DEMO)
+      await (await shell!.window()).locator('.app').waitFor()
+      shell!.process.kill(signal)
+      expect(await shell!.ended).toEqual({ code: 0, signal: null })
+      expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
+    },
+  )
+
+  test('SIGHUP is no end', async () => {
+    await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    shell!.process.kill('SIGHUP')
+    await tray!.click('Logs…')
+    await until(route, (at) => at === '#/requests/gateway-log')
+    expect(shell!.process.exitCode).toBeNull()
+  })
+
+  test('a crash of an engine is told once; a click on it opens the window', async () => {
+    const notices = await openNoticeHost(session.address)
+    extra.push(notices.close)
+    await open({ kind: 'command', model: 'c', executable: '/bin/false', autostart: false }, ['--hidden'])
+    await until(line, (text) => text.startsWith('○ Stopped'))
+    await lexora!.commands.startEngine()
+    const [notice] = await until(
+      () => notices.told,
+      (told) => told.length > 0,
+    )
+    expect(notice!.title).toBe('main crashed')
+    await until(engineIs, (is) => is === 'backoff')
+    notices.click(notice!.id)
+    await until(isVisible, ([seen]) => seen === true)
+    expect(notices.told.filter(({ title }) => title === 'main crashed')).toHaveLength(1)
+  })
+
+  test('a switch keeps its notification away', async () => {
+    const notices = await openNoticeHost(session.address)
+    extra.push(notices.close)
+    await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await page.evaluate(() => window.lexora!.desktop.change({ notifications: { copied: false } }))
+    await tray!.click('Copy address')
+    await page.evaluate(() => window.lexora!.desktop.change({ notifications: { copied: true } }))
+    await tray!.click('Copy address')
+    await until(
+      () => notices.told.length,
+      (count) => count > 0,
+    )
+    expect(notices.told).toHaveLength(1)
+  })
+
+  test('without a panel the window asks once before it hides, and a second start brings it back', async () => {
+    lexora = await startLexora(null)
+    shell = await openShell(session, lexora.home)
+    const page = await shell.window()
+    await page.locator('.app').waitFor()
+    expect(await page.evaluate(() => window.lexora!.platform.hasTray)).toBe(false)
+    await shell.app.evaluate(({ dialog }) => {
+      const asked: string[] = []
+      Object.assign(globalThis, { asked })
+      dialog.showMessageBox = (async (options: { message: string }) => {
+        asked.push(options.message)
+        return { response: 0, checkboxChecked: false }
+      }) as typeof dialog.showMessageBox
+    })
+    const close = async (): Promise<void> =>
+      await shell!.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close())
+    await close()
+    await until(isVisible, ([seen]) => seen === false)
+    expect((await startPlainly(session, lexora.home)).code).toBe(0)
+    await until(isVisible, ([seen]) => seen === true)
+    await close()
+    await until(isVisible, ([seen]) => seen === false)
+    expect(await shell.app.evaluate(() => (globalThis as unknown as { asked: string[] }).asked)).toHaveLength(1)
+  })
+
+  test('a panel that comes late, goes and comes back has the icon each time', async () => {
+    lexora = await startLexora(null)
+    shell = await openShell(session, lexora.home)
+    await (await shell.window()).locator('.app').waitFor()
+    for (let round = 0; round < 2; round++) {
+      tray = await TrayHost.open(session.address)
+      await until(lines, (all) => all.includes('Open Lexora'))
+      tray.close()
+    }
+    tray = null
+  })
+
+  test('a renderer that crashes comes back; one that crashes again says so, with a way on', async () => {
+    const { app } = await open(DEMO)
+    await (await shell!.window()).locator('.app').waitFor()
+    const crash = async (): Promise<void> =>
+      await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.webContents.forcefullyCrashRenderer())
+    // A page that has just died answers never.
+    const see = async (): Promise<string> =>
+      await app.evaluate(async ({ BrowserWindow }) => {
+        const { webContents } = BrowserWindow.getAllWindows()[0]!
+        const read = webContents.executeJavaScript('document.body.innerText') as Promise<string>
+        return await Promise.race([read, new Promise<string>((resolve) => setTimeout(() => resolve(''), 500))])
+      })
+    await crash()
+    await until(see, (text) => text.includes('Dashboard'))
+    await crash()
+    await until(see, (text) => text.includes('The window crashed'))
+    await app.evaluate(
+      async ({ BrowserWindow }) =>
+        await BrowserWindow.getAllWindows()[0]!.webContents.executeJavaScript('document.querySelector("a").click()'),
+    )
+    await until(see, (text) => text.includes('Dashboard'))
+  })
+
+  test('without its files the window says what is missing, and the tray goes on', async () => {
+    renameSync(join(UI, 'index.html'), join(UI, 'index.away'))
+    try {
+      await open(DEMO)
+      const page = await shell!.window()
+      await page.getByText('The window is not installed completely').waitFor()
+      await until(lines, (all) => all.includes('Pause gateway'))
+    } finally {
+      renameSync(join(UI, 'index.away'), join(UI, 'index.html'))
+    }
+    const page = await shell!.window()
+    await page.getByRole('link', { name: 'Open the window again' }).click()
+    await page.locator('.app').waitFor()
+  })
+
+  test('a Lexora that goes is told and looked for; when it comes back it is watched again', async () => {
+    await open(DEMO)
+    await (await shell!.window()).locator('.app').waitFor()
+    await lexora!.kill()
+    await until(lines, (all) => all[0] === '▲ Lexora is not reachable' && all.includes('Start Lexora here'))
+    lexora = await lexora!.again()
+    await until(line, (text) => text.startsWith('● Running'))
+  })
+
+  test('without a display it ends at once', async () => {
+    const { code, signal } = await startPlainly(session, aHome(), [], { DISPLAY: '' })
+    expect(code === 0 && signal === null).toBe(false)
+  })
+
+  test('where the window was is remembered, and forgotten with its display', async () => {
+    const { app } = await open(DEMO)
+    await (await shell!.window()).locator('.app').waitFor()
+    await app.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows()[0]!.setBounds({ x: 60, y: 40, width: 1000, height: 640 }),
+    )
+    await until(
+      () => shell!.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.getBounds().width),
+      (width) => width === 1000,
+    )
+    await until(
+      () => readPlace(),
+      (place) => place?.width === 1000,
+    )
+    shell!.process.kill('SIGTERM')
+    await shell!.ended
+    shell = await openShell(session, lexora!.home)
+    await (await shell.window()).locator('.app').waitFor()
+    const bounds = await shell.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.getBounds())
+    expect(bounds).toEqual({ x: 60, y: 40, width: 1000, height: 640 })
+  })
+})
+
+async function readPlace(): Promise<{ width: number } | null> {
+  const text = await readFile(join(lexora!.home, 'desktop', 'preferences.json'), 'utf8').catch(() => '{}')
+  return (JSON.parse(text) as { remembered?: { window?: { width: number } } }).remembered?.window ?? null
+}
