@@ -26,6 +26,17 @@ const BUNDLES = [
   },
 ]
 
+/** The desktop app's own two; only where there is a desktop. Built after those above. */
+const DESKTOP = [
+  { title: 'Building the desktop app', mark: ['dist', 'shell'], config: 'vite.shell.config.ts', sources: ['src'] },
+  {
+    title: 'Building its preload',
+    mark: ['dist', 'shell', '.preload'],
+    config: 'vite.preload.config.ts',
+    sources: ['src/protocol', 'src/shell'],
+  },
+]
+
 export function ensureInstalled() {
   const mark = join(root, 'node_modules', '.lexora-install')
   const wanted = hash([readFileSync(join(root, 'package-lock.json')), process.platform, process.arch])
@@ -39,6 +50,10 @@ export function ensureInstalled() {
 
 export function ensureBuilt() {
   for (const bundle of BUNDLES) build(bundle)
+}
+
+export function ensureDesktopBuilt() {
+  for (const bundle of DESKTOP) build(bundle)
 }
 
 function build({ title, mark, config, sources, optional = false }) {

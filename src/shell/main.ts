@@ -68,7 +68,6 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   const places = shellPlaces({
     home: dirname(fileURLToPath(import.meta.url)),
     resources: app.isPackaged ? process.resourcesPath : null,
-    env,
     platform,
     execPath: process.execPath,
   })
@@ -94,7 +93,8 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   listen(desktop, log)
   desktop.coreKnown = desktop.startCore()
   await app.whenReady()
-  // Not before: Chromium takes the signal for an end, and who comes last is asked.
+  // Chromium takes the signal for an end. Who asks the system last has it, and Node asks only for its first listener.
+  process.removeAllListeners('SIGHUP')
   process.on('SIGHUP', () => desktop?.reload())
   if (app.isPackaged && platform !== 'linux') app.setAsDefaultProtocolClient('lexora')
   await desktop.open(request)
@@ -136,6 +136,7 @@ async function offerRecovery({ pid, recover }: Extract<Claim, { is: 'hung' }>): 
 function startsAgain(): string[] {
   const appImage = env['APPIMAGE']
   if (appImage !== undefined && appImage !== '') return [appImage]
-  const program = env['LEXORA_LAUNCHER'] ?? process.execPath
+  // Installed, a small script stands before the binary and knows `--no-ui`.
+  const program = process.execPath.replace(/lexora-bin$/, 'lexora')
   return app.isPackaged ? [program] : [program, app.getAppPath()]
 }

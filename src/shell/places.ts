@@ -19,14 +19,12 @@ export type ShellPlaces = { programs: Programs; uiDir: string; preload: string; 
 export function shellPlaces({
   home,
   resources,
-  env,
   platform,
   execPath,
 }: {
   home: string
   /** Null: not packaged. */
   resources: string | null
-  env: Readonly<Record<string, string | undefined>>
   platform: NodeJS.Platform
   execPath: string
 }): ShellPlaces {
@@ -36,7 +34,6 @@ export function shellPlaces({
   const node = platform === 'win32' ? 'node.exe' : 'node'
   const nodes = [
     ...(resources === null ? [] : [join(resources, 'headless', node)]),
-    ...(env['LEXORA_NODE'] === undefined ? [] : [env['LEXORA_NODE']]),
     join(home, '..', '..', 'node_modules', 'node', 'bin', node),
   ]
   return {

@@ -38,7 +38,7 @@ export function plainPage(page: PlainPage, say: Say, language: string): string {
   const key: WordKey = `page.${page.is}`
   const values: Record<string, string> = page.is === 'crashed' ? { reason: page.reason } : {}
   const said = 'said' in page ? `<pre tabindex="0">${escaped(page.said.trim())}</pre>` : ''
-  const links = DEEDS[page.is].map((deed) => `<a href="${deedUrl(deed)}">${escaped(say(`page.${deed}`))}</a>`)
+  const links = DEEDS[page.is].map((deed) => `<a href="do/${deed}">${escaped(say(`page.${deed}`))}</a>`)
   return [
     `<!doctype html><html lang="${language}"><meta charset="utf-8"><title>Lexora</title><style>${STYLE}</style>`,
     `<main><h1>${escaped(say(key))}</h1><p>${escaped(say(`page.${page.is}.say`, values))}</p>${said}`,

@@ -3,7 +3,6 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { _electron, type ElectronApplication, type Page } from 'playwright-core'
 import { build } from 'vite'
@@ -91,21 +90,3 @@ export async function startPlainly(
 }
 
 const LAUNCH_MS = 15_000
-const SOON_MS = 20_000
-
-/** Looks again until it is so; what it saw last is in the error. */
-export async function until<Seen>(look: () => Promise<Seen> | Seen, is: (seen: Seen) => boolean): Promise<Seen> {
-  const deadline = performance.now() + SOON_MS
-  for (;;) {
-    let seen: Seen | Error
-    try {
-      seen = await look()
-      if (is(seen)) return seen
-    } catch (error) {
-      seen = error as Error
-    }
-    if (performance.now() > deadline)
-      throw new Error(`it never was so; last: ${seen instanceof Error ? seen.message : JSON.stringify(seen)}`)
-    await pause(50)
-  }
-}

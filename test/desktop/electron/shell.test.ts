@@ -7,9 +7,10 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import type { WindowBridge } from '../../../src/protocol/window.ts'
 import { aHome, dropHome, type Server, startLexora } from '../rig.ts'
 import { openNoticeHost } from './notice-host.ts'
-import { buildLegacy, lacks, openShell, type Shell, startPlainly, UI, until } from './rig.ts'
+import { buildLegacy, lacks, openShell, type Shell, startPlainly, UI } from './rig.ts'
 import { type DesktopSession, openSession } from './session.ts'
 import { type MenuRow, TrayHost } from './tray-host.ts'
+import { until } from './until.ts'
 
 declare global {
   interface Window {

@@ -1,0 +1,27 @@
+/** Called by electron-builder when a package's folder is complete: closes the binary's doors, and puts the launcher before it. */
+import { chmodSync, copyFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { FuseV1Options, FuseVersion, flipFuses } from '@electron/fuses'
+
+/** A build that Playwright drives needs the inspector: LEXORA_PACK_DRIVEN=1, for tests alone. */
+const isDriven = process.env.LEXORA_PACK_DRIVEN === '1'
+
+export default async function afterPack({ appOutDir, electronPlatformName, packager }) {
+  const { productFilename } = packager.appInfo
+  const names = { linux: 'lexora', win32: `${productFilename}.exe`, darwin: `${productFilename}.app` }
+  const binary = join(appOutDir, names[electronPlatformName])
+  await flipFuses(binary, {
+    version: FuseVersion.V1,
+    resetAdHocDarwinSignature: electronPlatformName === 'darwin',
+    [FuseV1Options.RunAsNode]: false,
+    [FuseV1Options.EnableCookieEncryption]: true,
+    [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,
+    [FuseV1Options.EnableNodeCliInspectArguments]: isDriven,
+    [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: electronPlatformName !== 'linux',
+    [FuseV1Options.OnlyLoadAppFromAsar]: true,
+  })
+  if (electronPlatformName !== 'linux') return
+  renameSync(binary, join(appOutDir, 'lexora-bin'))
+  copyFileSync(join(import.meta.dirname, 'launcher.sh'), binary)
+  chmodSync(binary, 0o755)
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# `lexora`: with a command or --no-ui it is a plain Node program that never loads Chromium; else the desktop app.
+here="$(dirname "$(readlink -f "$0")")"
+headless() { exec "$here/resources/headless/node" "$here/resources/headless/bin.js" "$@"; }
+for word in "$@"; do
+  case "$word" in --no-ui | --help | -h | --version | -v) headless "$@" ;; esac
+done
+case "${1:-}" in
+'' | -* | lexora:*) ;;
+*) headless "$@" ;;
+esac
+# Without a display there is nothing to show a window on.
+if [ -z "${DISPLAY:-}" ] && [ -z "${WAYLAND_DISPLAY:-}" ]; then headless "$@"; fi
+exec "$here/lexora-bin" "$@"

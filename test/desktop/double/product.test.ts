@@ -1,0 +1,200 @@
+/** The whole product, gateway and supervisor inside, with a double of Electron: Node 24 runs main, Chromium the window. */
+import type { ChildProcess } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { _electron, type ElectronApplication, type Page } from 'playwright-core'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { adminClient } from '../../../src/app/admin-client.ts'
+import { findRunning } from '../../../src/app/run-file.ts'
+import { lexoraPaths } from '../../../src/config/paths.ts'
+import { until } from '../electron/until.ts'
+import { aHome, dropHome, startLexora } from '../rig.ts'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const DOUBLE = join(ROOT, 'test', 'desktop', 'double', 'electron')
+const LAUNCH_MS = 30_000
+
+let home = ''
+let app: ElectronApplication | null = null
+let main: ChildProcess | null = null
+let ended: Promise<number | null> = Promise.resolve(null)
+
+beforeEach(() => {
+  home = aHome()
+})
+
+afterEach(async () => {
+  if (main !== null && main.exitCode === null) {
+    main.kill('SIGTERM')
+    await ended
+  }
+  main = null
+  app = null
+  dropHome(home)
+})
+
+async function open(args: string[] = []): Promise<Page> {
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: home,
+    LEXORA_HOME: home,
+    LANG: 'en',
+    DOUBLE_NODE: process.execPath,
+  }
+  const launch = async (): Promise<ElectronApplication> =>
+    await _electron.launch({ executablePath: DOUBLE, args: [ROOT, ...args], env, cwd: home, timeout: LAUNCH_MS })
+  app = await launch()
+  main = app.process()
+  ended = new Promise((resolve) => main!.once('exit', (code) => resolve(code)))
+  return await app.firstWindow()
+}
+
+const paths = () => lexoraPaths({ env: { LEXORA_HOME: home }, platform: process.platform, home, cwd: home })
+
+async function commands() {
+  const found = await until(
+    async () => await findRunning(paths().runFile),
+    ({ is }) => is === 'running',
+  )
+  if (found.is !== 'running') throw new Error(found.is)
+  return { record: found.record, ...adminClient({ address: found.record.address, key: found.record.token }) }
+}
+
+test('the window, the gateway and an engine live in one app; quitting ends all of them', async () => {
+  const page = await open(['--port', '0'])
+  await page.locator('.app').waitFor()
+  const { record, listEngines } = await commands()
+  expect(record.pid).toBe(main!.pid)
+  const [engine] = await until(
+    async () => (await listEngines()).engines,
+    (engines) => engines[0]?.state.is === 'ready',
+  )
+  const answer = await fetch(`${record.address}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'demo-chat', messages: [{ role: 'user', content: 'Hello' }] }),
+  })
+  expect(answer.status).toBe(200)
+  await page.getByText('Serving').first().waitFor()
+  expect(await page.evaluate(() => window.lexora!.platform.attached)).toBe(false)
+  const enginePid = engine!.pid!
+  await page.evaluate(() => window.lexora!.desktop.do('quit'))
+  expect(await ended).toBe(0)
+  expect(() => process.kill(enginePid, 0)).toThrow()
+  expect((await findRunning(paths().runFile)).is).toBe('absent')
+})
+
+test('a quit waits for what runs, counts it, and a second one does not wait', async () => {
+  await (await open(['--port', '0'])).locator('.app').waitFor()
+  const { record, listEngines } = await commands()
+  await until(
+    async () => (await listEngines()).engines,
+    (engines) => engines[0]?.state.is === 'ready',
+  )
+  const ask = async (max_tokens: number): Promise<Response> =>
+    await fetch(`${record.address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'demo-chat',
+        stream: true,
+        max_tokens,
+        messages: [{ role: 'user', content: 'A long story. '.repeat(300) }],
+      }),
+    })
+  const answer = await ask(4000)
+  const read = answer.text().catch(() => 'cut')
+  main!.kill('SIGTERM')
+  const title = async (): Promise<string> =>
+    await app!.evaluate(({ BrowserWindow }) => (BrowserWindow.getAllWindows()[0] as unknown as { title: string }).title)
+  await until(title, (text) => text === 'Lexora – finishing 1')
+  await expect(fetch(`${record.address}/v1/models`)).resolves.toMatchObject({ status: 200 })
+  main!.kill('SIGTERM')
+  expect(await ended).toBe(0)
+  await read
+})
+
+test('a configuration that is wrong is told in the window; once it is right, Try again serves', async () => {
+  const config = join(home, 'lexora_config.yaml')
+  writeFileSync(config, 'server: {prot: 8001}\n')
+  const page = await open()
+  await page.getByRole('heading', { name: 'Lexora could not start' }).waitFor()
+  await page.getByText('server.prot').waitFor()
+  writeFileSync(config, 'server: {port: 0}\n')
+  await page.getByRole('link', { name: 'Try again' }).click()
+  await commands()
+})
+
+test('a port that is taken is told with who has it', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const { port } = other.address() as { port: number }
+  const page = await open(['--port', String(port)])
+  await page.getByText(`${port} is in use`).waitFor()
+  await page.getByRole('link', { name: 'Quit' }).click()
+  expect(await ended).toBe(0)
+  other.close()
+})
+
+test('a configuration that breaks while it runs changes nothing', async () => {
+  const config = join(home, 'lexora_config.yaml')
+  writeFileSync(config, 'server: {port: 0}\n')
+  const page = await open()
+  await page.locator('.app').waitFor()
+  const { reload, snapshot } = await commands()
+  writeFileSync(config, 'server: {port: many}\n')
+  await expect(reload()).rejects.toThrow(/server\.port/)
+  expect((await snapshot()).server.state).toBe('serving')
+  expect(await page.locator('.app').isVisible()).toBe(true)
+})
+
+test('it attaches to the Lexora that serves already, and leaves it', async () => {
+  const server = await startLexora(null, { home })
+  const page = await open()
+  await page.getByText('attached to a running Lexora').waitFor()
+  main!.kill('SIGTERM')
+  expect(await ended).toBe(0)
+  expect((await server.commands.snapshot()).server.state).toBe('serving')
+  await server.stop()
+})
+
+test('opened and closed 200 times, the window leaves no listener behind', async () => {
+  const page = await open(['--port', '0'])
+  await page.locator('.app').waitFor()
+  const count = async (): Promise<number[]> =>
+    await app!.evaluate(({ BrowserWindow, app }) => {
+      const [window] = BrowserWindow.getAllWindows()
+      const of = (one: NodeJS.EventEmitter): number =>
+        one.eventNames().reduce((sum, name) => sum + one.listenerCount(name), 0)
+      return [BrowserWindow.getAllWindows().length, of(window!), of(window!.webContents), of(app)]
+    })
+  const before = await count()
+  await app!.evaluate(({ BrowserWindow, app }) => {
+    for (let round = 0; round < 200; round++) {
+      BrowserWindow.getAllWindows()[0]!.hide()
+      app.emit('activate')
+    }
+  })
+  expect(await count()).toEqual(before)
+})
+
+test('SIGHUP reads the configuration again', async () => {
+  const config = join(home, 'lexora_config.yaml')
+  writeFileSync(config, 'server: {port: 0}\n')
+  await (await open()).locator('.app').waitFor()
+  await commands()
+  writeFileSync(config, 'server: {port: 0}\nqueue: {max_size: 7}\n')
+  main!.kill('SIGHUP')
+  await until(
+    () => readFileSync(join(paths().logDir, 'desktop.log'), 'utf8'),
+    (log) => /reload|configuration/i.test(log.slice(log.indexOf('ready'))),
+  )
+})
+
+declare global {
+  interface Window {
+    lexora?: import('../../../src/protocol/window.ts').WindowBridge
+  }
+}
