@@ -7,7 +7,7 @@ export const ja: Messages = {
   'nav.dashboard': 'ダッシュボード',
   'nav.requests': 'リクエスト',
   'nav.tryIt': '試す',
-  'nav.help': 'キー操作とヘルプ',
+  'nav.help': 'キーとヘルプ',
   'nav.errors': '15 分間に {count} 件失敗',
   'header.gateway': 'ゲートウェイ',
   'header.engine': 'エンジン',

@@ -224,7 +224,7 @@ function LogPane({ log: { lines, failed }, name, before }: { log: Followed; name
             data-filter=""
             className="small mono"
             aria-label={t('log.search')}
-            placeholder={t('log.search')}
+            placeholder={t('log.searchShort')}
             value={text}
             onChange={(event) => {
               setText(event.target.value)

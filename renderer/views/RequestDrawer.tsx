@@ -111,7 +111,7 @@ export function RequestDrawer({
         <h3>{t('request.path')}</h3>
         <Facts
           facts={[
-            row.band === null ? null : ['band', row.band],
+            row.band === null ? null : [t('request.band'), row.band],
             [
               t('col.backend'),
               <span key="b" className="name">
@@ -119,7 +119,7 @@ export function RequestDrawer({
               </span>,
             ],
             [t('request.attempts'), Math.max(0, row.attempts - 1)],
-            row.app === null ? null : ['app', row.app],
+            row.app === null ? null : [t('request.app'), row.app],
             row.keyId === null
               ? null
               : [

@@ -68,7 +68,8 @@ export class Sampler {
   /** Public for tests; `now` in ms since 1970. */
   sample(now: number): void {
     const look = this.sampled.look()
-    if (this.before !== null) for (const event of happeningsBetween(this.before, look)) this.remember(event, now)
+    const before = this.before ?? { ...look, engines: [] }
+    for (const event of happeningsBetween(before, look)) this.remember(event, now)
     this.before = look
     this.lookForHolders(look, now)
     this.series.add(Math.floor(now / 1000), this.values(look, now))

@@ -32,7 +32,9 @@ export function happeningsBetween(before: Look, after: Look): WhatHappened[] {
 function engineNews(before: readonly EngineView[], { name, state }: EngineView): WhatHappened[] {
   const was = before.find((engine) => engine.name === name)?.state.is
   const isRest = was === 'busy' && state.is === 'ready'
-  if (was === undefined || was === state.is || PASSING.has(state.is) || isRest) return []
+  // One that is seen first is news only where it cannot run: then nobody saw it fail.
+  if (was === undefined && !('failure' in state)) return []
+  if (was === state.is || PASSING.has(state.is) || isRest) return []
   const cause = 'failure' in state ? state.failure.cause : state.is === 'degraded' ? state.reason : null
   return [{ what: 'engine', engine: name, state: state.is, cause }]
 }

@@ -38,7 +38,7 @@ export const goals: Goal[] = [
   { scenario: 'window', figure: 'fps', bound: 'at least', value: 50 },
   { scenario: 'window', figure: 'listenersGrown', bound: 'at most', value: 0 },
   { scenario: 'window', figure: 'windowMb', bound: 'at most', value: 2 },
-  { scenario: 'window', figure: 'filesGrown', bound: 'at most', value: 0 },
+  { scenario: 'window', figure: 'filesGrown', bound: 'at most', value: 3 },
 ]
 
 /** Bare costs about twice the pipe; far more means that something else than the proxy was measured. */

@@ -14,6 +14,12 @@ describe('between two looks', () => {
     ['nothing', {}, {}, []],
     ['an engine is seen first', {}, { engines: [engine({ is: 'ready', forMs: 0 })] }, []],
     [
+      'an engine is seen first, and cannot run',
+      {},
+      { engines: [engine({ is: 'failed', failure: FAILURE })] },
+      [{ what: 'engine', engine: 'main', state: 'failed', cause: 'No memory.' }],
+    ],
+    [
       'an engine came up',
       { engines: [engine({ is: 'stopped' })] },
       { engines: [engine({ is: 'ready', forMs: 0 })] },
