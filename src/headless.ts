@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { parseArguments, USAGE } from './app/args.ts'
+import { parseArguments, type RunOptions, USAGE } from './app/args.ts'
+import { EXIT } from './app/exit-codes.ts'
 import { run, type World } from './app/run.ts'
 
 /** Plain-Node entry: arguments → what they ask for. Sets the exit code; never starts Chromium. */
@@ -28,28 +29,52 @@ export async function main(
       process.exitCode = 2
       return
     case 'run':
-      // What may still be open (a client that does not hang up) must not hold up an exit that is due.
-      process.exit(
-        await run(asked.options, {
-          ...base,
-          ...signals(),
-          onReload: (reload) => void process.on('SIGHUP', reload),
-          // A promise that nobody waited for must not take everybody's requests with it.
-          onFault: (tell) => void process.on('unhandledRejection', tell),
-          isTerminal: process.stdout.isTTY,
-          demoEntry: fileURLToPath(demoEntry),
-          guardEntry: fileURLToPath(guardEntry),
-          historyEntry: fileURLToPath(historyEntry),
-          uiDir: fileURLToPath(uiDir),
-          version,
-        }),
-      )
+      return await serve(asked.options, {
+        ...base,
+        isTerminal: process.stdout.isTTY,
+        demoEntry: fileURLToPath(demoEntry),
+        guardEntry: fileURLToPath(guardEntry),
+        historyEntry: fileURLToPath(historyEntry),
+        uiDir: fileURLToPath(uiDir),
+        version,
+      })
   }
 }
 
-function signals(): Pick<World, 'stopped' | 'hurry'> {
+type Surroundings = Omit<World, 'stopped' | 'hurry' | 'onReload' | 'onFault'>
+
+/**
+ * Runs until it is asked to stop, and ends the process. An exception that nobody caught is logged and stops it too, since
+ * nothing is known of what it left behind: what runs may finish, and whoever watches over the process sees code 1.
+ */
+async function serve(options: RunOptions, surroundings: Surroundings): Promise<void> {
+  const { stop, stopped, hurry } = signals()
+  let crashed = false
+  const code = await run(options, {
+    ...surroundings,
+    stopped,
+    hurry,
+    onReload: (reload) => void process.on('SIGHUP', reload),
+    onFault: (tell) => {
+      // A promise that nobody waited for must not take everybody's requests with it.
+      process.on('unhandledRejection', tell)
+      process.on('uncaughtException', (error) => {
+        tell(error)
+        if (crashed) process.exit(EXIT.failure)
+        crashed = true
+        stop()
+      })
+    },
+  })
+  // What may still be open (a client that does not hang up) must not hold up an exit that is due.
+  process.exit(crashed && code === EXIT.ok ? EXIT.failure : code)
+}
+
+function signals(): Pick<World, 'stopped' | 'hurry'> & { stop: () => void } {
   const hurry = new AbortController()
+  let stop = (): void => {}
   const stopped = new Promise<void>((resolve) => {
+    stop = resolve
     let asks = 0
     const ask = (): void => {
       if (++asks === 1) resolve()
@@ -58,5 +83,5 @@ function signals(): Pick<World, 'stopped' | 'hurry'> {
     process.on('SIGTERM', ask)
     process.on('SIGINT', ask)
   })
-  return { stopped, hurry: hurry.signal }
+  return { stop, stopped, hurry: hurry.signal }
 }

@@ -23,6 +23,7 @@ import type { EngineStartView } from '../protocol/ui-commands.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 import { LogBuffer } from '../telemetry/log-buffer.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { LoopWatch } from '../telemetry/loop-watch.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { RequestLog } from '../telemetry/request-log.ts'
@@ -123,6 +124,7 @@ export class App {
   private readonly people: People
   private readonly days = new UserDays()
   private readonly uiSessions = new UiSessions()
+  private readonly loop = new LoopWatch()
   private readonly sampler: Sampler
   private readonly source = new SnapshotSource((revision) => this.snapshot(revision))
   private readonly gpu: GpuDesk
@@ -375,6 +377,7 @@ export class App {
   /** Opens the listeners first, so that a busy port is known before an engine is loaded. Rejects with PortTakenError. */
   async start(): Promise<void> {
     try {
+      this.loop.start()
       await this.remember()
       this.people.watch()
       await this.listeners.start()
@@ -394,6 +397,7 @@ export class App {
     this.stopping = true
     this.people.close()
     this.sampler.stop()
+    this.loop.stop()
     await this.gateway.drain(graceMs)
     await this.options.models?.close()
     await this.engines?.close(this.options.hurry)
@@ -519,7 +523,11 @@ export class App {
       memory: gpuMemory(this.gpu.state()),
       queue: queueTotals(this.queues.depth()),
       requestLog: this.requestLog?.state ?? null,
-      troubles: [...this.people.troubles(), ...this.records.troubles()],
+      troubles: [
+        ...this.people.troubles(),
+        ...this.records.troubles(),
+        ...[this.loop.trouble()].filter((told) => told !== null),
+      ],
       uptimeSeconds: (performance.now() - this.startedAt) / 1000,
       version: this.options.version,
     })

@@ -17,6 +17,7 @@ import { Attempt, type AttemptOwner, type AttemptRequest, type AttemptSink, type
 import { Connections } from './connections.ts'
 import type { DeadlineClock } from './deadline-clock.ts'
 import type { EngineHandle } from './engine-handle.ts'
+import { EXHAUSTED_REASON } from './failure.ts'
 
 /** One configured backend with its values resolved; `ca` is the PEM text itself here, not its file. */
 export type BackendOptions = ResolvedBackend
@@ -275,9 +276,9 @@ function placeOf({ type, url, apiKey, apiVersion, connectTimeoutMs, headers, pro
   return JSON.stringify([type, url, apiKey, apiVersion, connectTimeoutMs, headers, proxy, ca])
 }
 
-/** 4xx and 429 are the request's or the quota's fault, a stale connection nobody's. */
+/** 4xx and 429 are the request's or the quota's fault, a stale connection nobody's, a lack of sockets ours. */
 function countsAgainst(failure: Failure): boolean {
-  if (failure.kind === 'stale') return false
+  if (failure.kind === 'stale' || failure.reason === EXHAUSTED_REASON) return false
   return failure.kind !== 'status' || (failure.status !== null && failure.status >= 500)
 }
 

@@ -4,6 +4,9 @@ import { LiveList } from './live-list.ts'
 export type Ticking = { slot: number; onTick(now: number): void }
 
 const TICK_MS = 100
+/** A tick that is so late says that the process stood still: what arrived meanwhile is read before anybody is told. */
+const STALL_MS = 1000
+const CATCH_UP_MS = 1000
 
 /**
  * One coarse timer for all deadlines of requests in flight: they are seconds long and almost always cancelled, so a
@@ -12,10 +15,14 @@ const TICK_MS = 100
 export class DeadlineClock {
   private readonly items = new LiveList<Ticking>()
   private timer: NodeJS.Timeout | null = null
+  private tickedAt = 0
+  private resumesAt = 0
 
   add(item: Ticking): void {
     this.items.add(item)
-    this.timer ??= setInterval(() => this.tick(), TICK_MS).unref()
+    if (this.timer !== null) return
+    this.tickedAt = performance.now()
+    this.timer = setInterval(() => this.tick(), TICK_MS).unref()
   }
 
   /** Safe to call again for an item that is gone. */
@@ -31,6 +38,9 @@ export class DeadlineClock {
   private tick(): void {
     if (this.items.isEmpty) return this.stop()
     const now = performance.now()
+    if (now - this.tickedAt > STALL_MS) this.resumesAt = now + CATCH_UP_MS
+    this.tickedAt = now
+    if (now < this.resumesAt) return
     for (const item of this.items.all()) item.onTick(now)
   }
 }

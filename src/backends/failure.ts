@@ -2,6 +2,9 @@ import type { Failure } from '../policy/retry.ts'
 import { problem } from '../protocol/errors.ts'
 import { wasReused } from './connector.ts'
 
+/** The reason of a failure to connect that was ours. */
+export const EXHAUSTED_REASON = 'exhausted'
+
 /** How far an attempt had come when it failed. */
 export type Progress = { sent: boolean; headSeen: boolean }
 
@@ -19,11 +22,15 @@ const UNREACHABLE: Record<string, string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'shows a certificate for another host',
 }
 
+/** What this process, or this machine, has no more of. */
+const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS'])
+
 const CONNECT_TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
 
 /** Turns what undici threw into a failure. The error's own text stays out of the message: it may hold addresses. */
 export function failureFromError(error: Error, backend: string, progress: Progress): Failure {
   const code = codeOf(error)
+  if (isExhausted(error, code)) return exhaustedFailure()
   if (!progress.sent || (!progress.headSeen && code in UNREACHABLE)) {
     if (CONNECT_TIMEOUTS.has(code))
       return timeoutFailure(backend, 'did not accept a connection in time', 'connect_timeout')
@@ -43,6 +50,18 @@ export function failureFromError(error: Error, backend: string, progress: Progre
     )
   }
   return truncatedFailure(backend)
+}
+
+/** No fault of the backend: its breaker does not hear of it. */
+function exhaustedFailure(): Failure {
+  const message = 'This machine has no sockets left for another connection (see ulimit -n). Try again.'
+  return failure('unreachable', problem('overloaded', message), EXHAUSTED_REASON)
+}
+
+/** Without a free local port a connection over IPv4 fails as one to an address that is nowhere does over IPv6. */
+function isExhausted(error: Error, code: string): boolean {
+  if (EXHAUSTED.has(code)) return true
+  return code === 'EADDRNOTAVAIL' && /^\d+(\.\d+){3}$/.test((error as { address?: string }).address ?? '')
 }
 
 export function timeoutFailure(backend: string, what: string, reason = 'timeout'): Failure {

@@ -10,6 +10,10 @@ export function* contradictions(config: Config, explicit: ReadonlySet<string>): 
   yield* pointingAtItself(config, explicit.has('vllm'))
   yield* incompleteEngines(config)
   yield* repeatedKeys(config)
+  if (config.telemetry.otlp !== null) {
+    const message = 'traces are not built in: nothing would be sent there; remove it (figures are at /metrics)'
+    yield { path: ['telemetry', 'otlp'], message }
+  }
   const { normal, low } = config.queue.guarantee
   if (normal + low > 1) yield { path: ['queue', 'guarantee'], message: 'the shares must add up to at most 1' }
 }

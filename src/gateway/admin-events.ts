@@ -12,6 +12,8 @@ const MAX_WATCHERS = 64
 
 type Watcher = {
   readonly res: ServerResponse
+  /** Whether it may still watch; asked at every sign of life. */
+  readonly isWelcome: () => boolean
   unsubscribe: () => void
   /** Since when its connection has been full. */
   blockedAt: number | null
@@ -38,13 +40,13 @@ export class AdminEvents {
   }
 
   /** Streams into `res` until its client leaves or `close` is called. */
-  open(res: ServerResponse): void {
+  open(res: ServerResponse, isWelcome: () => boolean = () => true): void {
     res.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     })
-    const watcher: Watcher = { res, unsubscribe: () => undefined, blockedAt: null, missed: null }
+    const watcher: Watcher = { res, isWelcome, unsubscribe: () => undefined, blockedAt: null, missed: null }
     this.watchers.add(watcher)
     res.on('drain', () => this.catchUp(watcher))
     res.on('close', () => this.remove(watcher))
@@ -83,8 +85,9 @@ export class AdminEvents {
 
   private tend(): void {
     const now = performance.now()
-    for (const { res, blockedAt } of this.watchers) {
-      if (blockedAt === null) res.write(': keep-alive\n\n')
+    for (const { res, blockedAt, isWelcome } of this.watchers) {
+      if (!isWelcome()) res.end()
+      else if (blockedAt === null) res.write(': keep-alive\n\n')
       else if (now - blockedAt >= DEAF_MS) res.destroy()
     }
   }

@@ -48,7 +48,7 @@ export function adminRoutes<Context>(options: AdminRouteOptions<Context>): expre
     // Express offers a HEAD to a GET's handler, but a stream has no head alone.
     if (req.method === 'HEAD') next()
     else if (options.events.isFull) options.refuse(contextOf(res), problem('overloaded', 'Too many watch already.'))
-    else options.events.open(res)
+    else options.events.open(res, () => options.authenticate(contextOf(res), scopeAt(req.method, req.path)).ok)
   })
   app.get(ADMIN_OPENAPI_PATH, (_req, res) => void res.json(adminDocument(options.version)))
   app.use((req, res, next) => {

@@ -33,6 +33,7 @@ import { type Operations, operationRoutes } from './routes/operations.ts'
 import { Settlement } from './settlement.ts'
 import { appOf } from './turn-facts.ts'
 import { hasSession, UI_PATH, type UiOptions, uiRoutes } from './ui-routes.ts'
+import { WrongKeys } from './wrong-keys.ts'
 
 export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
   auth: AuthOptions
@@ -100,6 +101,7 @@ export class Gateway {
   private readonly idPrefix = randomBytes(8).toString('hex')
   private requestCount = 0
   private callers = new WeakMap<Socket, { key: string; caller: Authenticated; version: number }>()
+  private readonly wrongKeys = new WrongKeys()
   private draining = false
   private paused = false
   private open = 0
@@ -395,7 +397,10 @@ export class Gateway {
       const { until } = known.caller
       if (until === Number.POSITIVE_INFINITY || Date.now() < until) return known.caller
     }
+    const told = this.tooManyWrong(context)
+    if (told !== null) return { ok: false, problem: told, until: 0 }
     const caller = authenticate(head.keys, auth, Date.now())
+    this.countTry(context, caller.ok ? caller.principal.keyId !== null : null)
     // Who may do everything else may try it out, too.
     if (!caller.ok && head.keys.length === 0 && this.isWindow(context)) return NOBODY
     if (key !== null) this.callers.set(req.socket, { key, caller, version })
@@ -477,9 +482,33 @@ export class Gateway {
     const { req, head } = context
     const { auth, admin } = this.options
     const here = isOwnMachine(req.socket)
+    const told = this.tooManyWrong(context)
+    if (told !== null) return { ok: false, problem: told }
     if (this.isWindow(context)) return { ok: true, caller: { who: 'window', face: 'window', here } }
     const face = head.app === 'window' ? 'window' : 'cli'
-    return authenticateAdmin(head.keys, auth, { session: here ? admin.session : null, scope, here, face }, Date.now())
+    const door = { session: here ? admin.session : null, scope, here, face } as const
+    const result = authenticateAdmin(head.keys, auth, door, Date.now())
+    if (here) return result
+    // A key that is known, but may not do this, is no guess.
+    const isKnown = result.ok || auth.keys.find(head.keys[0] ?? '', Date.now()).is === 'known'
+    this.countTry(context, isKnown ? true : null)
+    return result
+  }
+
+  /** Somebody elsewhere tries one key after the other. Programs of this machine are not limited by each other's mistakes. */
+  private tooManyWrong({ req, head }: Context): Problem | null {
+    const address = req.socket.remoteAddress
+    if (head.keys.length !== 1 || address === undefined || isOwnMachine(req.socket)) return null
+    const retryAfterMs = this.wrongKeys.waitMs(address, head.keys[0]!, performance.now())
+    return retryAfterMs === 0 ? null : problem('rate_limit_exceeded', 'Too many wrong keys.', { retryAfterMs })
+  }
+
+  /** `right` null: the key was wrong; false: none was needed. */
+  private countTry({ req, head }: Context, right: boolean | null): void {
+    const address = req.socket.remoteAddress
+    if (head.keys.length !== 1 || address === undefined || isOwnMachine(req.socket)) return
+    if (right === null) this.wrongKeys.countWrong(address, performance.now())
+    else if (right) this.wrongKeys.countRight(address, head.keys[0]!)
   }
 
   private admit({ head, res }: Context, method: string): Problem | null {

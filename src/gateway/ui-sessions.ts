@@ -3,17 +3,20 @@ import { createHash, randomBytes } from 'node:crypto'
 const LINK_MS = 10 * 60_000
 const MAX_LINKS = 32
 const MAX_SESSIONS = 256
+/** reliability.md 3.2, 13. A window that watches is in use. */
+const SESSION_IDLE_MS = 30 * 60_000
+const SESSION_MS = 12 * 3_600_000
 /** Wrong keys in a minute, from anybody: more is a program that guesses. */
 const MAX_WRONG = 20
 const WRONG_WINDOW_MS = 60_000
 
 /**
- * Who may use the window in a browser. Links are good once and for ten minutes; sessions last as long as this process.
- * Only digests are kept. `now` in ms since 1970.
+ * Who may use the window in a browser. Links are good once and for ten minutes; sessions end half an hour
+ * after their last use, and after twelve hours in any case. Only digests are kept. `now` in ms since 1970.
  */
 export class UiSessions {
   private readonly links = new Map<string, number>()
-  private readonly sessions = new Set<string>()
+  private readonly sessions = new Map<string, { begun: number; used: number }>()
   private readonly now: () => number
   private wrong: number[] = []
 
@@ -41,13 +44,24 @@ export class UiSessions {
   /** A session for somebody who has proven who he is. */
   open(): string {
     const session = newToken()
-    this.sessions.add(digest(session))
+    const now = this.now()
+    this.sessions.set(digest(session), { begun: now, used: now })
     dropOldest(this.sessions, MAX_SESSIONS)
     return session
   }
 
+  /** Asking is using. */
   has(session: string): boolean {
-    return this.sessions.has(digest(session))
+    const key = digest(session)
+    const known = this.sessions.get(key)
+    if (known === undefined) return false
+    const now = this.now()
+    if (now - known.used < SESSION_IDLE_MS && now - known.begun < SESSION_MS) {
+      known.used = now
+      return true
+    }
+    this.sessions.delete(key)
+    return false
   }
 
   end(session: string): void {
@@ -74,7 +88,7 @@ function digest(token: string): string {
   return createHash('sha256').update(token).digest('base64url')
 }
 
-function dropOldest(kept: Map<string, unknown> | Set<string>, most: number): void {
+function dropOldest(kept: Map<string, unknown>, most: number): void {
   for (const key of kept.keys()) {
     if (kept.size <= most) return
     kept.delete(key)

@@ -1,18 +1,22 @@
-import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Outcome } from './outcome.ts'
 
 const FLUSH_MS = 250
 const FLUSH_BYTES = 64 * 1024
 const MAX_HELD_BYTES = 4 * 1024 * 1024
-const FILE_NAME = /^requests-(\d{8})\.jsonl$/
+const FILE_NAME = /^requests-(\d{8})(?:\.(\d+))?\.jsonl$/
+/** One file, and all of them together, whatever `keepDays` says: a loop of errors must not fill the disk. */
+const MAX_FILE_BYTES = 256 * 1024 * 1024
+const MAX_ALL_BYTES = 2 * 1024 * 1024 * 1024
 const DAY_MS = 86_400_000
 
 export type RequestLogState = { failing: string | null; dropped: number }
 
 /**
  * One JSON line per request in `requests-YYYYMMDD.jsonl` (days are UTC), written in batches off the request path and
- * kept `keepDays`. A disk that is full or gone costs lines, never requests: it is told once, retried, and counted.
+ * kept `keepDays`, but no more than a bound of bytes: a file that is full becomes `requests-YYYYMMDD.1.jsonl`, and the
+ * oldest go first. Who renames or removes the file finds a new one at its place. A disk that is full or gone costs lines, never requests: it is told once, retried, and counted.
  */
 export class RequestLog {
   private readonly dir: string
@@ -24,12 +28,20 @@ export class RequestLog {
   private writingBytes = 0
   private timer: NodeJS.Timeout | null = null
   private writing: Promise<void> = Promise.resolve()
-  private file: { day: string; handle: FileHandle } | null = null
+  private file: { day: string; handle: FileHandle; inode: number; size: number } | null = null
   private current: RequestLogState = { failing: null, dropped: 0 }
 
-  constructor(options: { dir: string; keepDays: number; onState: (state: RequestLogState) => void }) {
+  private readonly maxBytes: { file: number; all: number }
+
+  constructor(options: {
+    dir: string
+    keepDays: number
+    onState: (state: RequestLogState) => void
+    maxBytes?: { file: number; all: number }
+  }) {
     this.dir = options.dir
     this.keepDays = options.keepDays
+    this.maxBytes = options.maxBytes ?? { file: MAX_FILE_BYTES, all: MAX_ALL_BYTES }
     this.onState = options.onState
   }
 
@@ -76,6 +88,7 @@ export class RequestLog {
     try {
       const handle = await this.openFor(now.toISOString().slice(0, 10).replaceAll('-', ''))
       await handle.appendFile(batch)
+      this.file!.size += Buffer.byteLength(batch)
       if (this.current.failing !== null) this.setState({ ...this.current, failing: null })
     } catch (error) {
       // The next batch starts from a fresh handle: a stream or handle does not recover from ENOSPC by itself.
@@ -94,21 +107,51 @@ export class RequestLog {
   }
 
   private async openFor(day: string): Promise<FileHandle> {
-    if (this.file?.day === day) return this.file.handle
+    const path = join(this.dir, `requests-${day}.jsonl`)
+    if (this.file?.day === day && this.file.size < this.maxBytes.file) {
+      // logrotate and people rename or remove it; what is written must be where they look.
+      const there = await stat(path).catch(() => null)
+      if (there?.ino === this.file.inode) return this.file.handle
+    }
     await this.file?.handle.close()
     this.file = null
     await mkdir(this.dir, { recursive: true, mode: 0o700 })
-    const handle = await open(join(this.dir, `requests-${day}.jsonl`), 'a', 0o600)
-    this.file = { day, handle }
+    await this.setAsideFull(path, day)
+    const handle = await open(path, 'a', 0o600)
+    const { ino, size } = await handle.stat()
+    this.file = { day, handle, inode: ino, size }
     await this.removeOld(new Date())
     return handle
   }
 
+  private async setAsideFull(path: string, day: string): Promise<void> {
+    const there = await stat(path).catch(() => null)
+    if (there === null || there.size < this.maxBytes.file) return
+    const taken = (await this.files()).filter((file) => file.day === day).map(({ part }) => part)
+    const next = 1 + Math.max(0, ...taken.filter((part) => part !== Number.POSITIVE_INFINITY))
+    await rename(path, join(this.dir, `requests-${day}.${next}.jsonl`))
+  }
+
+  /** The oldest first; the one that is written is the last part of its day. */
+  private async files(): Promise<{ name: string; day: string; part: number }[]> {
+    const found = (await readdir(this.dir)).flatMap((name) => {
+      const [, day, part] = FILE_NAME.exec(name) ?? []
+      return day === undefined
+        ? []
+        : [{ name, day, part: part === undefined ? Number.POSITIVE_INFINITY : Number(part) }]
+    })
+    return found.sort((a, b) => (a.day === b.day ? a.part - b.part : a.day < b.day ? -1 : 1))
+  }
+
   private async removeOld(now: Date): Promise<void> {
     const oldest = new Date(now.getTime() - this.keepDays * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
-    for (const name of await readdir(this.dir)) {
-      const day = FILE_NAME.exec(name)?.[1]
-      if (day !== undefined && day < oldest) await rm(join(this.dir, name), { force: true })
+    const files = await this.files()
+    let room = this.maxBytes.all - this.maxBytes.file
+    for (const { name, day, part } of files.reverse()) {
+      const path = join(this.dir, name)
+      const isOpen = part === Number.POSITIVE_INFINITY && day === this.file?.day
+      if (!isOpen) room -= (await stat(path).catch(() => null))?.size ?? 0
+      if (day < oldest || room < 0) await rm(path, { force: true })
     }
   }
 }

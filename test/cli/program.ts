@@ -11,9 +11,14 @@ const PROGRAM = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
 
 export type Run = { child: ChildProcess; out: () => string; ended: Promise<number | null> }
 
-/** `lexora` with these words; what it prints on both streams is told together. Ended when the test ends. */
-export function lexora(home: string, argv: readonly string[], env: NodeJS.ProcessEnv = {}): Run {
-  const child = spawn(process.execPath, [PROGRAM, ...argv], {
+/**
+ * `lexora` with these words; what it prints on both streams is told together. Ended when the test ends. `shell`: a script
+ * that prepares the way and ends with `exec "$0" "$@"`.
+ */
+export function lexora(home: string, argv: readonly string[], env: NodeJS.ProcessEnv = {}, shell?: string): Run {
+  const words = [process.execPath, PROGRAM, ...argv]
+  const [program, ...rest] = shell === undefined ? words : ['sh', '-c', shell, ...words]
+  const child = spawn(program!, rest, {
     cwd: home,
     env: { PATH: process.env['PATH'], LEXORA_HOME: home, NODE_NO_WARNINGS: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -170,3 +170,10 @@ describe('a valid configuration is warned about', () => {
     expect(loaded({ cwd, configPath: path }).notes).toEqual([])
   })
 })
+
+test('a collector for traces is refused, since none would be sent; null, as the example has it, is not', () => {
+  expect(issuesOf({ file: 'telemetry: {otlp: "http://127.0.0.1:4318"}' })).toEqual([
+    expect.stringMatching(/telemetry\.otlp.* traces are not built in/),
+  ])
+  expect(loaded({ file: 'telemetry: {otlp: null}' }).config.telemetry).toEqual({ otlp: null })
+})

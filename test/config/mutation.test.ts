@@ -52,7 +52,8 @@ test('a mutated document is valid or refused with a place and a reason, and neve
       for (const [at, { do: how, with: what }] of changes) {
         const all = places(document)
         const { parent, key } = all[at % all.length] ?? { parent: document as Record<string, unknown>, key: 'server' }
-        if (how === 'replace') parent[key] = what
+        // A value is drawn more than once: one inside of itself would be no document.
+        if (how === 'replace') parent[key] = structuredClone(what)
         else {
           if (how === 'rename' && !Array.isArray(parent)) parent[String(what)] = parent[key]
           delete parent[key]

@@ -9,13 +9,6 @@ const LATER: Record<string, string> = {
   E17: 'markup in names is a matter of the window: comes with it',
   E21: 'there are no updates yet: comes with packaging',
   F2: 'a second start of the desktop app: comes with the window',
-  F7: 'a bound on all logs together: comes with the gateway log',
-  F8: 'logs that somebody else rotates: comes with the gateway log',
-  F11: 'suspend and resume: comes with services',
-  F12: 'a stall of the event loop: comes with services',
-  F13: 'a slow leak: comes with the soak',
-  F14: 'a fault in every handler: comes with services',
-  F15: 'descriptors and ports that run out: comes with services',
 }
 
 const all = Object.entries(SECTIONS).flatMap(([section, rows]) =>

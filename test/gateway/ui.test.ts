@@ -114,13 +114,26 @@ describe('a link', () => {
     expect((await enter(port, { link: 'a', key: 'b' })).status).toBe(400)
   })
 
-  test('that is too old opens nothing, and sessions do not age', () => {
+  test('that is too old opens nothing', () => {
     let now = 0
     const sessions = new UiSessions(() => now)
     const [first, second] = [sessions.newLink(), sessions.newLink()]
     const open = sessions.enter(first.token)!
     now = 10 * 60_000
     expect([sessions.enter(second.token), sessions.has(open)]).toEqual([null, true])
+  })
+
+  test('opens a session that ends half an hour after its last use, and after twelve hours', () => {
+    let now = 0
+    const sessions = new UiSessions(() => now)
+    const [left, used] = [sessions.open(), sessions.open()]
+    for (let minutes = 0; minutes < 12 * 60; minutes += 29) {
+      now = minutes * 60_000
+      expect([minutes, sessions.has(used)]).toEqual([minutes, true])
+    }
+    expect(sessions.has(left)).toBe(false)
+    now = 12 * 3_600_000
+    expect(sessions.has(used)).toBe(false)
   })
 
   test('cannot be had while the window is switched off', async () => {

@@ -1,0 +1,49 @@
+/** Lexora on a network and on a disk of the test's own: what an outsider reaches, and a disk that is full or read-only. */
+import { expect, test } from 'vitest'
+import type { LanReport } from '../../src/app/lan-check.ts'
+import { allows, HERE, inNamespace, OUTSIDE } from '../support/namespaced/run.ts'
+import { aFolder } from '../support/records.ts'
+
+type Network = { report: LanReport; right: unknown; wrong: unknown[]; after: Record<string, unknown> }
+type Disk = Record<
+  'before' | 'full' | 'freed' | 'readOnly',
+  { user: number; chat: number; health: { status: string; reasons: string[] } }
+>
+
+test.skipIf(!allows('network'))(
+  'in a network of its own (needs user namespaces): lan check finds what others reach; ten wrong keys close an address',
+  async () => {
+    const { report, right, wrong, after } = (await inNamespace('network', aFolder())) as Network
+    const at = (address: string) => report.addresses.find((one) => one.address === address)
+    expect(at(HERE)).toMatchObject({
+      reach: 'the network',
+      open: { '/healthz': 200, '/v1/models': 401, '/metrics': 401, '/admin/snapshot': 403 },
+      withKey: 200,
+    })
+    expect(at(OUTSIDE)).toMatchObject({ reach: 'the network', open: { '/healthz': 'closed' }, withKey: 'closed' })
+    expect(report.advice.join()).toContain('firewall')
+    expect(right).toEqual([200, false])
+    expect(wrong).toEqual([...Array.from({ length: 10 }, () => [401, false]), [429, true]])
+    expect(after).toEqual({
+      'another right key': [429, true],
+      'the right key of before': [200, false],
+      'a program of this machine': [200, false],
+      'a wrong key of this machine': [401, false],
+    })
+  },
+  90_000,
+)
+
+test.skipIf(!allows('mounts'))(
+  'on a disk of its own (needs user namespaces) that is full, and then read-only: it serves, refuses changes with 507, and says why',
+  async () => {
+    const { before, full, freed, readOnly } = (await inNamespace('disk', aFolder())) as Disk
+    const well = { user: 200, chat: 200, health: { status: 'healthy', reasons: [] } }
+    expect({ before, freed }).toEqual({ before: well, freed: well })
+    expect(full).toMatchObject({ user: 507, chat: 200, health: { status: 'degraded' } })
+    expect(full.health.reasons.join()).toMatch(/users and keys cannot be written \(.*full/)
+    expect(readOnly).toMatchObject({ user: 507, chat: 200, health: { status: 'degraded' } })
+    expect(readOnly.health.reasons.join()).toMatch(/users and keys can only be read \(.*read-only/)
+  },
+  90_000,
+)
