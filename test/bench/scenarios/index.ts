@@ -10,6 +10,7 @@ import { nonStream } from './non-stream.ts'
 import { record } from './record.ts'
 import { slowReader } from './slow-reader.ts'
 import { stream } from './stream.ts'
+import { watchers } from './watchers.ts'
 import { windowScenario } from './window.ts'
 
 export type Scenario = {
@@ -33,6 +34,7 @@ export const scenarios: Scenario[] = [
   { name: 'decision', title: 'one decision: enqueue, pick, admit, settle', run: decision },
   { name: 'record', title: 'one request recorded for the history', run: record },
   { name: 'idle', title: 'an idle engine, watched', run: idle },
+  { name: 'watchers', title: '20 watchers of the snapshots, five requests a second', run: watchers },
   { name: 'backend-back', title: 'backend back after a restart', run: backendBack },
   { name: 'window', title: 'the window in a Chromium', run: windowScenario, large: true },
 ]
