@@ -98,20 +98,12 @@ function failed(about: string, { cause, fix, lines, class: name }: EngineFailure
   return fail(about, `${cause}${more}`, fix)
 }
 
-/** Engines of earlier Lexoras that live on without one. */
-export function checkOrphans({
-  config,
-  paths,
-  isRunning,
-}: {
-  config: Config
-  paths: LexoraPaths
-  isRunning: boolean
-}): DoctorCheck[] {
+/** Engines of earlier Lexoras that live on without one. `owned`: those of the Lexora that runs. */
+export function checkOrphans({ paths, owned }: { paths: LexoraPaths; owned: readonly string[] }): DoctorCheck[] {
   const bootId = readBootId()
   const living = readRecords(join(paths.stateDir, 'engines')).flatMap(({ record }) => {
     const { marker, leader, members } = record
-    if (record.bootId !== bootId || (isRunning && Object.hasOwn(config.engines, record.engine))) return []
+    if (record.bootId !== bootId || owned.includes(record.engine)) return []
     return livingFamily({ marker, leader, members }, true).length > 0 ? [record] : []
   })
   if (living.length === 0) return [ok('orphans', 'No engine of an earlier Lexora is left.')]

@@ -37,7 +37,7 @@ export async function diagnose(patient: Patient): Promise<DoctorReport> {
     if (running === null) checks.push(await checkPort(config.server.port))
     checks.push(...(await checkGpus({ gpu, config, engines: running?.engines ?? [] })))
     checks.push(...(await checkEngines({ ...patient, config, paths })))
-    checks.push(...checkOrphans({ config, paths, isRunning: running !== null }))
+    checks.push(...checkOrphans({ paths, owned: running?.engines.map(({ name }) => name) ?? [] }))
   }
   checks.push(checkDisk('disk', paths.stateDir))
   for (const reason of running?.reasons ?? []) checks.push({ about: 'serving', level: 'warn', says: reason, fix: null })

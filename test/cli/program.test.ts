@@ -64,3 +64,14 @@ test('Ctrl-C ends a watch, not the server', async () => {
   expect(await watching.ended).toBe(0)
   expect([server.child.exitCode, (await status(home)).code]).toEqual([null, 0])
 })
+
+test('the doctor takes the demo engine of the Lexora that runs for its own', async () => {
+  const home = aHome()
+  const server = lexora(home, ['--no-ui', '--port', '0', '--engine', 'demo'])
+  await waitFor('the demo engine is ready', () => server.out().includes('engine=demo state=ready'), server.out)
+  const doctor = lexora(home, ['doctor'])
+  await doctor.ended
+  expect(doctor.out()).toContain('No engine of an earlier Lexora is left.')
+  server.child.kill('SIGTERM')
+  expect(await server.ended).toBe(0)
+}, 60_000)
