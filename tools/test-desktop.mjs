@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureBuilt, ensureInstalled, node, root } from './setup.mjs'
+import { ensureBuilt, ensureDesktopBuilt, ensureInstalled, node, root } from './setup.mjs'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
@@ -15,6 +15,7 @@ if (chromium === undefined) {
 }
 ensureInstalled()
 ensureBuilt()
+ensureDesktopBuilt()
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const argv = ['run', '--config', 'test/desktop/vitest.config.ts', ...process.argv.slice(2)]
 const { status } = spawnSync(node, [vitest, ...argv], {

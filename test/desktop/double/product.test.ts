@@ -42,6 +42,7 @@ async function open(args: string[] = []): Promise<Page> {
     LEXORA_HOME: home,
     LANG: 'en',
     DOUBLE_NODE: process.execPath,
+    CHROMIUM: process.env['CHROMIUM'] ?? 'chromium',
   }
   const launch = async (): Promise<ElectronApplication> =>
     await _electron.launch({ executablePath: DOUBLE, args: [ROOT, ...args], env, cwd: home, timeout: LAUNCH_MS })
