@@ -10,7 +10,7 @@ export const watchEn = {
   'fail.applied': 'Saved in the configuration. {engine} starts.',
   'request.band': 'band',
   'request.app': 'app',
-  'log.searchShort': 'Regular expression',
+  'log.searchShort': 'Regex',
   'request.copyCurl': 'Copy as curl',
   'request.replay': 'Replay in Try it',
   'request.retryStep': 'try {try}',

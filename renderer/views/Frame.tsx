@@ -14,13 +14,14 @@ import { useSnapshot, useWorld } from '../stores.ts'
 import { tryIt } from '../try-it.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
+import { Palette } from './Palette.tsx'
 import { Readouts } from './Readouts.tsx'
 import { StatusBar } from './StatusBar.tsx'
+import { TryIt } from './TryIt.tsx'
 
+// The palette and Try it are not among these: who opens them by a key types at once.
 const Diagnostics = later(async () => (await import('./Diagnostics.tsx')).Diagnostics)
 const KeyList = later(async () => (await import('./KeyList.tsx')).KeyList)
-const Palette = later(async () => (await import('./Palette.tsx')).Palette)
-const TryIt = later(async () => (await import('./TryIt.tsx')).TryIt)
 
 type Overlay = 'palette' | 'keys' | 'diagnostics' | 'free-gpu' | null
 
