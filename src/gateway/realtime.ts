@@ -17,6 +17,8 @@ import type { Ending, Settlement } from './settlement.ts'
 
 /** What a client may say before its backend is there. */
 const EARLY_BYTES = 64 * 1024
+/** Nobody has said anything for so long: a conversation may be ended here. */
+const QUIET_MS = 1000
 const REFUSAL_BYTES = 64 * 1024
 /** RFC 6455, 7.4.1. */
 const [GOING_AWAY, POLICY, INTERNAL] = [1001, 1008, 1011]
@@ -61,6 +63,8 @@ export class Realtime implements SeatOwner {
   private deadline: number
   private readonly ticking = { slot: -1, onTick: (now: number) => this.onTick(now) }
   private over = false
+  private spokeAt = this.startedAt
+  private isEnding = false
   /** What its Close frames say. */
   private goodbye = { code: GOING_AWAY, reason: '' }
   /** Its place in the list of what is in flight. */
@@ -144,6 +148,11 @@ export class Realtime implements SeatOwner {
     this.end(shuttingDown())
   }
 
+  /** Lexora drains. A conversation has no end of its own, so that waiting for one would only hold up the others. */
+  endWhenQuiet(): void {
+    this.isEnding = true
+  }
+
   /** Ends it wherever it is, and tells both ends why. False when it is over already. */
   end(told: Problem): boolean {
     if (this.over) return false
@@ -157,6 +166,7 @@ export class Realtime implements SeatOwner {
     if (this.isStalled(this.client, now)) {
       return this.close(brokenBy(problem('backend_timeout', 'The backend does not read.')), INTERNAL, 'backend_timeout')
     }
+    if (this.isEnding && this.backend !== null && now - this.spokeAt >= QUIET_MS) return this.shutDown()
     if (now < this.deadline) return
     const late = this.asked !== null && this.backend === null
     this.end(
@@ -285,6 +295,7 @@ export class Realtime implements SeatOwner {
 
   private relay(from: Side, to: Side, chunk: Buffer): void {
     from.frames.feed(chunk)
+    this.spokeAt = performance.now()
     if (to.socket.write(chunk)) return
     from.stalledAt ??= performance.now()
     from.socket.pause()

