@@ -14,6 +14,7 @@ import { useSnapshot, useWorld } from '../stores.ts'
 import { tryIt } from '../try-it.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
+import { NoTrayBanner } from './NoTrayBanner.tsx'
 import { Palette } from './Palette.tsx'
 import { Readouts } from './Readouts.tsx'
 import { StatusBar } from './StatusBar.tsx'
@@ -44,6 +45,10 @@ export function Frame() {
     document.title = `${t(current.title)} · Lexora`
   }, [current, t])
   useEffect(fetchTheRest, [])
+  // The tray's `Report a problem…` has no screen of its own.
+  useEffect(() => {
+    if (screen === 'diagnostics') setOverlay('diagnostics')
+  }, [screen])
   const failed = errorsLately(useStore(series.shown), useStore(series.recent))
   const isLost = link.is !== 'live'
   return (
@@ -95,6 +100,7 @@ export function Frame() {
       </nav>
       <main className="main" data-region="" tabIndex={-1} aria-label={t(current.title)}>
         <LinkBanner />
+        <NoTrayBanner />
         <Whole key={current.id}>
           <current.View path={path} />
         </Whole>

@@ -182,6 +182,8 @@ export class MainWindow {
       if (this.window === window) this.window = null
     })
     for (const shown of ['show', 'restore'] as const) window.on(shown as 'show', () => this.tell(this.last))
+    // What is left to finish stands in the title, whatever screen is shown.
+    window.on('page-title-updated', (event) => event.preventDefault())
     this.watchRenderer(window)
   }
 

@@ -413,6 +413,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     const page = await shell.window()
     await page.locator('.app').waitFor()
     expect(await page.evaluate(() => window.lexora!.platform.hasTray)).toBe(false)
+    await page.getByText('This desktop shows no tray icon.').waitFor()
     await shell.app.evaluate(({ dialog }) => {
       const asked: string[] = []
       Object.assign(globalThis, { asked })
