@@ -99,7 +99,7 @@ export function aHome(): string {
 }
 
 export function dropHome(home: string): void {
-  rmSync(home, { recursive: true, force: true })
+  rmSync(home, { recursive: true, force: true, maxRetries: 5 })
 }
 
 export async function openBrowser(): Promise<Browser> {

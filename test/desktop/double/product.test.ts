@@ -52,6 +52,12 @@ async function open(args: string[] = []): Promise<Page> {
   return await app.firstWindow()
 }
 
+/** With a file of its own, so that nobody is asked what a first run asks. */
+async function openConfigured(): Promise<Page> {
+  writeFileSync(join(home, 'lexora_config.yaml'), 'server: {port: 0}\n')
+  return await open()
+}
+
 const paths = () => lexoraPaths({ env: { LEXORA_HOME: home }, platform: process.platform, home, cwd: home })
 
 async function commands() {
@@ -64,7 +70,7 @@ async function commands() {
 }
 
 test('the window, the gateway and an engine live in one app; quitting ends all of them', async () => {
-  const page = await open(['--port', '0'])
+  const page = await openConfigured()
   await page.locator('.app').waitFor()
   const { record, listEngines } = await commands()
   expect(record.pid).toBe(main!.pid)
@@ -88,7 +94,7 @@ test('the window, the gateway and an engine live in one app; quitting ends all o
 })
 
 test('a quit waits for what runs, counts it, and a second one does not wait', async () => {
-  await (await open(['--port', '0'])).locator('.app').waitFor()
+  await (await openConfigured()).locator('.app').waitFor()
   const { record, listEngines } = await commands()
   await until(
     async () => (await listEngines()).engines,
@@ -162,7 +168,7 @@ test('it attaches to the Lexora that serves already, and leaves it', async () =>
 })
 
 test('opened and closed 200 times, the window leaves no listener behind', async () => {
-  const page = await open(['--port', '0'])
+  const page = await openConfigured()
   await page.locator('.app').waitFor()
   const count = async (): Promise<number[]> =>
     await app!.evaluate(({ BrowserWindow, app }) => {

@@ -408,7 +408,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
   })
 
   test('without a panel the window asks once before it hides, and a second start brings it back', async () => {
-    lexora = await startLexora(null)
+    lexora = await startLexora({ logging: { level: 'INFO' } })
     shell = await openShell(session, lexora.home)
     const page = await shell.window()
     await page.locator('.app').waitFor()
@@ -434,7 +434,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
   })
 
   test('a panel that comes late, goes and comes back has the icon each time', async () => {
-    lexora = await startLexora(null)
+    lexora = await startLexora({ logging: { level: 'INFO' } })
     shell = await openShell(session, lexora.home)
     await (await shell.window()).locator('.app').waitFor()
     for (let round = 0; round < 2; round++) {
