@@ -127,7 +127,7 @@ describe('users', () => {
       .getByRole('dialog', { name: /^Rotate/ })
       .getByRole('button', { name: 'Rotate' })
       .click()
-    const rotated = (await page.locator('[data-secret]').innerText()).trim()
+    const rotated = ((await page.locator('[data-secret]').textContent()) ?? '').trim()
     expect(rotated).not.toBe(key)
     await page.getByRole('button', { name: 'Copy the key' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
