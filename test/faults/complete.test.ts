@@ -6,9 +6,7 @@ const SECTIONS = { A: 14, B: 43, C: 12, D: 26, E: 22, F: 16, G: 28 }
 
 /** Rows that cannot be shown yet, and what they wait for. */
 const LATER: Record<string, string> = {
-  E17: 'markup in names is a matter of the window: comes with it',
   E21: 'there are no updates yet: comes with packaging',
-  F2: 'a second start of the desktop app: comes with the window',
 }
 
 const all = Object.entries(SECTIONS).flatMap(([section, rows]) =>

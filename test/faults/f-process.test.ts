@@ -25,6 +25,25 @@ async function startProgram(
 }
 
 describe('F: the process', () => {
+  test('F2 it is started twice: the second says who holds the port and ends, and the first one’s engine is untouched', async () => {
+    const home = aHome()
+    const first = lexora(home, ['--no-ui', '--port', '0', '--engine', 'demo', '--log-format', 'json'])
+    await waitFor('its engine', () => first.out().includes('"state":"ready"'), first.out)
+    const { address } = JSON.parse(readFileSync(join(home, 'run.json'), 'utf8')) as RunRecord
+    const engines = async () => {
+      const told = lexora(home, ['engines', '--json'])
+      await told.ended
+      return (JSON.parse(told.out()) as { engines: { pid: number; restarts: number }[] }).engines[0]
+    }
+    const before = await engines()
+    const second = lexora(home, ['--no-ui', '--port', new URL(address).port, '--engine', 'demo'])
+    expect(await second.ended).toBe(6)
+    expect(second.out()).toMatch(/is in use, held by \S+ \(pid \d+\)/)
+    expect(await engines()).toMatchObject({ pid: before!.pid, restarts: 0 })
+    first.child.kill('SIGTERM')
+    expect(await first.ended).toBe(0)
+  }, 60_000)
+
   test('F11 it is stopped and goes on, as a machine that slept: what runs ends whole, and its backend is still up', async () => {
     const fake = await startFake({ tokenMs: 50, tokens: 100 })
     const program = await startProgram(fake.url, { config: 'timeouts: {idle: 1, first_byte: 1}\n' })
