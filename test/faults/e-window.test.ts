@@ -15,7 +15,7 @@ const AS_MARKUP =
 describe('E: the window', () => {
   test('E17 names with markup travel as data, the page runs no inline script, and nothing in it turns text into markup', async () => {
     const fake = await startFake({ models: [MARKUP] })
-    const { url, port } = await startApp([{ name: 'a', url: fake.url }])
+    const { url, port } = await startApp([{ name: 'a', url: fake.url }], { uiDir: RENDERER })
     const answer = await ask(port, aChat({ model: MARKUP, user: MARKUP }))
     expect(answer.status).toBe(200)
     for (const path of ['/v1/models', '/stats', '/health', '/metrics']) {
