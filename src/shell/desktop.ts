@@ -46,6 +46,8 @@ export type DesktopParts = {
 const QUIT_BUDGET_MS = 900_000
 const RATE_EVERY_MS = 5000
 const TRAY_KNOWN_MS = 1000
+/** A package that cleans up at a signal sends the same one again at once; nobody asks twice as quickly. */
+const SAME_ASK_MS = 100
 const LAST_WAY_MS = 3000
 
 /** The desktop app: joins core, window, tray and notifications, and ends in order. It decides nothing about requests. */
@@ -63,6 +65,7 @@ export class Desktop {
   private hasTray: boolean | null = null
   private quit: QuitState = { is: 'running' }
   private alarm: NodeJS.Timeout | null = null
+  private askedAt = Number.NEGATIVE_INFINITY
   private rate: number | null = null
   private rateTimer: NodeJS.Timeout | null = null
   private asking = false
@@ -155,7 +158,10 @@ export class Desktop {
   /** True: the exit may go on. False: it is under way, and comes by itself. */
   mayExit(): boolean {
     if (this.quit.is === 'done') return true
-    this.endBy({ type: 'asked' })
+    const now = performance.now()
+    const isSame = now - this.askedAt < SAME_ASK_MS
+    this.askedAt = now
+    if (!isSame) this.endBy({ type: 'asked' })
     return false
   }
 
