@@ -391,7 +391,8 @@ export class Exchange implements AttemptSink, TurnOwner {
   private repair(failure: Failure): void {
     const { retry, budget, chance } = this.options
     const now = performance.now()
-    this.trials.failed(failure)
+    const isEngine = this.options.registry.get(this.current.backend)!.engine !== null
+    this.trials.failed(failure, isEngine ? now : null)
     if (this.awaitsEngine(failure, now)) {
       this.doubtUntil = now + ENGINE_NOTICED_MS
       return this.pauseFor(ENGINE_LOOK_MS, now)

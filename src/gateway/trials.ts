@@ -2,6 +2,9 @@ import type { BackendRegistry } from '../backends/registry.ts'
 import { decideRetry, type Failure, type RetryDecision, type RetryPolicy } from '../policy/retry.ts'
 import type { Candidate } from '../policy/route.ts'
 
+/** Shorter than any engine's restart, longer than a large process takes to die. */
+const ONE_DEATH_MS = 1000
+
 /** What one request has tried so far, and what is left to try. */
 export class Trials {
   private readonly registry: BackendRegistry
@@ -10,6 +13,7 @@ export class Trials {
   private candidates: readonly Candidate[] = []
   private retries = 0
   private lost = 0
+  private lostAt = Number.NEGATIVE_INFINITY
   private staleRetried = false
 
   constructor(registry: BackendRegistry, policy: RetryPolicy) {
@@ -36,9 +40,15 @@ export class Trials {
     this.tried.push(backend)
   }
 
-  /** An attempt failed. Each must be told here before anything is decided. */
-  failed({ kind }: Failure): void {
-    if (kind === 'lost' || kind === 'stale') this.lost++
+  /**
+   * An attempt failed. Each must be told here before anything is decided. `engineAt`: the time, where the backend is an
+   * engine of ours: its process closes its sockets one by one as it dies, so that losses at once are one death.
+   */
+  failed({ kind }: Failure, engineAt: number | null): void {
+    if (kind !== 'lost' && kind !== 'stale') return
+    const isSame = engineAt !== null && engineAt - this.lostAt < ONE_DEATH_MS
+    this.lostAt = engineAt ?? this.lostAt
+    if (!isSame) this.lost++
   }
 
   /** Two connections were lost with it in flight: it may be what kills the engine, and is not sent a third time. */

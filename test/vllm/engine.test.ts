@@ -119,7 +119,10 @@ describeWithVllm('a real vLLM that Lexora starts', (vllm) => {
         expect(rest).toContain('"error"')
         expect(rest).not.toContain('[DONE]')
         const answer = await waiting
-        expect(answer.status, lexora.output).toBe(200)
+        expect(
+          answer.status,
+          `${await answer.clone().text()} ${JSON.stringify([...answer.headers])}\n${lexora.output}`,
+        ).toBe(200)
         const after = await lexora.engine()
         expect(after.pid).not.toBe(pid)
         expect(isAlive(pid!)).toBe(false)
