@@ -538,12 +538,13 @@ export class App {
     this.stats.record(outcome, now)
     this.minutes.record(outcome, now)
     this.metrics?.record(outcome)
-    this.sampler.record(outcome)
-    const at = new Date()
-    this.requestLog?.record(outcome, at)
-    this.days.record(outcome, at.getTime())
+    const date = new Date()
+    const at = date.getTime()
+    this.sampler.record(outcome, at)
+    this.requestLog?.record(outcome, date)
+    this.days.record(outcome, at)
     const isKnown = outcome.user !== null && this.people.isKnown(outcome.user)
-    this.records.history?.record(outcome, at.getTime(), isKnown)
+    this.records.history?.record(outcome, at, isKnown)
     this.options.onOutcome?.(outcome)
   }
 

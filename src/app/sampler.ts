@@ -19,17 +19,15 @@ const LATENCY_WINDOW_S = 60
 const MOST_LATENCIES = 2048
 const KEPT_EVENTS = 100
 
-type Latency = { at: number; ttftMs: number | null; totalMs: number }
-
 /**
  * Looks once a second, so that a window that opens shows the past at once, and keeps what has happened. The request
- * path pays one small object for each outcome.
+ * path pays some numbers for each outcome: objects that live for a minute are what a garbage collector is slow with.
  */
 export class Sampler {
   readonly series = new SeriesRing()
   private readonly sampled: Sampled
   private readonly timer: NodeJS.Timeout
-  private latencies: Latency[] = []
+  private readonly latencies = new LatestLatencies()
   private tally = { finished: 0, failed: 0, rejected: 0 }
   /** Answer tokens of running streams that were counted already. */
   private counted = new Map<string, number>()
@@ -54,14 +52,12 @@ export class Sampler {
     return [...this.events]
   }
 
-  record(outcome: Outcome, now = Date.now()): void {
+  /** `now` in ms since 1970, as the owner has it already. */
+  record(outcome: Outcome, now: number): void {
     this.tally.finished++
     if (outcome.status >= 500) this.tally.failed++
     if (outcome.status === 429 || outcome.error === 'queue_full') this.tally.rejected++
-    if (outcome.outcome === 'ok') {
-      this.latencies.push({ at: now, ttftMs: outcome.ttftMs, totalMs: outcome.latencyMs })
-      if (this.latencies.length > 2 * MOST_LATENCIES) this.latencies = this.latencies.slice(-MOST_LATENCIES)
-    }
+    if (outcome.outcome === 'ok') this.latencies.add(now, outcome.ttftMs, outcome.latencyMs)
     this.countTokens(outcome, now)
   }
 
@@ -106,7 +102,7 @@ export class Sampler {
     return {
       output: this.streamedTokens(),
       prompt: 0,
-      ...this.percentiles(now),
+      ...this.latencies.percentiles(now),
       running: sum(queues.map(({ permits }) => permits.inFlight)),
       waiting: sum(queues.map(({ depth }) => depth.high + depth.normal + depth.low)),
       limit: queues.length === 0 ? null : sum(queues.map(({ permits }) => permits.limit)),
@@ -119,13 +115,6 @@ export class Sampler {
       temperatureC: most(gpus.map(({ temperatureC }) => temperatureC)),
       power: total(gpus.map(({ powerW }) => powerW)),
     }
-  }
-
-  private percentiles(now: number): Pick<SeriesValues, 'ttftP50' | 'ttftP95' | 'totalP95'> {
-    this.latencies = this.latencies.filter(({ at }) => now - at <= LATENCY_WINDOW_S * 1000).slice(-MOST_LATENCIES)
-    const ttft = this.latencies.flatMap(({ ttftMs }) => (ttftMs === null ? [] : [ttftMs])).sort((a, b) => a - b)
-    const whole = this.latencies.map(({ totalMs }) => totalMs).sort((a, b) => a - b)
-    return { ttftP50: at(ttft, 0.5), ttftP95: at(ttft, 0.95), totalP95: at(whole, 0.95) }
   }
 
   private lookForHolders({ gpu, engines }: Look, now: number): void {
@@ -159,7 +148,29 @@ export class Sampler {
   }
 }
 
-function at(sorted: readonly number[], share: number): number | null {
+/** How long the latest good answers of the last minute took, in arrays that never grow; NaN where no token was seen. */
+class LatestLatencies {
+  private readonly at = new Float64Array(MOST_LATENCIES).fill(Number.NEGATIVE_INFINITY)
+  private readonly ttft = new Float64Array(MOST_LATENCIES)
+  private readonly total = new Float64Array(MOST_LATENCIES)
+  private count = 0
+
+  add(now: number, ttftMs: number | null, totalMs: number): void {
+    const slot = this.count++ % MOST_LATENCIES
+    this.at[slot] = now
+    this.ttft[slot] = ttftMs ?? Number.NaN
+    this.total[slot] = totalMs
+  }
+
+  percentiles(now: number): Pick<SeriesValues, 'ttftP50' | 'ttftP95' | 'totalP95'> {
+    const isRecent = (_: number, slot: number): boolean => now - this.at[slot]! <= LATENCY_WINDOW_S * 1000
+    const ttft = this.ttft.filter((value, slot) => !Number.isNaN(value) && isRecent(value, slot)).sort()
+    const total = this.total.filter(isRecent).sort()
+    return { ttftP50: at(ttft, 0.5), ttftP95: at(ttft, 0.95), totalP95: at(total, 0.95) }
+  }
+}
+
+function at(sorted: Float64Array, share: number): number | null {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null
 }
 

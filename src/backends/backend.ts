@@ -27,7 +27,8 @@ export type ReportedModel = {
   id: string
   ownedBy: string | null
   contextLength: number | null
-  created: number | null /** Of an adapter: the model it belongs to. */
+  created: number | null
+  /** Of an adapter: the model it belongs to. */
   parent: string | null
 }
 

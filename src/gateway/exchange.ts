@@ -23,7 +23,7 @@ import type { RequestHead } from './request-head.ts'
 import type { Settlement } from './settlement.ts'
 import { Trials } from './trials.ts'
 import { type Patience, Turn, type TurnOwner } from './turn.ts'
-import { appOf, turnFacts } from './turn-facts.ts'
+import { turnFacts } from './turn-facts.ts'
 
 /** Milliseconds and bytes. */
 export type ExchangeLimits = {
@@ -263,7 +263,7 @@ export class Exchange implements AttemptSink, TurnOwner {
   /** Admission by the caller's own limits, in one synchronous step; false when it was refused. */
   private takeLimits({ body, user, maxTokens, choices }: InferenceRequest, model: string, now: number): boolean {
     const { generates } = this.endpoint
-    const foreseen = { body, model: this.settlement.model, app: appOf(this.head), generates, choices }
+    const foreseen = { body, model: this.settlement.model, app: this.settlement.app ?? '', generates, choices }
     const asking = { principal: this.principal, named: user, model, foreseen, maxTokens }
     const result = this.options.admission.admit(asking, now)
     if (result.ok) {

@@ -39,6 +39,11 @@ export class Settlement {
     this.onSettled = onSettled
   }
 
+  /** The program that asks. */
+  get app(): string | null {
+    return this.facts.app
+  }
+
   get isSettled(): boolean {
     return this.settled
   }
