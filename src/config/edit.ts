@@ -1,4 +1,4 @@
-import { type Document, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, YAMLMap } from 'yaml'
+import { type Document, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, visit, YAMLMap } from 'yaml'
 import type { ConfigChange } from '../protocol/config-view.ts'
 import { didYouMean } from './issues.ts'
 import { isTree } from './layer.ts'
@@ -60,7 +60,7 @@ function changeOne(text: string, steps: Steps, value: unknown): { text: string }
   const spliced = splice(text, node, value)
   if (spliced !== null) return { text: spliced }
   makeWay(document, steps)
-  document.setIn(steps, document.createNode(value))
+  document.setIn(steps, nodeOf(document, value))
   return { text: printed(document) }
 }
 
@@ -82,9 +82,24 @@ function splice(text: string, node: unknown, value: unknown): string | null {
   const [start, end] = node.range
   // An empty value has no place of its own.
   if (start === end) return null
-  const word = stringify(value, { lineWidth: 0 }).trimEnd()
+  // Only the line break that ends the document goes: those of a text of line breaks alone are its own.
+  const word = stringify(value, { lineWidth: 0 }).replace(/\n$/, '')
   return word.includes('\n') ? null : text.slice(0, start) + word + text.slice(end)
 }
+
+/** Texts of several lines become blocks, but not those whose lines begin or end in spaces: blocks lose some of these. */
+function nodeOf(document: Document, value: unknown): unknown {
+  const node = document.createNode(value)
+  visit(node, {
+    Scalar: (_key, scalar) => {
+      const { value: text } = scalar
+      if (typeof text === 'string' && text.includes('\n') && !LINES.test(text)) scalar.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return node
+}
+
+const LINES = /^\S+( +\S+)*(\n\S+( +\S+)*)*\n?$/
 
 /** Sections that are missing, or empty because all of their lines are comments, become maps. */
 function makeWay(document: Document, steps: Steps): void {
