@@ -1,4 +1,15 @@
-import { type Document, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, visit, YAMLMap } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  stringify,
+  visit,
+  YAMLMap,
+} from 'yaml'
 import type { ConfigChange } from '../protocol/config-view.ts'
 import { didYouMean } from './issues.ts'
 import { isTree } from './layer.ts'

@@ -122,7 +122,15 @@ test('whatever text is set comes back as it was', () => {
       )
       expect(twice.text).toContain('# ask Ann before you change these')
     }),
-    { numRuns: 300, examples: [[' ', '\n'], ['a', '\n\n'], ['a', '\t\n'], ['a', ' \n ']] },
+    {
+      numRuns: 300,
+      examples: [
+        [' ', '\n'],
+        ['a', '\n\n'],
+        ['a', '\t\n'],
+        ['a', ' \n '],
+      ],
+    },
   )
 })
 
