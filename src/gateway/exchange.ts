@@ -17,6 +17,7 @@ import type { BodyBudget } from './body-budget.ts'
 import { ClientStream } from './client-stream.ts'
 import { errorEvent, internalError, sendError, shuttingDown } from './error-response.ts'
 import { type InferenceRequest, parseInferenceRequest } from './inference-request.ts'
+import type { Outbox, Ready } from './outbox.ts'
 import type { Queues } from './queues.ts'
 import { BodyReader } from './read-body.ts'
 import type { RequestHead } from './request-head.ts'
@@ -50,6 +51,9 @@ export type ExchangeOptions = {
   /** What an engine that schedules by priority is told, by band. */
   priorities: Readonly<Record<Band, number>>
   bodies: BodyBudget
+  outbox: Outbox
+  /** Whether no more than one request is under way. */
+  isAlone: () => boolean
   /** A fault of ours, for the log. */
   onFault: (error: unknown, requestId: string) => void
   chance: () => number
@@ -75,7 +79,7 @@ const DIALECTS: Partial<Record<Endpoint['kind'], Dialect>> = {
  * relay, settle. A client that leaves ends it at once, wherever it is. The common case, one attempt that succeeds, runs
  * without a promise: it is the path whose cost every request pays.
  */
-export class Exchange implements AttemptSink, TurnOwner {
+export class Exchange implements AttemptSink, TurnOwner, Ready {
   private readonly options: ExchangeOptions
   private readonly req: IncomingMessage
   private readonly res: ServerResponse
@@ -102,6 +106,8 @@ export class Exchange implements AttemptSink, TurnOwner {
   /** Set once content went out: from then on the answer is the client's and nothing is tried again. */
   private committed = false
   private gone = false
+  /** A whole answer that is to leave. */
+  private answer: Buffer | null = null
   /** The wait before the next try. */
   private pause: NodeJS.Timeout | null = null
   private readonly trials: Trials
@@ -342,8 +348,16 @@ export class Exchange implements AttemptSink, TurnOwner {
     const headers = this.answerHeaders(contentType)
     headers.push('content-length', String(body.length))
     this.res.writeHead(status, headers)
-    this.client.end(body)
+    this.answer = body
+    this.options.outbox.put(this, this.options.isAlone())
     this.settle('ok', status, null, usage)
+  }
+
+  /** The outbox: now. */
+  send(): void {
+    const { answer } = this
+    this.answer = null
+    if (answer !== null && !this.gone) this.client.end(answer)
   }
 
   onEvents(events: Buffer): boolean {

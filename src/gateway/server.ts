@@ -25,6 +25,7 @@ import { assist } from './code-assist.ts'
 import { internalError, LINGER_MS, sendError, shuttingDown } from './error-response.ts'
 import { Exchange, type ExchangeOptions } from './exchange.ts'
 import { corsHeaders, type GuardRules, guard, guardBody, guardMultipart } from './guards.ts'
+import { Outbox } from './outbox.ts'
 import { PassThrough } from './pass-through.ts'
 import { Realtime } from './realtime.ts'
 import { refuseConnection } from './refused-connection.ts'
@@ -35,7 +36,7 @@ import { appOf } from './turn-facts.ts'
 import { hasSession, UI_PATH, type UiOptions, uiRoutes } from './ui-routes.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
-export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies'> & {
+export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies' | 'outbox' | 'isAlone'> & {
   auth: AuthOptions
   /** An extra header that may carry a key, lower-case. */
   keyHeader: string | null
@@ -113,7 +114,8 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.options = options
     const bodies = new BodyBudget(Math.max(BODIES_BYTES, 4 * options.limits.maxBodyBytes))
-    this.exchangeOptions = { ...options, budget: newRetryBudget(), bodies }
+    const isAlone = (): boolean => this.open <= 1
+    this.exchangeOptions = { ...options, budget: newRetryBudget(), bodies, outbox: new Outbox(), isAlone }
     this.passThrough = passThroughOf(options)
     const answers = {
       refuse: (context: Context, told: Problem) => this.refuse(context, told),
@@ -168,9 +170,9 @@ export class Gateway {
    */
   reconfigure(changed: GatewaySettings): Promise<void> {
     this.options = { ...this.options, ...changed }
-    const { budget, bodies } = this.exchangeOptions
+    const { budget, bodies, outbox, isAlone } = this.exchangeOptions
     bodies.reconfigure(Math.max(BODIES_BYTES, 4 * changed.limits.maxBodyBytes))
-    this.exchangeOptions = { ...this.options, budget, bodies }
+    this.exchangeOptions = { ...this.options, budget, bodies, outbox, isAlone }
     this.passThrough = passThroughOf(this.options)
     // Who somebody is may be another matter now.
     this.callers = new WeakMap()

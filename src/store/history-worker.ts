@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { prepareRestore, restoreHistory, type StoreFiles, writeBackup } from './backup.ts'
 import { isCorrupt, Store } from './database.ts'
-import type { Batch } from './history-batch.ts'
+import type { Batch, BatchMemory } from './history-batch.ts'
 import { type HistoryBounds, type HistoryQuery, HistoryTables, type UsageQuery } from './history-tables.ts'
 import { HISTORY_MIGRATIONS } from './migrations.ts'
 
@@ -24,7 +24,7 @@ export type ToWorker =
   | { do: 'close' }
 
 export type FromWorker =
-  | { is: 'written'; count: number; failing: string | null }
+  | { is: 'written'; count: number; failing: string | null; memory: BatchMemory }
   | { is: 'answer'; id: number; result: unknown }
   | { is: 'refused'; id: number; message: string }
   | { is: 'set-aside'; keptAs: string; reason: string }
@@ -47,13 +47,19 @@ function open(): { store: Store; history: HistoryTables } {
 }
 
 function write(batch: Batch): void {
-  const { count } = batch
+  const failed = attemptWrite(batch)
+  const memory = { numbers: batch.numbers.buffer, ids: batch.ids.buffer }
+  const written: FromWorker = { is: 'written', count: batch.count, failing: failed?.message ?? null, memory }
+  port.postMessage(written, [memory.numbers, memory.ids])
+  if (failed !== null && isCorrupt(failed)) reopen()
+}
+
+function attemptWrite(batch: Batch): Error | null {
   try {
     tables.history.write(batch)
-    tell({ is: 'written', count, failing: null })
+    return null
   } catch (error) {
-    tell({ is: 'written', count, failing: (error as Error).message })
-    if (isCorrupt(error)) reopen()
+    return error as Error
   }
 }
 

@@ -136,7 +136,7 @@ export class History {
     this.restart()
     const batch = this.writer.take()
     if (this.worker === null) this.drop(batch.count)
-    else this.worker.postMessage({ do: 'write', batch } satisfies ToWorker, [batch.numbers.buffer])
+    else this.worker.postMessage({ do: 'write', batch } satisfies ToWorker, [batch.numbers.buffer, batch.ids.buffer])
   }
 
   /** A thread that ended is started again, but not in a hurry. */
@@ -148,6 +148,7 @@ export class History {
     switch (message.is) {
       case 'written':
         this.unwritten -= message.count
+        this.writer.reuse(message.memory)
         if (message.failing !== null) this.current = { ...this.current, dropped: this.current.dropped + message.count }
         return this.setFailing(message.failing)
       case 'set-aside':

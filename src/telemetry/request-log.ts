@@ -1,10 +1,14 @@
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LineBuffer } from './line-buffer.ts'
 import type { Outcome } from './outcome.ts'
 
 const FLUSH_MS = 250
-const FLUSH_BYTES = 64 * 1024
-const MAX_HELD_BYTES = 4 * 1024 * 1024
+const BUFFER_BYTES = 64 * 1024
+/** For a disk that does not keep up. */
+const MAX_BUFFERS = 64
+/** Beyond one that is filled and one that is written, none is needed where a disk keeps up. */
+const MAX_SPARE = 2
 const FILE_NAME = /^requests-(\d{8})(?:\.(\d+))?\.jsonl$/
 /** One file, and all of them together, whatever `keepDays` says: a loop of errors must not fill the disk. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -22,10 +26,12 @@ export class RequestLog {
   private readonly dir: string
   private readonly keepDays: number
   private readonly onState: (state: RequestLogState) => void
-  private lines: string[] = []
-  /** Of the lines that wait, and of the batch that is being written. */
-  private waitingBytes = 0
-  private writingBytes = 0
+  private filling = new LineBuffer(new ArrayBuffer(BUFFER_BYTES))
+  private readonly full: LineBuffer[] = []
+  private readonly spare: LineBuffer[] = []
+  /** Buffers that are full, or are being written. */
+  private held = 0
+  private isWriting = false
   private timer: NodeJS.Timeout | null = null
   private writing: Promise<void> = Promise.resolve()
   private file: { day: string; handle: FileHandle; inode: number; size: number } | null = null
@@ -51,20 +57,37 @@ export class RequestLog {
 
   record(outcome: Outcome, at: Date): void {
     const line = logLine(outcome, at)
-    if (this.waitingBytes + this.writingBytes + line.length > MAX_HELD_BYTES) {
+    if (!this.filling.add(line) && !this.addToNext(line)) {
       this.current = { ...this.current, dropped: this.current.dropped + 1 }
       return
     }
-    this.lines.push(line)
-    this.waitingBytes += line.length
-    if (this.waitingBytes >= FLUSH_BYTES && this.writingBytes === 0) this.flush()
+    if (this.full.length > 0 && !this.isWriting) this.flush()
     else this.timer ??= setTimeout(() => this.flush(), FLUSH_MS)
+  }
+
+  private addToNext(line: string): boolean {
+    if (this.held >= MAX_BUFFERS) return false
+    this.setAside()
+    if (!this.filling.add(line)) {
+      this.filling.growFor(line)
+      this.filling.add(line)
+    }
+    return true
+  }
+
+  private setAside(): void {
+    if (this.filling.count === 0) return
+    this.full.push(this.filling)
+    this.held++
+    this.filling = this.spare.pop() ?? new LineBuffer(new ArrayBuffer(BUFFER_BYTES))
   }
 
   /** Writes what is held and closes the file. */
   async close(): Promise<void> {
+    await this.writing
     this.flush()
     await this.writing
+    if (this.timer !== null) clearTimeout(this.timer)
     await this.file?.handle.close()
     this.file = null
   }
@@ -72,30 +95,38 @@ export class RequestLog {
   private flush(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
-    if (this.lines.length === 0) return
-    const { lines, waitingBytes } = this
-    this.lines = []
-    this.waitingBytes = 0
-    this.writingBytes += waitingBytes
-    this.writing = this.writing
-      .then(() => this.write(lines.join(''), lines.length, new Date()))
-      .finally(() => {
-        this.writingBytes -= waitingBytes
-      })
+    if (this.isWriting) return
+    this.setAside()
+    this.isWriting = true
+    this.writing = this.writeAll().finally(() => {
+      this.isWriting = false
+      if (this.filling.count > 0) this.timer ??= setTimeout(() => this.flush(), FLUSH_MS)
+    })
   }
 
-  private async write(batch: string, count: number, now: Date): Promise<void> {
+  /** Until nothing waits. */
+  private async writeAll(): Promise<void> {
+    for (let buffer = this.full.shift(); buffer !== undefined; buffer = this.full.shift()) {
+      await this.write(buffer, new Date())
+      this.held--
+      buffer.clear()
+      if (this.spare.length < MAX_SPARE) this.spare.push(buffer)
+    }
+  }
+
+  private async write(buffer: LineBuffer, now: Date): Promise<void> {
     try {
       const handle = await this.openFor(now.toISOString().slice(0, 10).replaceAll('-', ''))
-      await handle.appendFile(batch)
-      this.file!.size += Buffer.byteLength(batch)
+      const bytes = buffer.read()
+      await handle.appendFile(bytes)
+      this.file!.size += bytes.length
       if (this.current.failing !== null) this.setState({ ...this.current, failing: null })
     } catch (error) {
       // The next batch starts from a fresh handle: a stream or handle does not recover from ENOSPC by itself.
       await this.file?.handle.close().catch(() => undefined)
       this.file = null
       const reason = (error as NodeJS.ErrnoException).code ?? String(error)
-      const state = { failing: reason, dropped: this.current.dropped + count }
+      const state = { failing: reason, dropped: this.current.dropped + buffer.count }
       if (this.current.failing === reason) this.current = state
       else this.setState(state)
     }
@@ -166,7 +197,7 @@ function logLine(outcome: Outcome, at: Date): string {
     `"ok":${outcome.outcome === 'ok'},"error":${text(outcome.error)},"retries":${outcome.retries.length},` +
     `"fallback":${outcome.fallbacks.length > 0},"queue_ms":${Math.round(outcome.queueMs)},` +
     `"ttft_ms":${outcome.ttftMs === null ? null : Math.round(outcome.ttftMs)},"latency_ms":${Math.round(outcome.latencyMs)},` +
-    `"usage_prompt":${usage?.prompt ?? null},"usage_completion":${usage?.completion ?? null},"usage_cached":${usage?.cached ?? null}}\n`
+    `"usage_prompt":${usage?.prompt ?? null},"usage_completion":${usage?.completion ?? null},"usage_cached":${usage?.cached ?? null}}`
   )
 }
 
