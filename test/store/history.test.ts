@@ -91,6 +91,22 @@ describe('a batch', () => {
     writer.add(anOutcome({ user: 'bob' }), AT, true)
     expect([readBatch(first)[0]?.user, readBatch(writer.take())[0]?.user, writer.count]).toEqual(['ann', 'bob', 0])
   })
+
+  test('uses the memory of one that was read again, whatever its size and what stands in it', () => {
+    const writer = new BatchWriter()
+    const takeOf = (ids: string[]) => {
+      for (const reqId of ids) writer.add(anOutcome({ reqId }), AT, true)
+      return writer.take()
+    }
+    const many = Array.from({ length: 500 }, (_, i) => `first-${i}`)
+    for (const ids of [many, ['second'], many.map((id) => `third-${id}`), ['fourth', 'fifth']]) {
+      const batch = takeOf(ids)
+      expect(readBatch(batch).map(({ id }) => id)).toEqual(ids)
+      writer.reuse({ numbers: batch.numbers.buffer, ids: batch.ids.buffer })
+    }
+    const [one, other] = [takeOf(['a']), takeOf(['b'])]
+    expect([readBatch(one)[0]?.id, readBatch(other)[0]?.id]).toEqual(['a', 'b'])
+  })
 })
 
 describe('requests that ended', () => {
