@@ -35,6 +35,8 @@ export const goals: Goal[] = [
   { scenario: 'idle', figure: 'corePercent', bound: 'at most', value: 1 },
   { scenario: 'watchers', figure: 'watchersPercent', bound: 'at most', value: 2 },
   { scenario: 'backend-back', figure: 'backMs', bound: 'at most', value: 1_000 },
+  { scenario: 'soak', figure: 'heapBytesPerRequest', bound: 'at most', value: 8 },
+  { scenario: 'soak', figure: 'failed', bound: 'at most', value: 0 },
   { scenario: 'window', figure: 'paintMs', bound: 'at most', value: 1_000 },
   { scenario: 'window', figure: 'fps', bound: 'at least', value: 50 },
   { scenario: 'window', figure: 'listenersGrown', bound: 'at most', value: 0 },

@@ -49,6 +49,8 @@ const headings: Record<string, string> = {
   recordUs: 'µs per request',
   dropped: 'dropped',
   corePercent: '% of a core',
+  requests: 'requests',
+  heapBytesPerRequest: 'heap bytes per request',
   watchersPercent: '% of a core',
   eventsPerSecond: 'events/s each',
   backMs: 'served again after ms',

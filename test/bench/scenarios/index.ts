@@ -9,6 +9,7 @@ import { manyStreams } from './many-streams.ts'
 import { nonStream } from './non-stream.ts'
 import { record } from './record.ts'
 import { slowReader } from './slow-reader.ts'
+import { soak } from './soak.ts'
 import { stream } from './stream.ts'
 import { watchers } from './watchers.ts'
 import { windowScenario } from './window.ts'
@@ -36,5 +37,6 @@ export const scenarios: Scenario[] = [
   { name: 'idle', title: 'an idle engine, watched', run: idle },
   { name: 'watchers', title: '20 watchers of the snapshots, five requests a second', run: watchers },
   { name: 'backend-back', title: 'backend back after a restart', run: backendBack },
+  { name: 'soak', title: 'a million requests through one process', run: soak, large: true },
   { name: 'window', title: 'the window in a Chromium', run: windowScenario, large: true },
 ]
