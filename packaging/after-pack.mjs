@@ -1,5 +1,5 @@
 /** Called by electron-builder when a package's folder is complete: closes the binary's doors, and puts the launcher before it. */
-import { chmodSync, copyFileSync, renameSync } from 'node:fs'
+import { chmodSync, copyFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { FuseV1Options, FuseVersion, flipFuses } from '@electron/fuses'
 
@@ -8,6 +8,7 @@ const isDriven = process.env.LEXORA_PACK_DRIVEN === '1'
 
 export default async function afterPack({ appOutDir, electronPlatformName, packager }) {
   const { productFilename } = packager.appInfo
+  const electronMajor = Number.parseInt(packager.info.framework.version, 10)
   const names = { linux: 'lexora', win32: `${productFilename}.exe`, darwin: `${productFilename}.app` }
   const binary = join(appOutDir, names[electronPlatformName])
   await flipFuses(binary, {
@@ -19,8 +20,12 @@ export default async function afterPack({ appOutDir, electronPlatformName, packa
     [FuseV1Options.EnableNodeCliInspectArguments]: isDriven,
     [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: electronPlatformName !== 'linux',
     [FuseV1Options.OnlyLoadAppFromAsar]: true,
+    // Electron has this one since 29.
+    ...(electronMajor >= 29 ? { [FuseV1Options.GrantFileProtocolExtraPrivileges]: false } : {}),
   })
   if (electronPlatformName !== 'linux') return
+  // An unpacked Electron that was named by hand brings what shows when there is no app.
+  rmSync(join(appOutDir, 'resources', 'default_app.asar'), { force: true })
   renameSync(binary, join(appOutDir, 'lexora-bin'))
   copyFileSync(join(import.meta.dirname, 'launcher.sh'), binary)
   chmodSync(binary, 0o755)

@@ -1,11 +1,17 @@
 #!/bin/sh
 # `lexora`: with a command or --no-ui it is a plain Node program that never loads Chromium; else the desktop app.
 here="$(dirname "$(readlink -f "$0")")"
-headless() { exec "$here/resources/headless/node" "$here/resources/headless/bin.js" "$@"; }
+headless() {
+  # Chromium's word, which an AppImage puts first where user namespaces are forbidden.
+  if [ "${1:-}" = --no-sandbox ]; then shift; fi
+  exec "$here/resources/headless/node" "$here/resources/headless/bin.js" "$@"
+}
 for word in "$@"; do
   case "$word" in --no-ui | --help | -h | --version | -v) headless "$@" ;; esac
 done
-case "${1:-}" in
+first="${1:-}"
+if [ "$first" = --no-sandbox ]; then first="${2:-}"; fi
+case "$first" in
 '' | -* | lexora:*) ;;
 *) headless "$@" ;;
 esac

@@ -14,7 +14,8 @@ export type ShellPlaces = { programs: Programs; uiDir: string; preload: string; 
 
 /**
  * Where things lie. In a package, what must be a file of its own (a program, a thread) lies in `headless` beside the
- * archive; from a working copy, in `dist`. `home`: the folder of the built shell.
+ * archive, and so do the window's files, which a browser is served, too; from a working copy, in `dist`. `home`: the
+ * folder of the built shell.
  */
 export function shellPlaces({
   home,
@@ -44,7 +45,7 @@ export function shellPlaces({
       historyEntry: join(programDir, 'history.js'),
       uiDir: join(programDir, 'ui'),
     },
-    uiDir: join(dist, 'ui'),
+    uiDir: join(programDir, 'ui'),
     preload: join(home, 'preload.cjs'),
     trayDir: join(pictures, 'tray'),
     appIcon: join(pictures, 'icons', '256x256.png'),

@@ -13,6 +13,7 @@ import {
   uninstallService,
 } from '../../src/app/service/manage.ts'
 import { serviceNotify } from '../../src/app/service/notify.ts'
+import { packagedUnit } from '../../src/app/service/systemd.ts'
 import { runService } from '../../src/cli/service.ts'
 
 const USER: ServiceAsked = { scope: 'user', configPath: null, runAs: null, wants: [] }
@@ -85,6 +86,29 @@ describe('a systemd unit', () => {
     writeFileSync(path, textOf({ ...USER, scope, runAs: scope === 'system' ? 'daemon' : null }, world))
     const found = spawnSync('systemd-analyze', [`--${scope}`, '--man=no', 'verify', path], { encoding: 'utf8' })
     expect(found.stderr.split('\n').filter((line) => line.includes('lexora.service'))).toEqual([])
+  })
+})
+
+describe('the unit that packages bring', () => {
+  const path = new URL('../../resources/systemd/lexora.service', import.meta.url)
+
+  test('is fresh: node tools/write-unit.ts', () => {
+    expect(readFileSync(path, 'utf8')).toBe(packagedUnit('/opt/Lexora'))
+  })
+
+  test('runs the private Node as a user of its own, with all that it keeps in one folder', () => {
+    const lines = packagedUnit('/opt/Lexora').split('\n')
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'ExecStart=/opt/Lexora/resources/headless/node /opt/Lexora/resources/headless/bin.js --no-ui',
+        'DynamicUser=yes',
+        'StateDirectory=lexora',
+        'Environment=LEXORA_HOME=/var/lib/lexora',
+        'Environment=HOME=/var/lib/lexora',
+        'WantedBy=multi-user.target',
+      ]),
+    )
+    expect(lines.filter((line) => line.startsWith('User='))).toEqual([])
   })
 })
 

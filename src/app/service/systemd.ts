@@ -13,7 +13,7 @@ export function systemdPlan(program: ServiceProgram, scope: ServiceScope, config
   const unit = `${SERVICE}.service`
   return {
     path: posix.join(folder, unit),
-    text: systemdUnit(program, scope),
+    text: systemdUnit(program, scope, userLines(program, scope)),
     install: [{ argv: [...systemctl, 'daemon-reload'] }, { argv: [...systemctl, 'enable', '--now', unit] }],
     uninstall: [
       { argv: [...systemctl, 'disable', '--now', unit], mayFail: true },
@@ -24,11 +24,37 @@ export function systemdPlan(program: ServiceProgram, scope: ServiceScope, config
 }
 
 /**
+ * The unit that a package brings for the whole machine, off until somebody enables it. It runs as a user that exists only
+ * while it does, and what it keeps, models included, lies in its own folder below /var/lib.
+ */
+export function packagedUnit(appDir: string): string {
+  const programs = posix.join(appDir, 'resources', 'headless')
+  const home = `/var/lib/${SERVICE}`
+  const program: ServiceProgram = {
+    node: posix.join(programs, 'node'),
+    entry: posix.join(programs, 'bin.js'),
+    home,
+    logDir: posix.join(home, 'logs'),
+    configPath: null,
+    runAs: null,
+    wants: [],
+  }
+  return systemdUnit(program, 'system', [
+    ['DynamicUser', 'yes'],
+    ['Environment', `HOME=${home}`],
+  ])
+}
+
+function userLines({ runAs }: ServiceProgram, scope: ServiceScope): Line[] {
+  return scope === 'system' && runAs !== null ? [['User', runAs]] : []
+}
+
+/**
  * The unit's text. `systemd-notify`, a child, speaks for us: hence NotifyAccess=all. A crash of the core ends what is
  * left in its group at once; an engine that must outlive it has a unit of its own, wanted and never required. What would
  * forbid a GPU or a just-in-time compiler is left open (PrivateDevices, MemoryDenyWriteExecute).
  */
-function systemdUnit(program: ServiceProgram, scope: ServiceScope): string {
+function systemdUnit(program: ServiceProgram, scope: ServiceScope, account: readonly Line[]): string {
   const isSystem = scope === 'system'
   const wants = [...(isSystem ? ['network-online.target'] : []), ...program.wants]
   return section('Unit', [
@@ -46,7 +72,7 @@ function systemdUnit(program: ServiceProgram, scope: ServiceScope): string {
       section('Service', [
         ['Type', 'notify'],
         ['NotifyAccess', 'all'],
-        ...(isSystem && program.runAs !== null ? ([['User', program.runAs]] as Line[]) : []),
+        ...account,
         ...(program.home === null ? [] : ([['Environment', quoted(`LEXORA_HOME=${program.home}`)]] as Line[])),
         ['ExecStart', programWords(program).map(quoted).join(' ')],
         ['ExecReload', '/bin/kill -HUP $MAINPID'],

