@@ -156,7 +156,7 @@ export class MainWindow {
   private guard({ webContents }: BrowserWindow): void {
     webContents.setWindowOpenHandler(() => ({ action: 'deny' }))
     webContents.on('will-navigate', (event) => {
-      if (!event.url.startsWith(`${DEED_URL}`) || this.page === null) event.preventDefault()
+      if (this.page === null || !event.url.startsWith(DEED_URL)) event.preventDefault()
     })
     webContents.on('will-redirect', (event) => event.preventDefault())
     webContents.on('will-attach-webview', (event) => event.preventDefault())

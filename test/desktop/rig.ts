@@ -14,7 +14,8 @@ import type { AppCommands } from '../../src/protocol/commands.ts'
 import type { FakeVllm } from '../support/fake-vllm/server.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
-const READY_MS = 30_000
+const READY_MS = 60_000
+const PATIENCE_MS = 60_000
 
 export type Server = {
   home: string
@@ -106,6 +107,7 @@ export async function openBrowser(): Promise<Browser> {
   return await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu'],
+    timeout: PATIENCE_MS,
   })
 }
 
@@ -121,13 +123,15 @@ export const SMALL = { width: 880, height: 560 }
 export const LARGE = { width: 1440, height: 900 }
 
 export async function openContext(browser: Browser, look: Look): Promise<BrowserContext> {
-  return await browser.newContext({
+  const context = await browser.newContext({
     viewport: { width: look.width, height: look.height },
     colorScheme: look.theme,
     locale: look.language ?? 'en',
     reducedMotion: look.reducedMotion === false ? 'no-preference' : 'reduce',
     permissions: ['clipboard-read', 'clipboard-write'],
   })
+  context.setDefaultTimeout(PATIENCE_MS)
+  return context
 }
 
 /** The window, opened by a fresh link as `lexora ui` prints it; past its first run, unless that is wanted. Complaints of its console are kept. */

@@ -74,13 +74,21 @@ function startChromium() {
   return connected
 }
 
+/** Playwright says when it sees everything; what opened before that, it now and then misses. */
+const watched = process.execArgv.some((word) => word.startsWith('--inspect'))
+  ? new Promise((resolve) => {
+      globalThis.__playwright_run = resolve
+    })
+  : null
+
 class App extends EventEmitter {
   isPackaged = false
   commandLine = { hasSwitch: (name) => process.argv.includes(`--${name}`), appendSwitch() {} }
   paths = {}
   ready = null
   whenReady() {
-    this.ready ??= startChromium().then(() => {
+    this.ready ??= startChromium().then(async () => {
+      await watched
       this.isReadyNow = true
       this.emit('ready')
     })

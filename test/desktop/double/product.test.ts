@@ -16,7 +16,7 @@ import { aHome, dropHome, startLexora } from '../rig.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const DOUBLE = join(ROOT, 'test', 'desktop', 'double', 'electron')
-const LAUNCH_MS = 30_000
+const LAUNCH_MS = 60_000
 
 let home = ''
 let app: ElectronApplication | null = null

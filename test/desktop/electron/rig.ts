@@ -63,17 +63,19 @@ export async function openShell(session: DesktopSession, home: string, args: str
     await _electron.launch({
       executablePath: ELECTRON22,
       args: [...SWITCHES, APP, ...args],
-      env: { ...session.env, LEXORA_HOME: home, ...env },
-      timeout: LAUNCH_MS,
+      env: { ...session.env, LEXORA_HOME: home, LEXORA_TEST_HELD: '1', ...env },
+      timeout: PATIENCE_MS,
     })
   // The two debuggers that Playwright attaches now and then miss each other; it ends what it started then.
   const app = await launch().catch(launch)
+  app.context().setDefaultTimeout(PATIENCE_MS)
   const child = app.process()
   const ended = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
-  return { app, process: child, window: async () => await app.firstWindow(), ended }
+  const window = async (): Promise<Page> => await app.firstWindow({ timeout: PATIENCE_MS })
+  return { app, process: child, window, ended }
 }
 
-/** As a person starts it, a second time for instance. */
+/** As a person starts it, a second time for instance. What does not end by itself is ended, and says so. */
 export async function startPlainly(
   session: DesktopSession,
   home: string,
@@ -86,7 +88,11 @@ export async function startPlainly(
   })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  return await new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, said })))
+  const late = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
+  const ended = new Promise<Exit>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })))
+  const exit = await ended
+  clearTimeout(late)
+  return { ...exit, said }
 }
 
-const LAUNCH_MS = 15_000
+const PATIENCE_MS = 60_000

@@ -13,7 +13,7 @@ export type DesktopSession = {
   stop: () => Promise<void>
 }
 
-const SAY_MS = 10_000
+const SAY_MS = 60_000
 
 export async function openSession({ display = true } = {}): Promise<DesktopSession> {
   const home = mkdtempSync(join(tmpdir(), 'lexora-session-'))

@@ -1,12 +1,15 @@
 /** A panel for tests: it takes the name that tray icons look for, reads their menus, and clicks as a hand would. */
 import dbus from 'dbus-next'
+import { until } from './until.ts'
 
 const WATCHER = 'org.kde.StatusNotifierWatcher'
 const ITEM = 'org.kde.StatusNotifierItem'
 const MENU = 'com.canonical.dbusmenu'
-const MAX_NAME_ANSWER_PRIMARY = 1
+const NAME_IS_OURS = 1
 const DO_NOT_QUEUE = 4
-const ITEM_MS = 15_000
+const ITEM_MS = 60_000
+/** How a menu answers for an item that it has no more: each change makes them all anew. */
+const NO_SUCH_ITEM = /error occurred in Event/
 
 export type MenuRow = { id: number; label: string; enabled: boolean; checked: boolean | null; items: MenuRow[] }
 
@@ -64,7 +67,11 @@ export class TrayHost {
       host.icons.push(icon)
       for (const tell of host.waiting.splice(0)) tell(icon)
     })
-    if ((await bus.requestName(WATCHER, DO_NOT_QUEUE)) !== MAX_NAME_ANSWER_PRIMARY) throw new Error('a panel is there')
+    // One that has just left may still be in the bus's books.
+    await until(
+      () => bus.requestName(WATCHER, DO_NOT_QUEUE),
+      (answer) => answer === NAME_IS_OURS,
+    )
     return host
   }
 
@@ -96,20 +103,29 @@ export class TrayHost {
     return rowOf(root).items
   }
 
-  /** By the beginnings of labels, menu by menu. */
+  /** By the beginnings of labels, menu by menu; it waits for an item that is not there yet, or cannot be clicked yet. */
   async click(...labels: string[]): Promise<MenuRow> {
+    return await until(
+      async () => await this.tryClick(labels),
+      () => true,
+    )
+  }
+
+  private async tryClick(labels: readonly string[]): Promise<MenuRow> {
     const icon = await this.icon()
     const path = String(await this.property('Menu'))
     let rows = await this.menu()
     let found: MenuRow | undefined
     for (const label of labels) {
-      found = rows.find((row) => row.label.startsWith(label))
+      found = rows.find((row) => row.enabled && row.label.startsWith(label))
       if (found === undefined) throw new Error(`no '${label}' in: ${rows.map((row) => row.label).join(' | ')}`)
       rows = found.items
     }
     const event = [found!.id, 'clicked', new dbus.Variant('s', ''), 0]
-    // The answer to a click that ends the app may never come.
-    await this.call({ ...icon, path }, MENU, 'Event', 'isvu', event).catch(() => {})
+    await this.call({ ...icon, path }, MENU, 'Event', 'isvu', event).catch((error: Error & { text?: string }) => {
+      // The answer to a click that ends the app may never come.
+      if (NO_SUCH_ITEM.test(error.text ?? error.message)) throw error
+    })
     return found!
   }
 

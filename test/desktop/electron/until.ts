@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-const SOON_MS = 20_000
+/** A slow machine that is busy with something else is no failure. */
+const SOON_MS = 60_000
 
 /** Looks again until it is so; what it saw last is in the error. */
 export async function until<Seen>(look: () => Promise<Seen> | Seen, is: (seen: Seen) => boolean): Promise<Seen> {

@@ -1,6 +1,6 @@
 /** What the shell uses and Electron 22 does not have yet. */
 import { Readable } from 'node:stream'
-import { protocol } from 'electron'
+import { app, protocol } from 'electron'
 
 type Handler = (request: { url: string }) => Promise<{ status: number; headers: Map<string, string>; body: Buffer }>
 
@@ -51,6 +51,14 @@ signals.any ??= (list) => {
   }
   return joined.signal
 }
+
+/** Electron 24 named the address in the event itself; before that it came after it. */
+app.on('web-contents-created', (_event, contents) => {
+  contents.on('will-navigate', (event, url) => {
+    const old = event as { url?: string }
+    old.url ??= url
+  })
+})
 
 const object = Object as unknown as { hasOwn?: (of: object, name: PropertyKey) => boolean }
 object.hasOwn ??= (of, name) => Object.hasOwn(of, name)

@@ -1,2 +1,3 @@
 import './compat.ts'
+import './held.ts'
 import '../../../src/shell/main.ts'
