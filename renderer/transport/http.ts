@@ -1,6 +1,6 @@
 import { type CommandRow, pathArguments } from '../../src/protocol/command-row.ts'
 import { type AppCommands, COMMANDS, CommandError, EVENTS_PATH } from '../../src/protocol/commands.ts'
-import { type ErrorCode, problem } from '../../src/protocol/errors.ts'
+import { type Problem, problem } from '../../src/protocol/errors.ts'
 import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import { type DataNews, type DataRequest, SHOWN_HEADERS } from '../../src/protocol/window.ts'
 import type { LexoraClient, Link } from '../lexora.ts'
@@ -160,10 +160,10 @@ async function answer(path: string, init: RequestInit, limitMs: number): Promise
   } catch {
     throw new CommandError(problem('backend_unreachable', 'Lexora does not answer.'))
   }
-  const told = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null
+  const told = (await response.json().catch(() => null)) as { error?: Partial<Problem> } | null
   if (response.ok) return told
-  const { code = 'internal_error', message = `HTTP ${response.status}` } = told?.error ?? {}
-  throw new CommandError(problem(code as ErrorCode, message))
+  const { code = 'internal_error', message = `HTTP ${response.status}`, param = null } = told?.error ?? {}
+  throw new CommandError(problem(code, message, { param }))
 }
 
 /** Straight to the data plane, as any client would. */

@@ -94,6 +94,9 @@ export function adminCommands(parts: CommandParts): AppCommands {
     getConfig: async () => await parts.config().getConfig(),
     setConfig: async (args) => await parts.config().setConfig(args),
     validateConfig: async (args) => await parts.config().validateConfig(args),
+    configText: async () => await parts.config().configText(),
+    writeConfig: async (args) => await parts.config().writeConfig(args),
+    undoConfig: async () => await parts.config().undoConfig(),
   }
 }
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
 import { resolveBackends } from '../config/backends.ts'
@@ -5,11 +7,13 @@ import { editYaml, meantBy } from '../config/edit.ts'
 import type { Explanation, Said } from '../config/explain.ts'
 import { displayName, readConfigFile } from '../config/find-file.ts'
 import { didYouMean, formatIssue, type Issue } from '../config/issues.ts'
-import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import { type LoadedConfig, type LoadInput, loadConfig } from '../config/load.ts'
+import { type MaskFault, maskText, revisionOf, unmaskText } from '../config/masked-text.ts'
 import { lexoraPaths, type Machine } from '../config/paths.ts'
 import { maskSecrets } from '../config/secrets.ts'
 import { schemaKeys } from '../config/shape.ts'
 import { writeWhole } from '../config/write.ts'
+import type { ConfigText } from '../protocol/config-view.ts'
 
 /** What `lexora config …` may touch. `out` and `err` each take one line or block, without its last line break. */
 export type ConfigIo = Machine & { out(text: string): void; err(text: string): void }
@@ -18,12 +22,15 @@ const OK = 0
 const USAGE = 2
 const BAD_CONFIGURATION = 78
 
-const HELP = `usage: lexora config validate | explain KEY | get [KEY] | set KEY VALUE | set KEY --remove | path   [--config F] [--json]
+const HELP = `usage: lexora config validate | explain KEY | get [KEY] | set KEY VALUE | set KEY --remove | text | write FILE | undo | path   [--config F] [--json]
   validate     check the whole configuration and say what is wrong, line by line
   explain KEY  say where a value comes from and what it overrides
   get [KEY]    print one value, or everything
   set KEY VALUE  write a setting into the file, whose comments stay; a running Lexora goes over to it
   set KEY --remove  take a setting out of the file, so that its default holds
+  text         print the file with every secret masked, and its revision
+  write FILE [--revision R]  put a text (- for standard input) in the place of the file; masked secrets are put back
+  undo         take back the last change that a running Lexora made
   path         print the file in use`
 
 type Asked = {
@@ -32,10 +39,11 @@ type Asked = {
   value: string | undefined
   remove: boolean
   configPath: string | undefined
+  revision: string | undefined
   json: boolean
 }
 
-const VERBS = ['validate', 'explain', 'get', 'set', 'path']
+const VERBS = ['validate', 'explain', 'get', 'set', 'text', 'write', 'undo', 'path']
 
 /** Runs `lexora config` with what follows that word; answers the exit code. Secrets are masked in all it prints. */
 export function configCommand(argv: readonly string[], io: ConfigIo): number {
@@ -52,12 +60,20 @@ export function configCommand(argv: readonly string[], io: ConfigIo): number {
       return get(asked, io)
     case 'set':
       return set(asked, io)
+    case 'text':
+      return text(asked, io)
+    case 'write':
+      return write(asked, io)
+    case 'undo':
+      return say('lexora config undo: no Lexora runs that could have changed anything', 3, asked, io)
     case 'path':
       return path(asked, io)
     default:
       return usage(`unknown command "${asked.verb}"${didYouMean(asked.verb, VERBS)}`, io)
   }
 }
+
+const KEYLESS = ['validate', 'text', 'undo', 'path']
 
 function parse(argv: readonly string[]): Asked | { problem: string } {
   try {
@@ -68,15 +84,17 @@ function parse(argv: readonly string[]): Asked | { problem: string } {
         config: { type: 'string' },
         json: { type: 'boolean', default: false },
         remove: { type: 'boolean', default: false },
+        revision: { type: 'string' },
       },
     })
     const [verb, key, ...more] = positionals
     const [value, ...rest] = verb === 'set' ? more : [undefined, ...more]
     if (verb === undefined) return { problem: 'a command is missing' }
-    if (rest.length > 0 || (key !== undefined && (verb === 'validate' || verb === 'path'))) {
+    if (rest.length > 0 || (key !== undefined && KEYLESS.includes(verb))) {
       return { problem: `too many words after "${verb}"` }
     }
-    return { verb, key, value, remove: values.remove, configPath: values.config, json: values.json }
+    const { remove, revision, config: configPath, json } = values
+    return { verb, key, value, remove, revision, configPath, json }
   } catch (error) {
     return { problem: (error as Error).message }
   }
@@ -133,20 +151,17 @@ function get(asked: Asked, io: ConfigIo): number {
 function set({ key, value, remove, ...asked }: Asked, io: ConfigIo): number {
   const change = changeOf(key, value, remove)
   if ('problem' in change) return usage(change.problem, io)
-  const { env, cwd, home, platform } = io
-  const input = { flags: {}, configPath: asked.configPath, env, cwd, home, platform }
+  const { env, cwd } = io
+  const input = inputOf(asked, io)
   const before = loadConfig(input)
   const text = before.ok ? (before.text ?? '') : readText(before.path)
   const edited = editYaml(text, [change], before.ok ? before.config : {})
   if (!edited.ok) return say(`${edited.path}: ${edited.message}`, USAGE, asked, io)
   const after = loadConfig({ ...input, text: edited.text })
   const issues = after.ok ? resolveBackends(after, env).issues : after.issues
-  if (!after.ok || issues.length > 0) return refuse(issues, { ...asked, key, value, remove }, io)
-  try {
-    writeWhole(after.target, edited.text)
-  } catch (error) {
-    return say(`${after.target} cannot be written: ${(error as Error).message}`, 1, asked, io)
-  }
+  if (!after.ok || issues.length > 0) return refuse(issues, asked, io)
+  const why = put(after.target, edited.text)
+  if (why !== null) return say(why, 1, asked, io)
   const found = after.explain(change.path)
   if (asked.json) io.out(JSON.stringify({ ok: true, path: after.target, key: change.path }, null, 2))
   else {
@@ -155,6 +170,79 @@ function set({ key, value, remove, ...asked }: Asked, io: ConfigIo): number {
       io.err(`note: ${found.from} ${found.detail} goes before the file`)
   }
   return OK
+}
+
+/** Prints the file as it may be shown, also where it is broken. */
+function text(asked: Pick<Asked, 'configPath' | 'json'>, io: ConfigIo): number {
+  const { path } = loadConfig(inputOf(asked, io))
+  const read = path === null ? null : readConfigFile(path)
+  if (read !== null && 'problem' in read) return say(`${path} ${read.problem}`, BAD_CONFIGURATION, asked, io)
+  const whole = read?.text ?? ''
+  const shown = { path: path ?? lexoraPaths(io).configFile, exists: path !== null, text: maskText(whole) }
+  printText({ ...shown, revision: revisionOf(whole) }, asked.json, io)
+  return OK
+}
+
+/** The text is what a program reads on; the revision goes beside it. */
+export function printText(shown: Omit<ConfigText, 'canUndo'>, json: boolean, io: Pick<ConfigIo, 'out' | 'err'>): void {
+  if (json) return io.out(JSON.stringify(shown, null, 2))
+  io.out(shown.text.replace(/\n$/, ''))
+  io.err(`revision ${shown.revision} of ${shown.path}`)
+}
+
+/** Writes the file as a whole where no Lexora does it. */
+function write(asked: Omit<Asked, 'verb'>, io: ConfigIo): number {
+  const typed = typedText(asked, io)
+  if ('problem' in typed)
+    return typed.code === USAGE ? usage(typed.problem, io) : say(typed.problem, typed.code, asked, io)
+  const input = inputOf(asked, io)
+  const found = loadConfig(input)
+  const before = readText(found.path)
+  if (typed.revision !== undefined && typed.revision !== revisionOf(before))
+    return say('the file has changed since this text was read; nothing was written', 1, asked, io)
+  const whole = unmaskText(typed.text, before)
+  if (!whole.ok) {
+    const file = found.path ?? 'the new file'
+    const placed = ({ path, message, line, column }: MaskFault): Issue => {
+      return { path, message, source: 'file', place: `${file}:${line}:${column}`, file, line, column }
+    }
+    return refuse(whole.faults.map(placed), asked, io)
+  }
+  const after = loadConfig({ ...input, text: whole.text, allowEmpty: false })
+  const issues = after.ok ? resolveBackends(after, io.env).issues : after.issues
+  if (!after.ok || issues.length > 0) return refuse(issues, asked, io)
+  const why = put(after.target, whole.text)
+  if (why !== null) return say(why, 1, asked, io)
+  if (asked.json) io.out(JSON.stringify({ ok: true, path: after.target, revision: revisionOf(whole.text) }, null, 2))
+  else io.out(`${displayName(after.target, io.cwd)} is written`)
+  return OK
+}
+
+/** What `write` was given. Masks mean something only together with the revision that they were made of. */
+export function typedText(
+  { key: file, revision }: Pick<Asked, 'key' | 'revision'>,
+  { cwd }: Pick<ConfigIo, 'cwd'>,
+): { text: string; revision: string | undefined } | { problem: string; code: number } {
+  if (file === undefined) return { problem: 'write needs a FILE, or - for standard input', code: USAGE }
+  let text: string
+  try {
+    text = readFileSync(file === '-' ? 0 : resolve(cwd, file), 'utf8')
+  } catch (error) {
+    return { problem: `${file} cannot be read: ${(error as Error).message}`, code: 1 }
+  }
+  if (revision === undefined && /<secrets*-\d+>/.test(text))
+    return { problem: 'a text with masked secrets needs --revision R, as "config text" printed it', code: USAGE }
+  return { text, revision }
+}
+
+/** Null: it is written. */
+function put(path: string, text: string): string | null {
+  try {
+    writeWhole(path, text)
+    return null
+  } catch (error) {
+    return `${path} cannot be written: ${(error as Error).message}`
+  }
 }
 
 /** What `set` was asked for. */
@@ -191,8 +279,12 @@ function path(asked: Asked, io: ConfigIo): number {
   return OK
 }
 
-function load({ configPath }: Asked, { env, cwd, home, platform }: ConfigIo) {
-  return loadConfig({ flags: {}, configPath, env, cwd, home, platform })
+function load(asked: Asked, io: ConfigIo) {
+  return loadConfig(inputOf(asked, io))
+}
+
+function inputOf({ configPath }: Pick<Asked, 'configPath'>, { env, cwd, home, platform }: ConfigIo): LoadInput {
+  return { flags: {}, configPath, env, cwd, home, platform }
 }
 
 function masked(loaded: LoadedConfig, key: string): Explanation | undefined {
@@ -213,7 +305,7 @@ function unknownKey(key: string, { json }: Asked, io: ConfigIo): number {
   return USAGE
 }
 
-function refuse(issues: Issue[], { json }: Asked, io: ConfigIo): number {
+function refuse(issues: Issue[], { json }: Pick<Asked, 'json'>, io: ConfigIo): number {
   if (json) io.out(JSON.stringify({ ok: false, issues }, null, 2))
   else for (const issue of issues) io.err(formatIssue(issue))
   return BAD_CONFIGURATION

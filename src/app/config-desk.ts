@@ -12,5 +12,13 @@ export function fixedConfig(): ConfigDesk {
       problem('not_found', 'This Lexora was started without a configuration file.', { param: null }),
     )
   }
-  return { reload: told, getConfig: told, setConfig: told, validateConfig: told }
+  return {
+    reload: told,
+    getConfig: told,
+    setConfig: told,
+    validateConfig: told,
+    configText: told,
+    writeConfig: told,
+    undoConfig: told,
+  }
 }

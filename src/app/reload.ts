@@ -1,13 +1,25 @@
+import { rmSync } from 'node:fs'
+import { basename } from 'node:path'
 import { describeConfig } from '../config/describe.ts'
 import { editYaml } from '../config/edit.ts'
+import { readConfigFile } from '../config/find-file.ts'
 import { formatIssue, type Issue } from '../config/issues.ts'
 import { keepLastGood } from '../config/last-good.ts'
 import type { Loaded, LoadedConfig } from '../config/load.ts'
+import { type MaskFault, maskText, revisionOf, type Unmasked, unmaskText } from '../config/masked-text.ts'
 import { FileWatch } from '../config/watch.ts'
 import { writeWhole } from '../config/write.ts'
 import { planReload } from '../policy/reload-plan.ts'
+import { unifiedDiff } from '../policy/unified-diff.ts'
 import { CommandError } from '../protocol/commands.ts'
-import type { ConfigChange, ConfigView, ReloadReport, ValidationReport } from '../protocol/config-view.ts'
+import type {
+  ConfigChange,
+  ConfigIssue,
+  ConfigText,
+  ConfigView,
+  ReloadReport,
+  ValidationReport,
+} from '../protocol/config-view.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { AppSettings } from './app-settings.ts'
@@ -41,6 +53,8 @@ export class Reloader {
   private settings: AppSettings
   private last: Promise<unknown> = Promise.resolve()
   private watch: FileWatch | null = null
+  /** What was there before the last change through here; null: no file. */
+  private before: { text: string | null; revision: string } | null = null
 
   constructor(options: ReloaderOptions) {
     this.options = options
@@ -76,30 +90,109 @@ export class Reloader {
       }
       const now = this.options.load()
       if (!now.ok && now.path !== null) throw refused(now.issues)
-      const before = now.ok ? (now.text ?? '') : ''
-      const edited = editYaml(before, changes, config)
+      const before = now.ok ? now.text : null
+      const edited = editYaml(before ?? '', changes, config)
       if (!edited.ok) throw refusal('invalid_request', `${edited.path}: ${edited.message}`, edited.path)
-      const checked = this.check(edited.text)
-      if (!checked.ok) throw refused(checked.issues)
-      try {
-        writeWhole(checked.loaded.target, edited.text)
-      } catch (error) {
-        const why = (error as NodeJS.ErrnoException).code ?? String(error)
-        throw refusal('overloaded', `${checked.loaded.target} cannot be written (${why}); nothing was changed.`, null)
-      }
-      // What was written is read again, so that it and nothing else is in force.
-      return await this.goOver(this.check(), 'edit')
+      return await this.put(edited.text, before)
     })
   }
 
-  validate(text: string): ValidationReport {
-    const checked = this.check(text)
-    if (checked.ok) return { ok: true, issues: [], notes: checked.notes }
+  /** The file as it may be shown, also where it is broken. */
+  text(): ConfigText {
+    const { path, text } = this.read()
+    const revision = revisionOf(text ?? '')
     return {
-      ok: false,
-      issues: checked.issues.map(({ path, message, place }) => ({ path, message, place })),
-      notes: [],
+      path,
+      exists: text !== null,
+      text: maskText(text ?? ''),
+      revision,
+      canUndo: this.before?.revision === revision,
     }
+  }
+
+  /** Writes what was made of `text()`, its secrets put back, and goes over to it. Nothing is written that is not valid. */
+  async write(typed: string, revision: string): Promise<ReloadReport> {
+    return await this.inTurn(async () => {
+      const { path, text } = this.read()
+      if (revision !== revisionOf(text ?? '')) throw outdated()
+      const whole = unmaskText(typed, text ?? '')
+      if (!whole.ok) throw refused(whole.faults.map((fault) => issueOf(fault, path)))
+      const checked = this.check(whole.text)
+      if (!checked.ok) throw refused(checked.issues.map((issue) => asTyped(issue, path, whole)))
+      return await this.put(whole.text, text)
+    })
+  }
+
+  /** Back to what was before the last change that was made through here. */
+  async undo(): Promise<ReloadReport> {
+    return await this.inTurn(async () => {
+      const { path, text } = this.read()
+      if (this.before === null) throw refusal('invalid_request', 'Nothing was changed since Lexora started.', null)
+      if (this.before.revision !== revisionOf(text ?? '')) throw outdated()
+      const { text: wanted } = this.before
+      if (wanted !== null) return await this.put(wanted, text)
+      rmSync(path, { force: true })
+      try {
+        const report = await this.goOver(this.check(undefined, true), 'edit')
+        this.before = null
+        return report
+      } catch (error) {
+        writeWhole(path, text ?? '')
+        throw error
+      }
+    })
+  }
+
+  /** Writes a text that is valid, and goes over to it; where that fails, the file is as it was. */
+  private async put(text: string, before: string | null): Promise<ReloadReport> {
+    const checked = this.check(text)
+    if (!checked.ok) throw refused(checked.issues)
+    const { target } = checked.loaded
+    try {
+      writeWhole(target, text)
+    } catch (error) {
+      const why = (error as NodeJS.ErrnoException).code ?? String(error)
+      throw refusal('overloaded', `${target} cannot be written (${why}); nothing was changed.`, null)
+    }
+    try {
+      // What was written is read again, so that it and nothing else is in force.
+      const report = await this.goOver(this.check(), 'edit')
+      this.before = { text: before, revision: revisionOf(text) }
+      return report
+    } catch (error) {
+      if (before === null) rmSync(target, { force: true })
+      else writeWhole(target, before)
+      throw error
+    }
+  }
+
+  private read(): { path: string; text: string | null } {
+    const now = this.options.load()
+    const path = now.path ?? this.loaded.target
+    if (now.ok || now.path === null) return { path, text: now.ok ? now.text : null }
+    const read = readConfigFile(path)
+    if ('problem' in read) throw refusal('invalid_request', `${path} ${read.problem}.`, null)
+    return { path, text: read.text }
+  }
+
+  /** With a revision: a text that was made of `text()`, with its masks. */
+  validate(typed: string, revision?: string): ValidationReport {
+    const { path, text } = revision === undefined ? { path: this.loaded.target, text: null } : this.read()
+    if (revision !== undefined && revision !== revisionOf(text ?? '')) throw outdated()
+    const whole = revision === undefined ? unmasked(typed) : unmaskText(typed, text ?? '')
+    const diff = revision === undefined ? null : unifiedDiff(maskText(text ?? ''), typed, basename(path))
+    const bad = (issues: Issue[]): ValidationReport => ({
+      ok: false,
+      issues: issues.map(told),
+      notes: [],
+      changed: [],
+      diff,
+    })
+    if (!whole.ok) return bad(whole.faults.map((fault) => issueOf(fault, path)))
+    const checked = this.check(whole.text)
+    if (!checked.ok) return bad(checked.issues.map((issue) => asTyped(issue, path, whole)))
+    const changed = planReload(this.settings.config, checked.settings.config)
+    return { ok: true, issues: [], notes: checked.notes, changed, diff }
   }
 
   view(): ConfigView {
@@ -114,7 +207,10 @@ export class Reloader {
       reload: async () => await this.reload('command'),
       getConfig: async () => this.view(),
       setConfig: async ({ changes }) => await this.edit(changes as ConfigChange[]),
-      validateConfig: async ({ text }) => this.validate(text),
+      validateConfig: async ({ text, revision }) => this.validate(text, revision),
+      configText: async () => this.text(),
+      writeConfig: async ({ text, revision }) => await this.write(text, revision),
+      undoConfig: async () => await this.undo(),
     }
   }
 
@@ -124,10 +220,10 @@ export class Reloader {
     return await turn
   }
 
-  private check(text?: string): Checked {
+  private check(text?: string, mayBeGone = false): Checked {
     const loaded = this.options.load(text)
     if (!loaded.ok) return loaded
-    if (this.loaded.path !== null && loaded.path === null && text === undefined) {
+    if (this.loaded.path !== null && loaded.path === null && text === undefined && !mayBeGone) {
       return { ok: false, issues: [aboutFile(this.loaded.path, 'is gone; the settings in force are kept')] }
     }
     const resolved = this.options.resolve(loaded)
@@ -182,6 +278,32 @@ export class Reloader {
     const paths = [this.loaded.target, ...(tls === null ? [] : [tls.cert, tls.key])]
     this.watch = new FileWatch(paths, () => void this.reload('file').catch(() => {}))
   }
+}
+
+function unmasked(text: string): Extract<Unmasked, { ok: true }> {
+  return { ok: true, text, typedPlace: (line, column) => ({ line, column }) }
+}
+
+function issueOf({ path, message, line, column }: MaskFault, file: string): Issue {
+  return { path, message, source: 'file', place: `${file}:${line}:${column}`, file, line, column }
+}
+
+/** What was found in the whole text, at its place in the one that was typed. */
+function asTyped(issue: Issue, path: string, { typedPlace }: Extract<Unmasked, { ok: true }>): Issue {
+  if (issue.line === undefined || issue.column === undefined) return issue
+  const { line, column } = typedPlace(issue.line, issue.column)
+  return { ...issue, line, column, place: `${issue.file ?? path}:${line}:${column}` }
+}
+
+function told({ path, message, place, line, column }: Issue): ConfigIssue {
+  return { path, message, place, line: line ?? null, column: column ?? null }
+}
+
+/** Someone else has changed the file. */
+function outdated(): CommandError {
+  const message =
+    'The file has changed since this text was read; nothing was written. Read it again and repeat the change.'
+  return new CommandError(problem('invalid_request', message, { param: 'revision', status: 409 }))
 }
 
 function aboutFile(path: string, message: string): Issue {

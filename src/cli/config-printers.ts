@@ -1,4 +1,4 @@
-import type { ConfigView, ReloadReport, ValidationReport } from '../protocol/config-view.ts'
+import type { ConfigText, ConfigView, ReloadReport, ValidationReport } from '../protocol/config-view.ts'
 import { plain } from './format.ts'
 
 const WHEN = { now: 'in force', 'engine-restart': 'its engine restarts', restart: 'after a restart of Lexora' }
@@ -7,6 +7,9 @@ const WHEN = { now: 'in force', 'engine-restart': 'its engine restarts', restart
 export const CONFIG_PRINTERS = {
   reload: reloadLines,
   setConfig: reloadLines,
+  writeConfig: reloadLines,
+  undoConfig: reloadLines,
+  configText: ({ text }: ConfigText): string[] => text.split('\n').map(plain),
   getConfig: ({ path, exists, entries, pendingRestart }: ConfigView): string[] => [
     plain(exists ? path : `${path} (does not exist yet: defaults hold)`),
     ...entries.map(

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
 import { type AdminTarget, adminClient } from '../app/admin-client.ts'
-import { changeOf, configCommand } from '../app/config-commands.ts'
+import { changeOf, configCommand, printText, typedText } from '../app/config-commands.ts'
 import { EXIT } from '../app/exit-codes.ts'
 import type { Machine } from '../config/paths.ts'
+import type { ReloadReport } from '../protocol/config-view.ts'
 import { CONFIG_PRINTERS } from './config-printers.ts'
 import { findServer } from './find-server.ts'
 
@@ -14,11 +15,15 @@ const OPTIONS = {
   config: { type: 'string' },
   json: { type: 'boolean' },
   remove: { type: 'boolean' },
+  revision: { type: 'string' },
 } as const
 
+/** What a Lexora that runs does itself, so that it is in force at once. */
+const THROUGH_SERVER = ['set', 'text', 'write', 'undo']
+
 /**
- * `lexora config …`: on the files of this machine, or with `--host` on a Lexora elsewhere. A `set` goes through the
- * Lexora of this user where one runs, so that it is in force at once. Answers the exit code; rejects as commands do.
+ * `lexora config …`: on the files of this machine, or with `--host` on a Lexora elsewhere. What writes the file
+ * goes through the Lexora of this user where one runs. Answers the exit code; rejects as commands do.
  */
 export async function runConfig(argv: readonly string[], world: ConfigWorld): Promise<number> {
   const io = { ...world, out: (text: string) => world.out(`${text}\n`), err: (text: string) => world.err(`${text}\n`) }
@@ -30,7 +35,7 @@ export async function runConfig(argv: readonly string[], world: ConfigWorld): Pr
   })
   const { host = null, key = null, json = false } = values as { host?: string; key?: string; json?: boolean }
   const [verb, name, value] = positionals
-  const isOwn = host === null && (verb !== 'set' || values.config !== undefined)
+  const isOwn = host === null && (!THROUGH_SERVER.includes(verb ?? '') || values.config !== undefined)
   if (isOwn) return configCommand(argv, io)
   const found = await findServer({ host, key }, world)
   if (!found.ok) {
@@ -39,6 +44,15 @@ export async function runConfig(argv: readonly string[], world: ConfigWorld): Pr
     return found.why === 'refused' ? EXIT.auth : found.why === 'usage' ? EXIT.usage : EXIT.notRunning
   }
   if (verb === 'set') return await remoteSet(found.target, { name, value, remove: values.remove === true, json }, io)
+  if (verb === 'text') {
+    printText(await adminClient(found.target).configText(), json, io)
+    return EXIT.ok
+  }
+  if (verb === 'write') {
+    const { revision } = values as { revision?: string }
+    return await remoteWrite(found.target, { file: name, revision, json }, io)
+  }
+  if (verb === 'undo') return report(await adminClient(found.target).undoConfig(), json, io)
   if (verb === 'get') return await remoteGet(found.target, name, json, io)
   io.err(`lexora config ${verb ?? ''}: works on the files of this machine; leave --host out.`)
   return EXIT.usage
@@ -54,8 +68,26 @@ async function remoteSet(
     io.err(`lexora config: ${change.problem}`)
     return EXIT.usage
   }
-  const report = await adminClient(target).setConfig({ changes: [change] })
-  io.out(json ? JSON.stringify(report, null, 2) : CONFIG_PRINTERS.setConfig(report).join('\n'))
+  return report(await adminClient(target).setConfig({ changes: [change] }), json, io)
+}
+
+async function remoteWrite(
+  target: AdminTarget,
+  { file, revision, json }: { file: string | undefined; revision: string | undefined; json: boolean },
+  io: ConfigWorld,
+): Promise<number> {
+  const typed = typedText({ key: file, revision }, io)
+  if ('problem' in typed) {
+    io.err(`lexora config: ${typed.problem}`)
+    return typed.code
+  }
+  const client = adminClient(target)
+  const now = typed.revision ?? (await client.configText()).revision
+  return report(await client.writeConfig({ text: typed.text, revision: now }), json, io)
+}
+
+function report(done: ReloadReport, json: boolean, io: ConfigWorld): number {
+  io.out(json ? JSON.stringify(done, null, 2) : CONFIG_PRINTERS.setConfig(done).join('\n'))
   return EXIT.ok
 }
 

@@ -18,8 +18,13 @@ function masked(value: unknown, shape: Shape | undefined, key: string): unknown 
     ])
     return Object.fromEntries(entries)
   }
-  const secret = shape && alternatives(shape).some(({ writeOnly }) => writeOnly)
-  return secret || SECRET_NAME.test(key) ? MASK : value
+  return isSecretPlace(shape, key) ? MASK : value
+}
+
+/** Whether a value here is a secret: by its shape, or by the name of its key. */
+export function isSecretPlace(shape: Shape | undefined, key: string): boolean {
+  const secret = shape !== undefined && alternatives(shape).some(({ writeOnly }) => writeOnly)
+  return secret || SECRET_NAME.test(key)
 }
 
 /** For the free maps, such as the options of an engine. */

@@ -58,7 +58,9 @@ export function adminRoutes<Context>(options: AdminRouteOptions<Context>): expre
     req.setTimeout(BODY_SILENCE_MS, () => options.refuse(contextOf(res), late))
     next()
   })
-  app.use(express.json({ limit: MAX_BODY_BYTES, inflate: false, type: () => true }))
+  for (const [, { method, path, mostBytes }] of ROWS)
+    if (method === 'POST' && mostBytes !== undefined) app.post(path, jsonBody(mostBytes))
+  app.use(jsonBody(MAX_BODY_BYTES))
   app.use((req, _res, next) => {
     // A command may take longer than a body.
     req.setTimeout(0)
@@ -86,6 +88,11 @@ export function adminRoutes<Context>(options: AdminRouteOptions<Context>): expre
   return app
 }
 
+/** Does nothing where a body was read already. */
+function jsonBody(limit: number): express.RequestHandler {
+  return express.json({ limit, inflate: false, type: () => true })
+}
+
 /** A POST without a body needs no content type; with one it is JSON, since a page could send anything else unasked. */
 function guardBody(req: IncomingMessage): Problem | null {
   const { 'content-length': length, 'transfer-encoding': coding, 'content-type': type } = req.headers
@@ -104,9 +111,10 @@ function notAnObject(): Problem {
 function problemOf(error: unknown): Problem | null {
   if (error instanceof CommandError) return error.problem
   if (error instanceof URIError) return problem('invalid_request', 'The path is malformed.')
-  switch ((error as { type?: unknown }).type) {
+  const { type, limit } = error as { type?: unknown; limit?: number }
+  switch (type) {
     case 'entity.too.large':
-      return problem('body_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
+      return problem('body_too_large', `The body is larger than ${limit} bytes.`)
     case 'entity.parse.failed':
       return problem('invalid_json', 'The body is not a JSON object.')
     case 'encoding.unsupported':

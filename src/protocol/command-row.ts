@@ -29,6 +29,8 @@ export type CommandRow = {
   terminal?: readonly TerminalOption[]
   /** The CLI does not take its words from this table: `cli/config.ts` has them. */
   ownWords?: true
+  /** Where a body may be larger than most. */
+  mostBytes?: number
   /** Where an answer may take longer than most. */
   answersWithinMs?: number
 }

@@ -1,6 +1,11 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
-import type { ConfigView, ReloadReport, ValidationReport } from './config-view.ts'
+import type { ConfigText, ConfigView, ReloadReport, ValidationReport } from './config-view.ts'
+
+const text = z.string('is not text').max(1024 * 1024, 'is larger than 1 MiB')
+const revision = z.string('is not text').regex(/^[0-9a-f]{24}$/, 'is no revision; take the one that came with the text')
+/** JSON takes up to six bytes for one character. */
+const MOST_BYTES = 6 * 1024 * 1024 + 1024
 
 const path = z.string().min(1, 'is empty').max(512, 'is too long')
 
@@ -45,9 +50,41 @@ export const CONFIG_COMMANDS = {
     path: '/admin/config/validate',
     cli: ['config', 'validate'],
     scope: 'admin:write',
-    args: z.strictObject({ text: z.string('is not text').max(1024 * 1024, 'is larger than 1 MiB') }),
-    about: 'check a configuration without going over to it',
+    args: z.strictObject({ text, revision: revision.optional() }),
+    about: 'check a configuration without going over to it; with a revision, one whose secrets are masked',
     secrets: ['text'],
     ownWords: true,
+    mostBytes: MOST_BYTES,
+  }),
+  configText: row<ConfigText>()({
+    method: 'GET',
+    path: '/admin/config/text',
+    cli: ['config', 'text'],
+    scope: 'admin:write',
+    args: z.strictObject({}),
+    about: 'the file itself, with every secret masked',
+    ownWords: true,
+  }),
+  writeConfig: row<ReloadReport>()({
+    method: 'POST',
+    path: '/admin/config/text',
+    cli: ['config', 'write'],
+    scope: 'admin:write',
+    args: z.strictObject({ text, revision }),
+    about: 'write the file as a whole, its masked secrets put back, and go over to it',
+    secrets: ['text'],
+    ownWords: true,
+    mostBytes: MOST_BYTES,
+    answersWithinMs: 120_000,
+  }),
+  undoConfig: row<ReloadReport>()({
+    method: 'POST',
+    path: '/admin/config/undo',
+    cli: ['config', 'undo'],
+    scope: 'admin:write',
+    args: z.strictObject({}),
+    about: 'take the last change back that was made through Lexora, and go over to what was before',
+    ownWords: true,
+    answersWithinMs: 120_000,
   }),
 } as const

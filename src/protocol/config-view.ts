@@ -41,8 +41,34 @@ export type ReloadReport = {
   notes: string[]
 }
 
+export type ConfigIssue = {
+  /** Dotted; empty for the text as a whole. */
+  path: string
+  message: string
+  place: string
+  /** From 1; null where it is not in the text: a variable, a flag, what is missing. */
+  line: number | null
+  column: number | null
+}
+
 export type ValidationReport = {
   ok: boolean
-  issues: { path: string; message: string; place: string }[]
+  issues: ConfigIssue[]
   notes: string[]
+  /** What would change, and when it would take effect. */
+  changed: { path: string; effect: Effect }[]
+  /** From the file, as it is shown, to the text that was checked; null where it was checked for itself. */
+  diff: string | null
+}
+
+/** The file as text. Each secret is a word such as `<secret-1>`, which stands for it in what is written back. */
+export type ConfigText = {
+  /** The file in use, or the one that a write would make. */
+  path: string
+  exists: boolean
+  text: string
+  /** Of the file; a write must name it, so that nobody's change is lost. */
+  revision: string
+  /** Whether the last change that was made through Lexora can be taken back: the file is still as it left it. */
+  canUndo: boolean
 }
