@@ -320,6 +320,7 @@ export const en = {
   'col.total': 'total',
   'col.retries': 'retries',
   'col.outcome': 'outcome',
+  'col.finish': 'finish reason',
   'phase.reading': 'receiving',
   'phase.queued': 'queued, no. {place}',
   'phase.queuedNext': 'queued, next',

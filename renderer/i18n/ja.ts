@@ -311,6 +311,7 @@ export const ja: Messages = {
   'col.total': '合計',
   'col.retries': '再試行',
   'col.outcome': '結果',
+  'col.finish': '終了理由',
   'phase.reading': '受信中',
   'phase.queued': '待機 {place} 番目',
   'phase.queuedNext': '待機、次',

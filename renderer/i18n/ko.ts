@@ -311,6 +311,7 @@ export const ko: Messages = {
   'col.total': '전체',
   'col.retries': '재시도',
   'col.outcome': '결과',
+  'col.finish': '종료 이유',
   'phase.reading': '받는 중',
   'phase.queued': '대기 {place}번째',
   'phase.queuedNext': '대기, 다음 차례',

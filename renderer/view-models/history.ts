@@ -124,6 +124,7 @@ const COLUMNS = [
   'promptTokens',
   'cachedTokens',
   'completionTokens',
+  'finish',
 ] as const satisfies readonly (keyof HistoryRow)[]
 
 /** For a spreadsheet (RFC 4180). What a program would take for a formula is marked as text. */

@@ -106,6 +106,13 @@ const COLUMNS: readonly Column[] = [
     ),
   },
   {
+    id: 'finish',
+    title: 'col.finish',
+    width: 72,
+    rank: 'c4',
+    show: ({ finish }) => <span className="mid">{finish ?? NONE}</span>,
+  },
+  {
     id: 'outcome',
     title: 'col.outcome',
     width: 112,

@@ -104,6 +104,14 @@ export function RequestDrawer({
             [t('request.of'), share === null ? NONE : `${number(row.cachedTokens)} (${withUnit(share * 100, '%')})`],
             [t('col.output'), withUnit(row.completionTokens, 'tok')],
             [t('request.speed'), withUnit(rowSpeed(row), 'tok/s', 1)],
+            row.finish === null
+              ? null
+              : [
+                  t('col.finish'),
+                  <span key="f" className="mono">
+                    {row.finish}
+                  </span>,
+                ],
           ]}
         />
       </section>

@@ -41,14 +41,20 @@ export type AttemptLimits = {
   maxAnswerBytes: number
 }
 
-export type WholeAnswer = { status: number; contentType: string; body: Buffer; usage: Usage | null }
+export type WholeAnswer = {
+  status: number
+  contentType: string
+  body: Buffer
+  usage: Usage | null
+  finish: string | null
+}
 
 /** Told what comes of an attempt: either one `onAnswer`, or `onEvents` and one `onEnd`; or, at any point, one `onFailure`. */
 export type AttemptSink = {
   onAnswer(answer: WholeAnswer): void
   /** Whole good events, as they came. Returns false to be left alone until `resume()`. */
   onEvents(events: Buffer): boolean
-  onEnd(usage: Usage | null): void
+  onEnd(usage: Usage | null, finish: string | null): void
   /** `event`: the backend's own error event, where the stream ended with one. Nothing follows. */
   onFailure(failure: Failure, event: Buffer | null, usage: Usage | null): void
 }
@@ -246,7 +252,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (last !== null) this.sink.onEvents(last)
     this.ended = true
     this.doneAt = performance.now()
-    this.sink.onEnd(judge.usage)
+    this.sink.onEnd(judge.usage, judge.finish)
   }
 
   private collect(chunk: Buffer): void {
@@ -279,7 +285,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.end()
       this.owner.onSuccess()
       const contentType = header(this.headers, 'content-type') ?? JSON_TYPE
-      return this.sink.onAnswer({ status: this.status, contentType, body, usage: verdict.usage })
+      return this.sink.onAnswer({
+        status: this.status,
+        contentType,
+        body,
+        usage: verdict.usage,
+        finish: verdict.finish,
+      })
     }
     if (verdict.kind === 'invalid') return this.fail(invalidFailure(backend, 'sent JSON that does not parse'))
     if (verdict.kind === 'aborted') return this.fail(truncatedFailure(backend))

@@ -343,13 +343,14 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     return this.turn?.isWaiting ? 'queued' : 'prefill'
   }
 
-  onAnswer({ status, contentType, body, usage }: WholeAnswer): void {
+  onAnswer({ status, contentType, body, usage, finish }: WholeAnswer): void {
     this.committed = true
     const headers = this.answerHeaders(contentType)
     headers.push('content-length', String(body.length))
     this.res.writeHead(status, headers)
     this.answer = body
     this.options.outbox.put(this, this.options.isAlone())
+    this.settlement.finish = finish
     this.settle('ok', status, null, usage)
   }
 
@@ -373,7 +374,8 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     return this.client.write(events)
   }
 
-  onEnd(usage: Usage | null): void {
+  onEnd(usage: Usage | null, finish: string | null): void {
+    this.settlement.finish = finish
     this.client.end()
     this.settle('ok', 200, null, usage)
   }

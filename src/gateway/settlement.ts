@@ -28,6 +28,8 @@ export class Settlement {
   /** The band it waited in; null: it never asked for a turn. */
   band: string | null = null
   queueMs = 0
+  /** Why the model stopped. */
+  finish: string | null = null
   /** Which of the caller's limits refused it. */
   limit: string | null = null
 
@@ -104,6 +106,7 @@ export class Settlement {
       latencyMs: now - this.startedAt,
       awayMs: this.awayMs,
       usage: ending.usage ?? null,
+      finish: this.finish,
       ...(this.limit === null ? {} : { limit: this.limit }),
     })
     return true

@@ -93,6 +93,8 @@ export type HistoryRow = {
   promptTokens: number | null
   completionTokens: number | null
   cachedTokens: number | null
+  /** Why the model stopped: `stop`, `length`, `tool_calls` and so on; null: nothing was said. */
+  finish: string | null
 }
 
 /** What was asked to be told apart; the rest is null. */

@@ -17,7 +17,7 @@ export type BatchMemory = { numbers: ArrayBuffer; ids: ArrayBuffer }
 /** A request, and whether its user is one that the operator knows. */
 export type Recorded = Omit<HistoryRow, 'at'> & { atMs: number; isKnown: boolean }
 
-const FIELDS = 20
+const FIELDS = 21
 const FIRST_ROWS = 64
 const FIRST_ID_BYTES = 4096
 /** Beyond one that is filled and one that is read, none is needed where a disk keeps up. */
@@ -63,7 +63,8 @@ export class BatchWriter {
     numbers[at++] = usage?.completion ?? Number.NaN
     // This one carries a bit as well: cached tokens, or none of them told, and whether the user is known.
     numbers[at++] = 2 * (usage?.cached ?? -1) + (isKnown ? 1 : 0)
-    numbers[at] = this.place(stepsOf(outcome))
+    numbers[at++] = this.place(stepsOf(outcome))
+    numbers[at] = this.place(outcome.finish)
   }
 
   /** What was gathered; from here on it is somebody else's, until its memory comes to `reuse`. */
@@ -143,6 +144,7 @@ export function readBatch({ count, numbers, ids, words }: Batch): Recorded[] {
       cachedTokens: cached < 0 ? null : cached,
       isKnown: value(18) - 2 * cached === 1,
       ...readSteps(word(19)),
+      finish: word(20),
     }
   })
 }

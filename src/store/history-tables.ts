@@ -159,8 +159,8 @@ export class HistoryTables {
   private insertRequests(rows: readonly Recorded[]): void {
     const insert = this.store.database.prepare(
       `INSERT INTO requests (at_ms, request_id, user, key_id, app, model, backend, endpoint, stream, band, status, outcome,
-         error, attempts, queue_ms, ttft_ms, total_ms, prompt_tokens, completion_tokens, cached_tokens, steps)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         error, attempts, queue_ms, ttft_ms, total_ms, prompt_tokens, completion_tokens, cached_tokens, steps, finish)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     for (const row of rows) {
       insert.run(
@@ -185,6 +185,7 @@ export class HistoryTables {
         row.completionTokens,
         row.cachedTokens,
         row.tries.length === 0 && !row.fellBack ? null : JSON.stringify({ tries: row.tries, fellBack: row.fellBack }),
+        row.finish,
       )
     }
   }
@@ -280,5 +281,6 @@ function requestOf(row: Record<string, unknown>): HistoryRow {
     completionTokens: number('completion_tokens'),
     cachedTokens: number('cached_tokens'),
     ...readSteps(text('steps')),
+    finish: text('finish'),
   }
 }

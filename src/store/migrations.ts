@@ -94,4 +94,6 @@ export const HISTORY_MIGRATIONS: Migrations = [
    CREATE TABLE seen (kind TEXT NOT NULL, name TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID`,
   // 2: which tries failed, where and when, and whether a fallback answered; as JSON, since few requests have any.
   'ALTER TABLE requests ADD COLUMN steps TEXT',
+  // 3: why the model stopped.
+  'ALTER TABLE requests ADD COLUMN finish TEXT',
 ]

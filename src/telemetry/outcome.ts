@@ -40,6 +40,8 @@ export type Outcome = {
   /** Time spent with a backend or waiting to try again. */
   awayMs: number
   usage: Usage | null
+  /** Why the model stopped, of a closed set; null: it did not, or nothing was said. */
+  finish: string | null
   /** Which of the caller's limits refused it: requests, tokens or concurrency. */
   limit?: string
 }

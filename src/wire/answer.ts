@@ -1,15 +1,27 @@
+import { finishInBytes, finishOfAnswer } from './finish.ts'
 import { JsonScanError, type Member, scanObject, wanted } from './json-scan.ts'
 import { errorStatus } from './stream-judge.ts'
 import { readUsage, type Usage } from './usage.ts'
 
 /** What a whole (non-stream) answer turned out to be. */
 export type AnswerVerdict =
-  | { ok: true; usage: Usage | null }
+  | { ok: true; usage: Usage | null; finish: string | null }
   | { ok: false; kind: 'invalid' }
   | { ok: false; kind: 'error'; status: number | null }
   | { ok: false; kind: 'aborted' }
 
-const LOOKING = wanted('error', 'usage', 'choices', 'object', 'type', 'request_id', 'id')
+const LOOKING = wanted(
+  'error',
+  'usage',
+  'choices',
+  'object',
+  'type',
+  'request_id',
+  'id',
+  'stop_reason',
+  'status',
+  'incomplete_details',
+)
 const ENVELOPE = new Set(['error', 'object', 'type', 'request_id', 'id'])
 const ABORT = Buffer.from('"abort"')
 const ABORTS = ['"finish_reason":"abort"', '"finish_reason": "abort"'].map((text) => Buffer.from(text))
@@ -21,17 +33,23 @@ export function judgeAnswer(body: Buffer): AnswerVerdict {
   // A small text is parsed quicker than scanned; a large one (vectors, logprobs) is scanned without building it.
   const found = body.length <= PARSED_WHOLE_BYTES ? parseWhole(body) : scanLarge(body)
   if (found === 'invalid') return { ok: false, kind: 'invalid' }
-  if (found === 'not-object') return { ok: true, usage: null }
+  if (found === 'not-object') return { ok: true, usage: null, finish: null }
   const { error } = found
   if (error !== null && error !== undefined && found.onlyEnvelope()) {
     return { ok: false, kind: 'error', status: errorStatus(error) }
   }
   if (found.hasChoices && body.indexOf(ABORT) !== -1 && ABORTS.some((abort) => body.indexOf(abort) !== -1))
     return { ok: false, kind: 'aborted' }
-  return { ok: true, usage: readUsage(found.usage) }
+  return { ok: true, usage: readUsage(found.usage), finish: found.finish() }
 }
 
-type Found = { error: unknown; usage: unknown; hasChoices: boolean; onlyEnvelope: () => boolean }
+type Found = {
+  error: unknown
+  usage: unknown
+  hasChoices: boolean
+  onlyEnvelope: () => boolean
+  finish: () => string | null
+}
 
 function parseWhole(body: Buffer): Found | 'invalid' | 'not-object' {
   let value: unknown
@@ -47,17 +65,28 @@ function parseWhole(body: Buffer): Found | 'invalid' | 'not-object' {
     usage,
     hasChoices: choices !== undefined,
     onlyEnvelope: () => Object.keys(value).every((key) => ENVELOPE.has(key)),
+    finish: () => finishOfAnswer(value as Record<string, unknown>),
   }
 }
 
 function scanLarge(body: Buffer): Found | 'invalid' | 'not-object' {
   try {
     const { members, count } = scanObject(body, LOOKING, MAX_DEPTH)
+    const hasChoices = members.some(({ name }) => name === 'choices')
+    const value = (name: string): unknown => memberValue(body, members, name)
     return {
-      error: memberValue(body, members, 'error'),
-      usage: memberValue(body, members, 'usage'),
-      hasChoices: members.some(({ name }) => name === 'choices'),
+      error: value('error'),
+      usage: value('usage'),
+      hasChoices,
       onlyEnvelope: () => members.length === count && members.every(({ name }) => ENVELOPE.has(name)),
+      finish: () =>
+        hasChoices
+          ? finishInBytes(body)
+          : finishOfAnswer({
+              stop_reason: value('stop_reason') ?? undefined,
+              status: value('status'),
+              incomplete_details: value('incomplete_details'),
+            }),
     }
   } catch (error) {
     if (!(error instanceof JsonScanError)) throw error

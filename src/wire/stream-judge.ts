@@ -1,3 +1,4 @@
+import { finishOf, finishOfAnswer } from './finish.ts'
 import { DONE_EVENT, readEvents, type SseEvent } from './sse.ts'
 import { mergeUsage, readUsage, type Usage } from './usage.ts'
 
@@ -38,6 +39,8 @@ export class StreamJudge {
   private done = false
   private faulty = false
   usage: Usage | null = null
+  /** Why the model stopped, of a closed set; of several choices the first that said it. */
+  finish: string | null = null
 
   /** `hideUsage`: the usage chunk was asked for by us, not by the client. `choices`: how many must finish (`n`). */
   constructor(dialect: Dialect, { hideUsage = false, choices = 1 } = {}) {
@@ -122,7 +125,9 @@ export class StreamJudge {
       const reason = (choice as Record<string, unknown> | null)?.['finish_reason']
       if (reason === 'abort') return { kind: 'aborted' }
       // Some servers write an empty text where others write null.
-      if (typeof reason === 'string' && reason !== '') this.finishedChoices++
+      if (typeof reason !== 'string' || reason === '') continue
+      this.finishedChoices++
+      this.finish ??= finishOf(reason)
     }
     const usage = readUsage(payload['usage'])
     this.usage = mergeUsage(this.usage, usage)
@@ -131,8 +136,10 @@ export class StreamJudge {
 
   private readNamed(type: unknown, payload: Record<string, unknown>): 'pass' {
     if (type === 'message_stop' || (typeof type === 'string' && RESPONSES_ENDS.has(type))) this.done = true
+    const delta = payload['delta'] as Record<string, unknown> | null | undefined
     const inner = (payload['response'] ?? payload['message'] ?? payload) as Record<string, unknown>
     this.usage = mergeUsage(this.usage, readUsage(inner['usage']))
+    this.finish ??= finishOf(delta?.['stop_reason']) ?? finishOfAnswer(inner)
     return 'pass'
   }
 }

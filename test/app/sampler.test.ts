@@ -26,6 +26,7 @@ const anOutcome = (changes: Partial<Outcome>): Outcome => ({
   latencyMs: 1000,
   awayMs: 900,
   usage: null,
+  finish: null,
   ...changes,
 })
 

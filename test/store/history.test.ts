@@ -84,6 +84,12 @@ describe('a batch', () => {
     ])
   })
 
+  test('keeps why the model stopped', () => {
+    const writer = new BatchWriter()
+    for (const finish of ['length', null, 'stop', 'length']) writer.add(anOutcome({ finish }), AT, true)
+    expect(readBatch(writer.take()).map(({ finish }) => finish)).toEqual(['length', null, 'stop', 'length'])
+  })
+
   test('that was taken is somebody else’s', () => {
     const writer = new BatchWriter()
     writer.add(anOutcome({ user: 'ann' }), AT, true)
@@ -112,10 +118,11 @@ describe('a batch', () => {
 describe('requests that ended', () => {
   test('are found by user, model, outcome, time and words, the newest first', () => {
     const { tables, write } = someTables()
-    write([{ reqId: 'r1', user: 'ann', app: '50%_off' }])
+    write([{ reqId: 'r1', user: 'ann', app: '50%_off', finish: 'length' }])
     write([{ reqId: 'r2', user: null, model: 'big', outcome: 'backend_error', error: 'backend_timeout' }], AT + HOUR)
     const found = (query: object) => tables.requests({ ...EVERYTHING, ...query }).rows.map(({ id }) => id)
     expect(found({})).toEqual(['r2', 'r1'])
+    expect(tables.requests(EVERYTHING).rows.map(({ finish }) => finish)).toEqual([null, 'length'])
     expect(found({ user: 'ann' })).toEqual(['r1'])
     expect(found({ user: 'anonymous' })).toEqual(['r2'])
     expect(found({ model: 'big' })).toEqual(['r2'])

@@ -23,6 +23,7 @@ export function anOutcome(changes: Partial<Outcome> = {}): Outcome {
     latencyMs: 100,
     awayMs: 99,
     usage: null,
+    finish: null,
     ...changes,
   }
 }

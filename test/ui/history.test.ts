@@ -37,6 +37,7 @@ const aRow = (changes: Partial<HistoryRow> = {}): HistoryRow => ({
   promptTokens: 12,
   completionTokens: 81,
   cachedTokens: 0,
+  finish: 'stop',
   ...changes,
 })
 

@@ -8,7 +8,12 @@ const PADDING = ' '.repeat(9000)
 const INVALID: AnswerVerdict = { ok: false, kind: 'invalid' }
 const ABORTED: AnswerVerdict = { ok: false, kind: 'aborted' }
 const error = (status: number | null): AnswerVerdict => ({ ok: false, kind: 'error', status })
-const good = (usage: Extract<AnswerVerdict, { ok: true }>['usage'] = null): AnswerVerdict => ({ ok: true, usage })
+type Good = Extract<AnswerVerdict, { ok: true }>
+const good = (usage: Good['usage'] = null, finish: Good['finish'] = null): AnswerVerdict => ({
+  ok: true,
+  usage,
+  finish,
+})
 
 const chat = (finish_reason: string | null, more: object = {}): string =>
   JSON.stringify({
@@ -19,7 +24,8 @@ const chat = (finish_reason: string | null, more: object = {}): string =>
     usage: { prompt_tokens: 16, total_tokens: 24, completion_tokens: 8 },
     ...more,
   })
-const counted = good({ prompt: 16, completion: 8, cached: null })
+const USAGE = { prompt: 16, completion: 8, cached: null }
+const counted = good(USAGE, 'stop')
 
 describe.each([
   ['a small answer', ''],
@@ -27,6 +33,16 @@ describe.each([
 ])('%s', (_, padding) => {
   test.each<[what: string, body: string, verdict: AnswerVerdict]>([
     ['that finished is good', chat('stop'), counted],
+    ['cut by its limit says so', chat('length'), good(USAGE, 'length')],
+    ['that stopped for a reason of its server’s own says other', chat('eos_found'), good(USAGE, 'other')],
+    ['that says nothing of its end', chat(null), good(USAGE)],
+    ['in Anthropic’s shape tells its reason', '{"type":"message","stop_reason":"end_turn"}', good(null, 'end_turn')],
+    ['of the responses dialect is completed', '{"object":"response","status":"completed"}', good(null, 'completed')],
+    [
+      'of the responses dialect that was cut says by what',
+      '{"object":"response","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}',
+      good(null, 'max_output_tokens'),
+    ],
     ['without usage is good', '{"data":[]}', good()],
     ['that is a list is good', '[{"score":1}]', good()],
     ['with "error": null beside its content is good', chat('stop', { error: null }), counted],
