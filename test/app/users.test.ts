@@ -245,7 +245,14 @@ describe('what happened', () => {
     const { rows } = await commands.requestHistory({ since: '1h' })
     expect(rows).toMatchObject([
       { user: 'bob', app: 'editor', model: 'other', outcome: 'client_error', error: 'model_not_found', finish: null },
-      { user: 'ann', model: 'tiny', backend: 'main', outcome: 'ok', attempts: 1, finish: expect.stringMatching(/^(stop|length)$/) },
+      {
+        user: 'ann',
+        model: 'tiny',
+        backend: 'main',
+        outcome: 'ok',
+        attempts: 1,
+        finish: expect.stringMatching(/^(stop|length)$/),
+      },
     ])
     expect((await commands.requestHistory({ user: 'ann', limit: '1' as never })).rows).toHaveLength(1)
     expect((await commands.usage({ by: 'user' as never })).rows).toMatchObject([
