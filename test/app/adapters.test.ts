@@ -39,7 +39,7 @@ test('they are listed, loaded by the first request for them, listed with their p
   process.kill(run!.engineCore!, 'SIGKILL')
   await until(() => rig.host.runs().length === 2)
   expect((await ask(lexora.port, aChat({ model: 'sql' }))).status).toBe(200)
-}, 30_000)
+})
 
 test('one that cannot be loaded is an error that names it, and the model itself goes on', async () => {
   const lexora = await setUp()

@@ -162,7 +162,7 @@ describe('listeners', () => {
   })
 })
 
-test('five hundred reloads of every kind under load lose no request', { timeout: 60_000 }, async () => {
+test('five hundred reloads of every kind under load lose no request', { timeout: 180_000 }, async () => {
   const fakes = [await startFake({ tokenMs: 1 }), await startFake({ tokenMs: 1 })]
   const main = { name: 'main', url: fakes[0]!.url }
   const other = { name: 'other', url: fakes[1]!.url }

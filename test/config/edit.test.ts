@@ -169,7 +169,7 @@ describe('writing', () => {
   })
 })
 
-test('a writer that is killed at any moment leaves the old or the new, forty times', { timeout: 60_000 }, async () => {
+test('a writer that is killed at any moment leaves the old or the new, forty times', { timeout: 180_000 }, async () => {
   const { killWriters } = await import('../chaos/kill-config-writers.ts')
   expect(await killWriters(40, aFolder())).toEqual({ kills: 40, unreadable: 0 })
 })

@@ -73,7 +73,7 @@ export const aServer = ({ readyMs = 0, model = 'mine', first = '' } = {}): strin
 export async function until<Value>(
   what: string,
   read: () => Value | null | undefined | false | Promise<Value | null | undefined | false>,
-  ms = 10_000,
+  ms = 30_000,
 ): Promise<Value> {
   const end = performance.now() + ms
   for (;;) {

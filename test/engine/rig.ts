@@ -80,7 +80,7 @@ export class Rig {
   }
 
   /** Waits for a state, and hands it over. */
-  async reaches<Is extends EngineState['is']>(is: Is, ms = 15_000): Promise<Extract<EngineState, { is: Is }>> {
+  async reaches<Is extends EngineState['is']>(is: Is, ms = 30_000): Promise<Extract<EngineState, { is: Is }>> {
     const signal = AbortSignal.timeout(ms)
     const state = await this.engine.until((now) => now.is === is, signal)
     if (state.is !== is) throw new Error(`it is ${JSON.stringify(state)}, not ${is}: ${this.states.join(' → ')}`)

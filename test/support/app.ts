@@ -138,11 +138,11 @@ export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 }
 
-/** Waits for a state, turn by turn of the event loop; five seconds, unless processes have to start for it. */
+/** Waits for a state, turn by turn of the event loop. The bound only ends a test that would never end. */
 export async function until(
   holds: () => boolean,
   describe: () => string = () => 'the state did not come',
-  withinMs = 5000,
+  withinMs = 20_000,
 ): Promise<void> {
   const deadline = performance.now() + withinMs
   while (!holds()) {

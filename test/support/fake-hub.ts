@@ -26,6 +26,8 @@ export type Fault = {
   extra?: number
 }
 
+const CUT_LATER_MS = 30
+
 export type HubRequest = { path: string; from: number; authorization: string | null; atCdn: boolean }
 
 export const COMMIT = 'c0ffee0000000000000000000000000000000001'
@@ -122,8 +124,8 @@ function send(response: ServerResponse, bytes: Buffer, asked: number, fault: Fau
   const stop = cutAfter ?? stallAfter
   if (stop === undefined) return void response.end(body.subarray(0, shown))
   response.write(body.subarray(0, stop), () => {
-    // Half a close: what was written arrives first.
-    if (cutAfter !== undefined) response.socket?.end()
+    // Half a close, and later: what comes in one turn with the end is lost with it.
+    if (cutAfter !== undefined) setTimeout(() => response.socket?.end(), CUT_LATER_MS)
   })
 }
 

@@ -6,7 +6,7 @@ export function createWatchers(describe: () => string) {
     for (const look of [...waiting]) look()
   }
 
-  function waitFor(predicate: () => boolean, timeoutMs = 5000): Promise<void> {
+  function waitFor(predicate: () => boolean, timeoutMs = 20_000): Promise<void> {
     if (predicate()) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
