@@ -36,7 +36,8 @@ const CELLS: [Victim, NodeJS.Signals, Record<Moment, End>][] = [
 function aRig(): Rig {
   return new Rig({
     host: { vllm: { tokenMs: 20 } },
-    timing: { stallMs: 1500, life: { quietMs: 1000, slowestPrefill: 1000, silentMs: 1500, idleMs: 2000, canaries: 2 } },
+    // Short for a test, and longer than a busy machine keeps a process from running.
+    timing: { stallMs: 5000, life: { quietMs: 3000, slowestPrefill: 3000, silentMs: 5000, idleMs: 6000, canaries: 2 } },
   })
 }
 
@@ -54,7 +55,7 @@ async function reach(rig: Rig, moment: Moment): Promise<void> {
 }
 
 function pidOf(rig: Rig, victim: Victim): number | null {
-  const run = rig.host.runs()[0]!
+  const run = rig.host.runs().at(-1)!
   if (victim === 'guard') return readRecords(rig.world.recordDir)[0]!.record.guard!.pid
   return victim === 'API server' ? run.pid : run.engineCore
 }
@@ -65,7 +66,7 @@ describe.each(CELLS)('%s, %s', (victim, signal, ends) => {
     const rig = aRig()
     onTestFinished(() => rig.dispose())
     await reach(rig, moment)
-    kill(pidOf(rig, victim), signal)
+    kill(await until(victim, () => pidOf(rig, victim)), signal)
     if (ends[moment] === 'goes on') {
       // Nothing is in flight any more: its client has gone.
       rig.work.inFlight = 0
