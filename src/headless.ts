@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArguments, type RunOptions, USAGE } from './app/args.ts'
 import { EXIT } from './app/exit-codes.ts'
 import { run, type World } from './app/run.ts'
+import { endProcess } from './engine/end-process.ts'
 
 /** Plain-Node entry: arguments → what they ask for. Sets the exit code; never starts Chromium. */
 export async function main(
@@ -60,14 +61,14 @@ async function serve(options: RunOptions, surroundings: Surroundings): Promise<v
       process.on('unhandledRejection', tell)
       process.on('uncaughtException', (error) => {
         tell(error)
-        if (crashed) process.exit(EXIT.failure)
+        if (crashed) endProcess(EXIT.failure, 0)
         crashed = true
         stop()
       })
     },
   })
   // What may still be open (a client that does not hang up) must not hold up an exit that is due.
-  process.exit(crashed && code === EXIT.ok ? EXIT.failure : code)
+  endProcess(crashed && code === EXIT.ok ? EXIT.failure : code)
 }
 
 function signals(): Pick<World, 'stopped' | 'hurry'> & { stop: () => void } {

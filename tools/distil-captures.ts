@@ -20,10 +20,7 @@ const STATES: [name: RegExp, state: FixtureCase['state']][] = [
 const OWN_HEADERS = ['host', 'user-agent', 'accept', 'content-length']
 
 const dir = process.argv[2]
-if (!dir) {
-  process.stderr.write('usage: node tools/distil-captures.ts DIR\n')
-  process.exit(2)
-}
+if (!dir) throw new Error('usage: node tools/distil-captures.ts DIR')
 const fixture: Fixture = { shapes: [], cases: [] }
 for (const file of readdirSync(dir)
   .filter((name) => name.endsWith('.http'))

@@ -59,7 +59,7 @@ try {
 } finally {
   rmSync(copy, { recursive: true, force: true })
 }
-process.exit(survivors > 0 ? 1 : 0)
+process.exitCode = survivors > 0 ? 1 : 0
 
 function isKilled({ name, file, find, replace, tests }) {
   const path = join(copy, file)
@@ -105,6 +105,5 @@ function list(names) {
 
 function fail(why) {
   rmSync(copy, { recursive: true, force: true })
-  console.error(`mutants: ${why}`)
-  process.exit(1)
+  throw new Error(`mutants: ${why}`)
 }

@@ -106,5 +106,5 @@ function run(command, args, { optional = false, env = process.env } = {}) {
   if (error) throw error
   if (status === 0) return true
   if (optional) return false
-  process.exit(status ?? 1)
+  throw new Error(`${command} ${args.join(' ')} ended with ${status}`)
 }

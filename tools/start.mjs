@@ -36,5 +36,5 @@ function run(command, words, onExit) {
 }
 
 function end(code, signal) {
-  process.exit(code ?? (signal === 'SIGINT' ? 130 : 143))
+  process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143)
 }

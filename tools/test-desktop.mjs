@@ -7,23 +7,21 @@ import { ensureBuilt, ensureDesktopBuilt, ensureInstalled, node, root } from './
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 const chromium = process.env.CHROMIUM ?? NAMES.flatMap(inPath)[0]
-if (chromium === undefined) {
+if (chromium === undefined)
   process.stderr.write(
     'Left out here: the window in a browser (no Chromium found; install it, or name it in CHROMIUM)\n',
   )
-  process.exit(0)
+else process.exitCode = run(chromium)
+
+function run(CHROMIUM) {
+  ensureInstalled()
+  ensureBuilt()
+  ensureDesktopBuilt()
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  const argv = ['run', '--config', 'test/desktop/vitest.config.ts', ...process.argv.slice(2)]
+  const env = { ...process.env, CHROMIUM }
+  return spawnSync(node, [vitest, ...argv], { cwd: root, stdio: 'inherit', env }).status ?? 1
 }
-ensureInstalled()
-ensureBuilt()
-ensureDesktopBuilt()
-const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-const argv = ['run', '--config', 'test/desktop/vitest.config.ts', ...process.argv.slice(2)]
-const { status } = spawnSync(node, [vitest, ...argv], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, CHROMIUM: chromium },
-})
-process.exit(status ?? 1)
 
 function inPath(name) {
   const folders = (process.env.PATH ?? '').split(':')

@@ -13,4 +13,4 @@ if (process.argv.length === 2) {
     'Left out here: a real vLLM (npm run test:vllm), the bench (npm run bench), the mutants (npm run mutants)\n',
   )
 }
-process.exit(status ?? 1)
+process.exitCode = status ?? 1

@@ -215,7 +215,7 @@ export class Guard {
     // Its closing shows that it has read everything; a stopped one is not waited for.
     owner.once('close', () => this.leave())
     owner.end()
-    setTimeout(() => this.leave(), JOIN_WITHIN_MS)
+    setTimeout(() => this.leave(), JOIN_WITHIN_MS).unref()
   }
 
   private leave(): void {
