@@ -1,12 +1,19 @@
 import type { ReactNode } from 'react'
-import { type DesktopChange, type DesktopPreferences, NOTICE_KINDS } from '../../src/protocol/desktop.ts'
+import {
+  type DesktopChange,
+  type DesktopPreferences,
+  NOTICE_KINDS,
+  type UpdateView,
+} from '../../src/protocol/desktop.ts'
 import { useToasts } from '../actions.ts'
 import { useAsked } from '../asked.ts'
-import { Segmented, Select, Switch } from '../components/kit.tsx'
+import { Button, Segmented, Select, Switch } from '../components/kit.tsx'
 import { useT } from '../i18n/index.ts'
 import { useWorld } from '../stores.ts'
 
-const ALL = ['startAtLogin', 'onClose', 'trayIcon', 'notifications'] as const
+const ALL = ['startAtLogin', 'onClose', 'trayIcon', 'notifications', 'updates'] as const
+/** An update comes by itself; nobody sends word of it. */
+const LOOK_EVERY_MS = 2000
 
 /** How the desktop app behaves on this machine; nothing in a browser. */
 export function DesktopSettings({ only = ALL }: { only?: readonly (typeof ALL)[number][] }) {
@@ -23,9 +30,9 @@ function Of({
 }) {
   const t = useT()
   const toasts = useToasts()
-  const { value, again } = useAsked(async () => await desktop.read())
+  const { value, again } = useAsked(async () => await desktop.read(), { everyMs: LOOK_EVERY_MS })
   if (value === null) return null
-  const { preferences, autostart } = value
+  const { preferences, autostart, updates } = value
   const change = async (changes: DesktopChange): Promise<void> => {
     const told = await desktop.change(changes)
     if (!told.ok) toasts.fail(t('failed.command', { reason: told.message }))
@@ -100,6 +107,38 @@ function Of({
             ))}
           </ul>,
         )}
+      {only.includes('updates') &&
+        row(
+          t('desk.updates'),
+          updateSaid(updates, t),
+          updates.is === 'ready' ? (
+            <Button disabled={updates.asked} onClick={() => void desktop.do('install-update').then(again)}>
+              {t('desk.updateRestart')}
+            </Button>
+          ) : (
+            <Button
+              disabled={!['waiting', 'none', 'refused'].includes(updates.is)}
+              onClick={() => void desktop.do('check-updates').then(again)}
+            >
+              {t('desk.updateCheck')}
+            </Button>
+          ),
+        )}
     </>
   )
+}
+
+function updateSaid(updates: UpdateView, t: ReturnType<typeof useT>): string {
+  switch (updates.is) {
+    case 'off':
+      return t(`desk.update.${updates.why}`)
+    case 'refused':
+      return t('desk.update.refused', { why: t(`desk.refused.${updates.why}`) })
+    case 'ready':
+      return t(updates.asked ? 'desk.update.asked' : 'desk.update.ready', { version: updates.version })
+    case 'loading':
+      return t('desk.update.loading', { version: updates.version })
+    default:
+      return t(`desk.update.${updates.is}`)
+  }
 }

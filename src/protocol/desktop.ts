@@ -46,8 +46,37 @@ export const DESKTOP_DEFAULTS: DesktopPreferences = {
   notifications: Object.fromEntries(NOTICE_KINDS.map((kind) => [kind, true])) as Record<NoticeKind, boolean>,
 }
 
+/**
+ * Why an update was refused; the version that runs goes on. `unsigned`: there is no signature; `signature`: it is another
+ * one's; `size` and `hash`: what came is not what was signed.
+ */
+export const UPDATE_REFUSALS = [
+  'unreachable',
+  'redirect',
+  'unsigned',
+  'signature',
+  'manifest',
+  'downgrade',
+  'no-package',
+  'size',
+  'hash',
+  'installer',
+] as const
+
+export type UpdateRefusal = (typeof UPDATE_REFUSALS)[number]
+
+export type UpdateView =
+  /** `no-way`: an installation of this kind is replaced by whoever made it. `bad-feed`: the setting is wrong. */
+  | { is: 'off'; why: 'no-feed' | 'bad-feed' | 'no-way' }
+  | { is: 'waiting' | 'checking' | 'none' }
+  | { is: 'loading'; version: string }
+  /** It is installed by a quit or a restart, which waits until nothing runs if `asked`. */
+  | { is: 'ready'; version: string; asked: boolean }
+  | { is: 'refused'; why: UpdateRefusal }
+
 export type DesktopView = {
   preferences: DesktopPreferences
+  updates: UpdateView
   /** Whether it can be started at login here; else why not. */
   autostart: { is: 'can' } | { is: 'cannot'; reason: string }
   /** A tray icon can be seen. Without one, all that it offers is in the window. */
@@ -58,7 +87,15 @@ export type DesktopView = {
 }
 
 /** What the window may ask of the desktop app around it. */
-export const DESKTOP_VERBS = ['quit', 'open-logs', 'open-config', 'serve-here', 'close'] as const
+export const DESKTOP_VERBS = [
+  'quit',
+  'open-logs',
+  'open-config',
+  'serve-here',
+  'close',
+  'check-updates',
+  'install-update',
+] as const
 
 export type DesktopVerb = (typeof DESKTOP_VERBS)[number]
 

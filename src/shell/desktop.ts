@@ -24,6 +24,7 @@ import type { ShellLog } from './shell-log.ts'
 import { TrayIconOwner } from './tray.ts'
 import { type TrayAction, type TrayFacts, trayView } from './tray-view.ts'
 import { answer, serveUi } from './ui-scheme.ts'
+import type { Updates } from './updates.ts'
 import { type Say, sayIn, shellLanguage } from './words.ts'
 
 export type DesktopParts = {
@@ -39,6 +40,7 @@ export type DesktopParts = {
   program: readonly string[]
   /** Starts a Lexora in this process. */
   host: () => Promise<Hosted>
+  updates: (onChange: () => void) => Updates
   release: () => void
 }
 
@@ -69,6 +71,9 @@ export class Desktop {
   private rate: number | null = null
   private rateTimer: NodeJS.Timeout | null = null
   private asking = false
+  private readonly updates: Updates
+  /** What the end brings: a newer version is installed only if a person ended this one. */
+  private installs: 'nothing' | 'update' | 'update-and-restart' = 'nothing'
 
   constructor(parts: DesktopParts) {
     this.parts = parts
@@ -98,6 +103,7 @@ export class Desktop {
       },
       log: log.say,
     })
+    this.updates = parts.updates(() => this.look())
     this.notifications = new Notifications({
       icon: places.appIcon,
       switches: () => preferences.get().notifications,
@@ -126,6 +132,7 @@ export class Desktop {
     })
     powerMonitor.on('shutdown' as 'suspend', (event?: { preventDefault?: () => void }) => {
       event?.preventDefault?.()
+      this.installs = 'nothing'
       this.endBy({ type: 'system-ends' })
     })
     // A bus that hangs must not keep the window away.
@@ -137,6 +144,7 @@ export class Desktop {
     if (!request.hidden) this.window.show(request.screen)
     void this.perform(request)
     void this.syncAutostart(this.parts.preferences.get().startAtLogin)
+    this.updates.begin()
   }
 
   /** What a later start hands over. Without a screen or a deed it means: show yourself. */
@@ -244,10 +252,16 @@ export class Desktop {
     if (snapshot !== null) this.notify(snapshot)
     this.window.tell(snapshot)
     this.look()
+    this.restartIfIdle()
   }
 
   private notify(snapshot: AppSnapshot): void {
-    const facts = { now: performance.now(), isWatched: this.window.isFocused, update: null, hasTray: this.hasTray }
+    const facts = {
+      now: performance.now(),
+      isWatched: this.window.isFocused,
+      update: this.updates.ready,
+      hasTray: this.hasTray,
+    }
     const [memory, notices] = nextNotices(this.notices, snapshot, facts)
     this.notices = memory
     const { users, update, noTray } = memory
@@ -270,7 +284,7 @@ export class Desktop {
   private look(): void {
     const left = this.snapshot?.server.inFlight ?? 0
     const quitting = this.quit.is === 'running' ? null : { left }
-    const facts: TrayFacts = { core: this.coreIs, quitting, tokensPerSecond: this.rate, update: null }
+    const facts: TrayFacts = { core: this.coreIs, quitting, tokensPerSecond: this.rate, update: this.updates.ready }
     this.tray.show(trayView(this.snapshot, facts, this.say))
     this.window.title(quitting === null ? 'Lexora' : this.say('window.quitting', { left }))
   }
@@ -286,6 +300,7 @@ export class Desktop {
     const { parts } = this
     return {
       preferences: parts.preferences.get(),
+      updates: this.updates.view(),
       autostart: autostartSupport(this.surroundings),
       hasTray: this.hasTray === true,
       attachedTo: this.core?.owner() ?? null,
@@ -320,9 +335,9 @@ export class Desktop {
       case 'serve-here':
         return await this.serveHere()
       case 'update':
-        return
+        return this.installUpdate()
       case 'quit':
-        app.quit()
+        this.quitByPerson()
     }
   }
 
@@ -357,7 +372,9 @@ export class Desktop {
 
   private doVerb(verb: DesktopVerb): void {
     const { paths } = this.parts
-    if (verb === 'quit') app.quit()
+    if (verb === 'quit') this.quitByPerson()
+    else if (verb === 'check-updates') void this.updates.check()
+    else if (verb === 'install-update') this.installUpdate()
     else if (verb === 'close') this.window.hide()
     else if (verb === 'serve-here') void this.serveHere()
     else if (verb === 'open-logs') void shell.openPath(paths.logDir)
@@ -379,7 +396,25 @@ export class Desktop {
     else if (deed === 'reload') this.window.showPage(null)
     else if (deed === 'config') void this.openConfig()
     else if (deed === 'logs') void shell.openPath(this.parts.paths.logDir)
-    else app.quit()
+    else this.quitByPerson()
+  }
+
+  /** Restarts with the newer version when nothing runs here; what is attached to is not ours to wait for. */
+  private installUpdate(): void {
+    this.updates.ask()
+    this.restartIfIdle()
+  }
+
+  private restartIfIdle(): void {
+    if (!this.updates.isAsked || this.quit.is !== 'running') return
+    if (this.coreIs === 'hosted' && (this.snapshot?.server.inFlight ?? 0) > 0) return
+    this.installs = 'update-and-restart'
+    app.quit()
+  }
+
+  private quitByPerson(): void {
+    if (this.quit.is === 'running') this.installs = 'update'
+    app.quit()
   }
 
   // Closing and ending
@@ -388,7 +423,7 @@ export class Desktop {
     if (this.quit.is === 'done') return true
     const { onClose } = this.parts.preferences.get()
     const isAsked = onClose === 'ask' && this.hasTray !== true && this.parts.platform !== 'darwin'
-    if (onClose === 'quit') app.quit()
+    if (onClose === 'quit') this.quitByPerson()
     else if (isAsked) void this.askOnClose()
     else this.window.hide()
     return false
@@ -413,7 +448,7 @@ export class Desktop {
     if (response !== 0 && response !== 1) return
     this.parts.preferences.change({ onClose: response === 0 ? 'hide' : 'quit' })
     if (response === 0) this.window.hide()
-    else app.quit()
+    else this.quitByPerson()
   }
 
   private endBy(event: QuitEvent): void {
@@ -421,7 +456,7 @@ export class Desktop {
     this.quit = next
     for (const effect of effects) {
       if (effect.do === 'stop') void this.stopCore()
-      else if (effect.do === 'hurry') this.core?.hurry()
+      else if (effect.do === 'hurry') this.hurry()
       else if (effect.do === 'alarm') this.setAlarm(effect.inMs)
       else void this.exit()
     }
@@ -432,6 +467,12 @@ export class Desktop {
     this.parts.log.say('quitting', { core: this.coreIs, in_flight: this.snapshot?.server.inFlight ?? 0 })
     await this.core?.stop().catch((error: unknown) => this.parts.log.say('the stop failed', { error: String(error) }))
     this.endBy({ type: 'stopped' })
+  }
+
+  /** Who cannot wait for what runs does not wait for an installer either. */
+  private hurry(): void {
+    this.installs = 'nothing'
+    this.core?.hurry()
   }
 
   private setAlarm(inMs: number): void {
@@ -447,6 +488,8 @@ export class Desktop {
     this.unsubscribe?.()
     this.tray.close()
     this.parts.release()
+    if (this.installs !== 'nothing') await this.updates.install(this.installs === 'update-and-restart')
+    this.updates.close()
     await this.parts.log.close()
     app.quit()
     // A window that will not close, a system dialog: the engines are gone, so that nothing is lost by now.

@@ -11,6 +11,7 @@ import { Preferences } from './preferences.ts'
 import { linkedScreen, type ShellRequest, shellArguments } from './request.ts'
 import { ShellLog } from './shell-log.ts'
 import { SCHEME } from './ui-scheme.ts'
+import { feedSetting, installKind, Updates } from './updates.ts'
 import { sayIn, shellLanguage } from './words.ts'
 
 /** The desktop app's entry: everything that must be said before Chromium is ready, then the one instance. */
@@ -65,19 +66,21 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   if (claim.is !== 'first') return app.exit(claim.is === 'handed' ? 0 : 1)
   const log = new ShellLog(paths.logDir)
   for (const word of unknown) log.say('an option that only Chromium may know', { option: word })
+  const resources = app.isPackaged ? process.resourcesPath : null
   const places = shellPlaces({
     home: dirname(fileURLToPath(import.meta.url)),
-    resources: app.isPackaged ? process.resourcesPath : null,
+    resources,
     platform,
     execPath: process.execPath,
   })
   const version = app.getVersion()
   const cwd = app.isPackaged ? homedir() : process.cwd()
   const { programs } = places
+  const preferences = new Preferences(join(paths.stateDir, 'desktop'))
   desktop = new Desktop({
     paths,
     places,
-    preferences: new Preferences(join(paths.stateDir, 'desktop')),
+    preferences,
     log,
     version,
     env,
@@ -88,6 +91,21 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
       const { hostCore } = await import('./hosted.ts')
       return await hostCore(run, { programs, version, cwd, runFile: paths.runFile, tell: log.write })
     },
+    updates: (onChange) =>
+      new Updates({
+        feed: feedSetting(preferences.updates, resources),
+        kind: installKind({ resources, platform, execPath: process.execPath, appImage: env['APPIMAGE'] }),
+        version,
+        arch: process.arch,
+        folder: join(paths.stateDir, 'updates'),
+        installer: async (kind, offer) => {
+          const { createInstaller } = await import('./update-installer.ts')
+          const folder = join(paths.stateDir, 'updates')
+          return createInstaller({ kind, offer, folder, log: (text) => log.say('the installer', { text }) })
+        },
+        onChange,
+        log: log.say,
+      }),
     release: claim.release,
   })
   listen(desktop, log)

@@ -13,7 +13,7 @@ export type Remembered = {
   noTrayTold: boolean
 }
 
-type Kept = { preferences?: unknown; remembered?: Partial<Remembered> }
+type Kept = { preferences?: unknown; remembered?: Partial<Remembered>; updates?: unknown }
 
 /**
  * The preferences of this person on this machine, in one small file. Read once, at the start; written when one changes.
@@ -23,10 +23,13 @@ export class Preferences {
   private readonly store: Store<Kept>
   private current: DesktopPreferences
   private memory: Remembered
+  /** `{feed, key}` as somebody wrote it into the file; no window may choose who replaces this program. */
+  readonly updates: unknown
 
   constructor(folder: string) {
     this.store = openStore(folder)
-    const { preferences, remembered } = this.store.store
+    const { preferences, remembered, updates } = this.store.store
+    this.updates = updates
     this.current = readPreferences(preferences)
     this.memory = {
       window: remembered?.window ?? null,
