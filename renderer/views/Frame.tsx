@@ -14,6 +14,7 @@ import { useSnapshot, useWorld } from '../stores.ts'
 import { tryIt } from '../try-it.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
+import { CaptureBanner } from './CaptureBanner.tsx'
 import { NoTrayBanner } from './NoTrayBanner.tsx'
 import { Palette } from './Palette.tsx'
 import { Readouts } from './Readouts.tsx'
@@ -100,6 +101,7 @@ export function Frame() {
       </nav>
       <main className="main" data-region="" tabIndex={-1} aria-label={t(current.title)}>
         <LinkBanner />
+        <CaptureBanner />
         <NoTrayBanner />
         <Whole key={current.id}>
           <current.View path={path} />

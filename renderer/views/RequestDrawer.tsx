@@ -7,6 +7,7 @@ import { useT } from '../i18n/index.ts'
 import { useSnapshot } from '../stores.ts'
 import { tryIt } from '../try-it.ts'
 import { curlOf, isReplayable, rowSpeed, statusLook, waterfall } from '../view-models/history.ts'
+import { CaptureSection } from './CaptureSection.tsx'
 
 /** One request: where its time went and what it cost. */
 export function RequestDrawer({
@@ -163,8 +164,8 @@ export function RequestDrawer({
             </Button>
           )}
         </div>
-        <p className="small dim gap-top">{t('request.notKept')}</p>
       </section>
+      <CaptureSection row={row} onReplay={onClose} />
     </aside>
   )
 }

@@ -19,18 +19,22 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
   const [chosen, setChosen] = useState<string | null>(first.model ?? null)
   const [user, setUser] = useState(first.user ?? '')
   const [key, setKey] = useState('')
-  const [system, setSystem] = useState('')
-  const [message, setMessage] = useState('')
+  const [system, setSystem] = useState(first.system ?? '')
+  const [message, setMessage] = useState(first.message ?? '')
   const [asked, setAsked] = useState<string | null>(null)
   const [maxTokens, setMaxTokens] = useState('')
   const [temperature, setTemperature] = useState('')
   const [more, setMore] = useState(first.user !== undefined)
   const [code, setCode] = useState(false)
+  /** Null: one answer at a time. */
+  const [against, setAgainst] = useState<{ model: string; user: string } | null>(null)
   const { chat, send, stop, clear } = useChat()
+  const other = useChat()
   const box = useRef<HTMLTextAreaElement>(null)
   const opener = useRef(document.activeElement)
   const model = chosen !== null && names.includes(chosen) ? chosen : names[0]
-  const isBusy = chat !== null && chat.endedAt === null
+  const isOpen = (one: Chat | null): boolean => one !== null && one.endedAt === null
+  const isBusy = isOpen(chat) || isOpen(other.chat)
   const messages = [
     ...(system === '' ? [] : [{ role: 'system', content: system }]),
     { role: 'user', content: message || asked || 'Hello' },
@@ -54,19 +58,43 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
     setAsked(message)
     setMessage('')
     send({ model, messages, parameters, user, key })
+    if (against !== null) other.send({ model: against.model, messages, parameters, user: against.user, key })
+  }
+  const stopAll = (): void => {
+    stop()
+    other.stop()
+  }
+  const forget = (): void => {
+    clear()
+    other.clear()
+  }
+  const compare = (): void => {
+    other.stop()
+    other.clear()
+    setAgainst(against === null ? { model: names.find((name) => name !== model) ?? model ?? '', user } : null)
   }
   const onKey = (event: KeyboardEvent): void => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) ask()
     if (event.key === 'Escape' && !event.defaultPrevented) onClose()
   }
   return (
-    <aside className="drawer drawer-over" aria-label={t('try.title')} data-region="" onKeyDown={onKey}>
+    <aside
+      className={`drawer drawer-over${against === null ? '' : ' drawer-two'}`}
+      aria-label={t('try.title')}
+      data-region=""
+      onKeyDown={onKey}
+    >
       <div className="drawer-head">
         <h2>{t('try.title')}</h2>
         <span className="grow" />
         {chat !== null && !isBusy && (
-          <Button small look="quiet" onClick={clear}>
+          <Button small look="quiet" onClick={forget}>
             {t('try.clear')}
+          </Button>
+        )}
+        {model !== undefined && (
+          <Button small look="quiet" onClick={compare}>
+            {t(against === null ? 'try.compare' : 'try.compareEnd')}
           </Button>
         )}
         <Button small look="quiet" onClick={() => setCode(!code)}>
@@ -86,6 +114,15 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
             options={names.map((value) => ({ value, label: value }))}
           />
         )}
+        {against !== null && (
+          <Select
+            grow
+            label={t('try.other')}
+            value={against.model}
+            onChange={(next) => setAgainst({ ...against, model: next })}
+            options={names.map((value) => ({ value, label: value }))}
+          />
+        )}
         <button
           type="button"
           className="btn btn-icon btn-small"
@@ -100,6 +137,15 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
       {more && (
         <div className="try-more line-b small">
           <Field id="try-user" label={t('try.user')} hint={t('try.userHint')} value={user} onChange={setUser} />
+          {against !== null && (
+            <Field
+              id="try-other-user"
+              label={t('try.otherUser')}
+              hint={t('try.userHint')}
+              value={against.user}
+              onChange={(next) => setAgainst({ ...against, user: next })}
+            />
+          )}
           <Field id="try-key" label={t('try.key')} hint={t('try.keyHint')} value={key} onChange={setKey} secret />
           <Field id="try-max" label={t('try.maxTokens')} hint="" value={maxTokens} onChange={setMaxTokens} numeric />
           <Field
@@ -119,16 +165,39 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
           />
         </div>
       )}
-      <div className="try-body">
-        {code && model !== undefined ? (
-          <Code
-            of={{ address: server.address, model, messages, needsKey: key !== '' || chat?.status === 401, parameters }}
-          />
-        ) : (
-          <Talk chat={chat} asked={asked} model={model ?? ''} />
-        )}
-      </div>
-      <Figures chat={chat} />
+      {against !== null && !code ? (
+        <div className="try-two">
+          {[
+            { of: chat, name: model ?? '' },
+            { of: other.chat, name: against.model },
+          ].map(({ of, name }, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: there are two, left and right
+            <section key={index} aria-label={`${index + 1}: ${name}`}>
+              <div className="try-body">
+                <Talk chat={of} asked={asked} model={name} empty={t('try.emptyTwo')} />
+              </div>
+              <Figures chat={of} />
+            </section>
+          ))}
+        </div>
+      ) : (
+        <div className="try-body">
+          {code && model !== undefined ? (
+            <Code
+              of={{
+                address: server.address,
+                model,
+                messages,
+                needsKey: key !== '' || chat?.status === 401,
+                parameters,
+              }}
+            />
+          ) : (
+            <Talk chat={chat} asked={asked} model={model ?? ''} empty={t('try.empty')} />
+          )}
+        </div>
+      )}
+      {(against === null || code) && <Figures chat={chat} />}
       <div className="try-send">
         <textarea
           ref={box}
@@ -145,7 +214,7 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
           <span className="small dim">{t('try.sends')}</span>
           <span className="grow" />
           {isBusy ? (
-            <Button onClick={stop}>{t('try.stop')}</Button>
+            <Button onClick={stopAll}>{t('try.stop')}</Button>
           ) : (
             <Button look="first" disabled={model === undefined || message.trim() === ''} onClick={ask}>
               {t('try.send')}
@@ -157,9 +226,20 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
   )
 }
 
-function Talk({ chat, asked, model }: { chat: Chat | null; asked: string | null; model: string }) {
+function Talk({
+  chat,
+  asked,
+  model,
+  empty,
+}: {
+  chat: Chat | null
+  asked: string | null
+  model: string
+  /** Stands there until something was asked. */
+  empty: string
+}) {
   const t = useT()
-  if (chat === null || asked === null) return <p className="dim small">{t('try.empty')}</p>
+  if (chat === null || asked === null) return <p className="dim small">{empty}</p>
   return (
     <>
       <h3 className="micro dim">{t('try.you')}</h3>

@@ -4,6 +4,7 @@ import type { DoctorReport } from '../protocol/doctor.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.ts'
+import type { Captures } from '../telemetry/captures.ts'
 import type { ConfigDesk } from './config-desk.ts'
 import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
@@ -33,6 +34,7 @@ export type CommandParts = {
   records: RecordParts
   models: ModelParts
   ui: UiParts
+  captures: Captures
   /** The configuration it runs by. Asked when a command comes. */
   config: () => ConfigDesk
 }
@@ -90,6 +92,20 @@ export function adminCommands(parts: CommandParts): AppCommands {
     ...uiCommands(parts.ui, () =>
       refusal('not_found', 'The window is switched off here: see ui.enabled.', 'ui.enabled'),
     ),
+    startCapture: async ({ user } = {}) => {
+      parts.captures.start(user ?? null)
+      return parts.captures.report()
+    },
+    stopCapture: async () => {
+      parts.captures.stop()
+      return parts.captures.report()
+    },
+    listCaptures: async () => parts.captures.report(),
+    readCapture: async ({ id }) => {
+      const captured = parts.captures.read(id)
+      if (captured === null) throw refusal('not_found', 'No request of this id was captured.', 'id')
+      return captured
+    },
     reload: async () => await parts.config().reload(),
     getConfig: async () => await parts.config().getConfig(),
     setConfig: async (args) => await parts.config().setConfig(args),

@@ -21,11 +21,13 @@ import type { DoctorReport } from '../protocol/doctor.ts'
 import type { AppSnapshot, GpuReport, ServerView, UserView } from '../protocol/snapshot.ts'
 import type { EngineStartView } from '../protocol/ui-commands.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
+import { Captures } from '../telemetry/captures.ts'
 import { LogBuffer } from '../telemetry/log-buffer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { LoopWatch } from '../telemetry/loop-watch.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
+import { Redactor } from '../telemetry/redact.ts'
 import { RequestLog } from '../telemetry/request-log.ts'
 import { StatsCollector } from '../telemetry/stats.ts'
 import { UserDays } from '../telemetry/user-days.ts'
@@ -71,6 +73,8 @@ export type AppOptions = {
   /** What `server.tls` names, as it is in its files. */
   certificate?: Certificate | null
   log: Logger
+  /** Knows the secrets that nothing may show. */
+  redactor?: Redactor
   /** What the log has kept, for faces. */
   logBuffer?: LogBuffer
   /** Where the built window lies; null: it is not served. */
@@ -128,6 +132,7 @@ export class App {
   private readonly sampler: Sampler
   private readonly source = new SnapshotSource((revision) => this.snapshot(revision))
   private readonly gpu: GpuDesk
+  private readonly captures: Captures
   /** All that a face may ask for. */
   readonly commands: AppCommands
   private started = false
@@ -139,6 +144,7 @@ export class App {
     this.config = config
     this.startConfig = config
     this.gpu = gpuDesk(options.gpu ?? null)
+    this.captures = new Captures(options.redactor ?? new Redactor())
     this.records = options.records ?? memoryRecords()
     const { store, accounts, history } = this.records
     const commands = adminCommands({
@@ -163,6 +169,7 @@ export class App {
         engineStarts: (engine) => (options.engines?.world.starts.latest(engine) ?? []).map(startView),
         logBuffer: options.logBuffer ?? new LogBuffer(),
       },
+      captures: this.captures,
     })
     const run = commandRunner(
       commands,
@@ -194,6 +201,7 @@ export class App {
     this.queues = new Queues(this.registry, this.queueRules(config))
     this.engines = this.joinEngines()
     this.gateway = new Gateway({
+      captures: this.captures,
       ...this.gatewaySettings(config),
       chance: options.chance ?? Math.random,
       admission: this.admission,
@@ -397,6 +405,7 @@ export class App {
     this.stopping = true
     this.people.close()
     this.sampler.stop()
+    this.captures.stop()
     this.loop.stop()
     await this.gateway.drain(graceMs)
     await this.options.models?.close()
@@ -478,6 +487,7 @@ export class App {
         state: this.state,
         inFlight: this.gateway.inFlight,
         pendingRestart: this.pendingRestart,
+        capture: this.captures.view,
       },
       health: this.health(),
       backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),

@@ -75,7 +75,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   }
   const runFile = new RunFile(paths.runFile)
   const logBuffer = new LogBuffer()
-  const { log, adopt } = openLog(settings, { session: runFile.token, world, logBuffer })
+  const { log, redactor, adopt } = openLog(settings, { session: runFile.token, world, logBuffer })
   const open = startRefusal(config)
   for (const note of [...loaded.notes, ...first.notes]) if (note !== open) log.warn(note)
   world.onFault((error) => log.error('fault', { error: error instanceof Error ? error.stack : String(error) }))
@@ -121,6 +121,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     },
     configDesk: () => reloader.commands,
     hurry: world.hurry,
+    redactor,
     logDir: paths.logDir,
     version: world.version,
     configPath: loaded.path,
@@ -244,7 +245,7 @@ function refuse(issues: readonly Issue[], { stateDir }: LexoraPaths, { err }: Wo
 function openLog(
   settings: AppSettings,
   { session, world, logBuffer }: { session: string; world: World; logBuffer: LogBuffer },
-): { log: Logger; adopt: (next: AppSettings) => void } {
+): { log: Logger; redactor: Redactor; adopt: (next: AppSettings) => void } {
   const redactor = new Redactor()
   redactor.add(session)
   const { level, format } = settings.config.logging
@@ -265,7 +266,7 @@ function openLog(
     for (const secret of backends.flatMap(({ headers }) => Object.values(headers))) redactor.add(secret)
   }
   adopt(settings)
-  return { log: createLogger(options), adopt }
+  return { log: createLogger(options), redactor, adopt }
 }
 
 type Shown = { demo: boolean; keyNeeded: boolean; isTerminal: boolean }

@@ -2,6 +2,7 @@ import type { AppCommands, CommandName } from '../protocol/commands.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
 import { type EngineView, isServing, type StopReceipt } from '../protocol/engine.ts'
 import type { GpuHolderView, GpuReport, RequestView } from '../protocol/snapshot.ts'
+import { CAPTURE_PRINTERS } from './capture-printers.ts'
 import { CONFIG_PRINTERS } from './config-printers.ts'
 import { engineWords, failureOf, receiptWords } from './engine-words.ts'
 import { bytes, type Column, duration, plain, table } from './format.ts'
@@ -30,6 +31,7 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   ...USERS_PRINTERS,
   ...MODEL_PRINTERS,
   ...UI_PRINTERS,
+  ...CAPTURE_PRINTERS,
   ...CONFIG_PRINTERS,
 }
 

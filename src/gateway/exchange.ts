@@ -9,6 +9,7 @@ import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
 import { type Problem, problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
 import type { RequestView } from '../protocol/snapshot.ts'
+import type { Capture, CaptureSubject, Captures } from '../telemetry/captures.ts'
 import type { Principal } from '../users/api-key.ts'
 import type { Dialect } from '../wire/stream-judge.ts'
 import type { Usage } from '../wire/usage.ts'
@@ -52,6 +53,7 @@ export type ExchangeOptions = {
   priorities: Readonly<Record<Band, number>>
   bodies: BodyBudget
   outbox: Outbox
+  captures: Captures
   /** Whether no more than one request is under way. */
   isAlone: () => boolean
   /** A fault of ours, for the log. */
@@ -106,6 +108,8 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
   /** Set once content went out: from then on the answer is the client's and nothing is tried again. */
   private committed = false
   private gone = false
+  /** Null unless an operator wants to know what is said. */
+  private capture: Capture | null = null
   /** A whole answer that is to leave. */
   private answer: Buffer | null = null
   /** The wait before the next try. */
@@ -159,6 +163,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     this.request = parsed.request
     this.settlement.stream = parsed.request.stream
     this.settlement.user ??= parsed.request.user
+    this.capture = this.options.captures.begin(() => this.subject(body), this.settlement.user)
     const { registry, routes, budget, limits } = this.options
     const now = performance.now()
     const route = planRoute(this.asked(parsed.request), registry.views(now), routes)
@@ -176,6 +181,11 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     this.turn = this.prepareTurn(parsed.request, this.admitted!)
     if (route.candidates.length > 1) this.current = this.turn.choose(this.trials.firsts(), now)
     this.askTurn(now)
+  }
+
+  private subject(body: Buffer): CaptureSubject {
+    const { requestId: id, endpoint, settlement, req } = this
+    return { id, user: settlement.user, endpoint: endpoint.path, headers: req.headers, body }
   }
 
   private asked({ model, user }: InferenceRequest) {
@@ -349,6 +359,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     headers.push('content-length', String(body.length))
     this.res.writeHead(status, headers)
     this.answer = body
+    this.capture?.answered(body)
     this.options.outbox.put(this, this.options.isAlone())
     this.settlement.finish = finish
     this.settle('ok', status, null, usage)
@@ -371,6 +382,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
       this.openStream()
     }
     this.turn?.streamed(events.length)
+    this.capture?.answered(events)
     return this.client.write(events)
   }
 
@@ -559,6 +571,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
       headers.push('retry-after', String(retryAfterSeconds(this.capped(failure.retryAfterMs))))
     }
     this.res.writeHead(answer.status, headers)
+    this.capture?.answered(answer.body)
     this.client.end(answer.body)
     this.settle(answer.status < 500 ? 'client_error' : 'backend_error', answer.status, failure.reason, null)
   }
@@ -587,7 +600,9 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
   /** After content the only honest ending is an error event without an end mark. */
   private breakStream(told: Problem, event: Buffer | null, usage: Usage | null): void {
     if (this.isOver()) return
-    this.client.end(event ?? errorEvent(told, this.endpoint))
+    const last = event ?? errorEvent(told, this.endpoint)
+    this.capture?.answered(last)
+    this.client.end(last)
     this.settle('stream_error', 200, told.code, usage)
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CAPTURE_COMMANDS } from './captures.ts'
 import { type Answers, type CommandRow, flag, row } from './command-row.ts'
 import { CONFIG_COMMANDS } from './config-commands.ts'
 import type { DoctorReport } from './doctor.ts'
@@ -145,6 +146,7 @@ export const COMMANDS = {
   ...USERS_COMMANDS,
   ...MODEL_COMMANDS,
   ...UI_COMMANDS,
+  ...CAPTURE_COMMANDS,
   ...CONFIG_COMMANDS,
 } as const
 

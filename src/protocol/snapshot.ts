@@ -1,3 +1,4 @@
+import type { CaptureView } from './captures.ts'
 import type { EngineStateName, EngineView } from './engine.ts'
 import type { InstallView, PullView } from './models.ts'
 
@@ -76,6 +77,8 @@ export type ServerView = {
   inFlight: number
   /** Settings that were changed and take effect only when Lexora is started again. */
   pendingRestart: string[]
+  /** Whose prompts and answers are kept for a while; null, as it nearly always is: nobody's. */
+  capture: CaptureView | null
 }
 
 export type BackendReport = {

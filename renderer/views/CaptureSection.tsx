@@ -1,0 +1,107 @@
+import { useState } from 'react'
+import type { CapturedText } from '../../src/protocol/captures.ts'
+import type { HistoryRow } from '../../src/protocol/users.ts'
+import { useActions } from '../actions.ts'
+import { useAsked } from '../asked.ts'
+import { Button, Facts, Segmented } from '../components/kit.tsx'
+import { gigabytes } from '../format.ts'
+import { useT } from '../i18n/index.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
+import { tryIt } from '../try-it.ts'
+import { askedAgain, prettyOf, talkOf } from '../view-models/capture.ts'
+import { isReplayable } from '../view-models/history.ts'
+
+const FORMS = ['chat', 'pretty', 'raw'] as const
+
+/** What a request and its answer said, where that was captured; else the way to have it captured. */
+export function CaptureSection({ row, onReplay }: { row: HistoryRow; onReplay: () => void }) {
+  const t = useT()
+  const { client } = useWorld()
+  const { told } = useActions()
+  const { capture } = useSnapshot().server
+  const [form, setForm] = useState<(typeof FORMS)[number]>('chat')
+  const key = `${row.id} ${capture?.endsAt ?? ''}`
+  const { value } = useAsked(async () => await client.commands.readCapture({ id: row.id }).catch(() => null), { key })
+  const start = (user: string | null): void =>
+    void told(client.commands.startCapture(user === null ? {} : { user }), t('capture.started'))
+  if (value === null) {
+    return (
+      <section className="sect">
+        <h3>{t('capture.title')}</h3>
+        <p className="small mid">{t(capture === null ? 'request.notKept' : 'capture.notThis')}</p>
+        {capture === null && (
+          <div className="row gap-top">
+            {row.user !== null && (
+              <Button small onClick={() => start(row.user)}>
+                {t('capture.start', { user: row.user })}
+              </Button>
+            )}
+            <Button small onClick={() => start(null)}>
+              {t('capture.startAll')}
+            </Button>
+          </div>
+        )}
+      </section>
+    )
+  }
+  const { headers, request, answer } = value
+  const talk = talkOf(value)
+  const again = (): void => {
+    onReplay()
+    tryIt.set({ model: row.model ?? '', ...(row.user === null ? {} : { user: row.user }), ...askedAgain(talk) })
+  }
+  return (
+    <section className="sect">
+      <h3>{t('capture.title')}</h3>
+      <div className="row spread">
+        <Segmented
+          label={t('capture.form')}
+          value={form}
+          onChange={setForm}
+          options={FORMS.map((name) => ({ value: name, label: t(`capture.${name}`) }))}
+        />
+        {isReplayable(row) && (
+          <Button small onClick={again}>
+            {t('capture.again')}
+          </Button>
+        )}
+      </div>
+      {form === 'chat' ? (
+        talk.map(({ role, text }, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a talk that was never changes
+          <div key={index} className="gap-top">
+            <h4 className="micro dim">{role}</h4>
+            <p className="talk small">{text}</p>
+          </div>
+        ))
+      ) : (
+        <>
+          <Body title={t('capture.request')} of={request} pretty={form === 'pretty'} />
+          <Body title={t('capture.answer')} of={answer} pretty={form === 'pretty'} />
+        </>
+      )}
+      <h4 className="micro dim gap-top">{t('capture.headers')}</h4>
+      <Facts
+        facts={Object.entries(headers).map(([name, told]) => [
+          name,
+          <span key={name} className="mono small">
+            {told}
+          </span>,
+        ])}
+      />
+    </section>
+  )
+}
+
+function Body({ title, of, pretty }: { title: string; of: CapturedText; pretty: boolean }) {
+  const t = useT()
+  return (
+    <>
+      <h4 className="micro dim gap-top row spread">
+        <span>{title}</span>
+        <span>{of.cut ? t('capture.cut', { size: gigabytes(of.bytes) }) : gigabytes(of.bytes)}</span>
+      </h4>
+      <pre className="code small">{pretty ? prettyOf(of.text) : of.text}</pre>
+    </>
+  )
+}
