@@ -1,57 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { ENGINE_STATES, type EngineFailure, type EngineState, type EngineView } from '../../src/protocol/engine.ts'
+import { ENGINE_STATES, type EngineState } from '../../src/protocol/engine.ts'
 import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import { type TrayFacts, type TrayItem, trayView } from '../../src/shell/tray-view.ts'
 import { SHELL_LANGUAGES, sayIn } from '../../src/shell/words.ts'
+import { anEngine, ENGINES_IN as STATES } from '../support/engine-states.ts'
 import { aQueue, aSnapshot, aUser } from '../support/snapshots.ts'
 
 const say = sayIn('en')
-
-const FAILURE: EngineFailure = {
-  class: 'vram_busy',
-  cause: 'Too little memory is free.',
-  fix: null,
-  change: null,
-  canHeal: false,
-  lines: [],
-}
-
-const STATES: Record<EngineState['is'], EngineState> = {
-  'not-installed': { is: 'not-installed', failure: FAILURE },
-  stopped: { is: 'stopped' },
-  preflight: { is: 'preflight' },
-  starting: { is: 'starting', phase: 'loading weights', percent: 40, leftMs: 134_000 },
-  ready: { is: 'ready', forMs: 1000 },
-  busy: { is: 'busy', forMs: 1000 },
-  degraded: { is: 'degraded', reason: 'no tokens' },
-  draining: { is: 'draining', left: 3 },
-  stopping: { is: 'stopping', why: 'asked', awaits: 'memory' },
-  sleeping: { is: 'sleeping', level: 1, step: 'asleep' },
-  backoff: { is: 'backoff', failure: FAILURE, retryInMs: 8000, crashes: 2 },
-  failed: { is: 'failed', failure: FAILURE },
-  foreign: { is: 'foreign', holder: { port: 8000, pid: 4711, program: 'python3', models: null } },
-}
-
-function anEngine(state: EngineState, name = 'main', model = 'qwen3-8b'): EngineView {
-  return {
-    name,
-    kind: 'vllm',
-    model,
-    state,
-    launch: null,
-    version: null,
-    pid: null,
-    port: null,
-    uptimeMs: null,
-    restarts: 0,
-    onDemand: true,
-    idleUnloadMinutes: 0,
-    derived: {},
-    warnings: [],
-    lastFailure: null,
-    receipt: null,
-  }
-}
 
 const HOSTED: TrayFacts = { core: 'hosted', quitting: null, tokensPerSecond: null, update: null }
 
