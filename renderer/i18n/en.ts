@@ -113,6 +113,8 @@ export const en = {
     'All engines stop, and {count} requests in flight get time to finish. Requests do not start an engine again until you do.',
   'confirm.freeGpu.ok': 'Stop all engines',
   // Link
+  'banner.config': 'The configuration file has an error at {where}. What was in force before still is.',
+  'banner.configOpen': 'Open it',
   'banner.noTray': 'This desktop shows no tray icon. Everything the tray offers is in this window.',
   'link.connecting': 'Connecting to Lexora',
   'link.lost': 'Connection lost at {time}. Trying again.',

@@ -106,6 +106,8 @@ export const ja: Messages = {
   'confirm.freeGpu.body':
     'すべてのエンジンを停止します。処理中の {count} 件は終わるまで待ちます。手動で開始するまで、リクエストではエンジンは起動しません。',
   'confirm.freeGpu.ok': 'すべてのエンジンを停止',
+  'banner.config': '設定ファイルの {where} に誤りがあります。これまでの設定のまま動いています。',
+  'banner.configOpen': '開く',
   'banner.noTray': 'このデスクトップにはトレイアイコンが表示されません。トレイの操作はすべてこのウィンドウにあります。',
   'link.connecting': 'Lexora に接続しています',
   'link.lost': '{time} に接続が切れました。再接続しています。',

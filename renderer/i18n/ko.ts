@@ -106,6 +106,8 @@ export const ko: Messages = {
   'confirm.freeGpu.body':
     '모든 엔진을 중지하며, 처리 중인 {count}건은 끝날 때까지 기다립니다. 직접 시작하기 전에는 요청이 와도 엔진이 시작되지 않습니다.',
   'confirm.freeGpu.ok': '모든 엔진 중지',
+  'banner.config': '설정 파일의 {where}에 오류가 있습니다. 이전 설정이 그대로 적용됩니다.',
+  'banner.configOpen': '열기',
   'banner.noTray': '이 데스크톱에는 트레이 아이콘이 보이지 않습니다. 트레이의 모든 기능은 이 창에 있습니다.',
   'link.connecting': 'Lexora에 연결하는 중',
   'link.lost': '{time}에 연결이 끊겼습니다. 다시 연결하고 있습니다.',

@@ -15,6 +15,7 @@ import { tryIt } from '../try-it.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
 import { CaptureBanner } from './CaptureBanner.tsx'
+import { ConfigBanner } from './ConfigBanner.tsx'
 import { NoTrayBanner } from './NoTrayBanner.tsx'
 import { Palette } from './Palette.tsx'
 import { Readouts } from './Readouts.tsx'
@@ -102,6 +103,7 @@ export function Frame() {
       <main className="main" data-region="" tabIndex={-1} aria-label={t(current.title)}>
         <LinkBanner />
         <CaptureBanner />
+        <ConfigBanner />
         <NoTrayBanner />
         <Whole key={current.id}>
           <current.View path={path} />

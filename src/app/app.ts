@@ -18,7 +18,7 @@ import type { RouteTable } from '../policy/route.ts'
 import type { AppCommands } from '../protocol/commands.ts'
 import type { Config, ResolvedBackend } from '../protocol/config.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
-import type { AppSnapshot, GpuReport, ServerView, UserView } from '../protocol/snapshot.ts'
+import type { AppSnapshot, ConfigFault, GpuReport, ServerView, UserView } from '../protocol/snapshot.ts'
 import type { EngineStartView } from '../protocol/ui-commands.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 import { Captures } from '../telemetry/captures.ts'
@@ -269,6 +269,9 @@ export class App {
     return networkPlaces(this.listeners.serving, networkInterfaces())
   }
 
+  /** Set by whoever reads the configuration again. */
+  configFault: ConfigFault | null = null
+
   /** Settings that differ from those that it runs by until it is started again. */
   get pendingRestart(): string[] {
     const later = planReload(this.startConfig, this.config).filter(({ effect }) => effect === 'restart')
@@ -488,6 +491,7 @@ export class App {
         inFlight: this.gateway.inFlight,
         pendingRestart: this.pendingRestart,
         capture: this.captures.view,
+        configFault: this.configFault,
       },
       health: this.health(),
       backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),

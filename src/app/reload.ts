@@ -21,6 +21,7 @@ import type {
   ValidationReport,
 } from '../protocol/config-view.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
+import type { ConfigFault } from '../protocol/snapshot.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { AppSettings } from './app-settings.ts'
 import type { ConfigDesk } from './config-desk.ts'
@@ -35,6 +36,8 @@ export type ReloaderOptions = {
   apply: (settings: AppSettings) => Promise<void>
   /** Of what runs. */
   pendingRestart: () => string[]
+  /** The configuration was read again; null: nothing is wrong with it. */
+  onRead: (fault: ConfigFault | null) => void
   /** It went over to these. */
   onApplied: (settings: AppSettings) => void
   stateDir: string
@@ -232,11 +235,14 @@ export class Reloader {
   }
 
   private async goOver(checked: Checked, cause: Cause): Promise<ReloadReport> {
-    const { log, apply, onApplied, pendingRestart } = this.options
+    const { log, apply, onApplied, onRead, pendingRestart } = this.options
     if (!checked.ok) {
       for (const issue of checked.issues) log.error('reload refused', { cause, issue: formatIssue(issue) })
+      const [first] = checked.issues
+      onRead(first === undefined ? null : { place: first.place, path: first.path, count: checked.issues.length })
       throw refused(checked.issues)
     }
+    onRead(null)
     const { loaded, settings, notes } = checked
     const changed = planReload(this.settings.config, settings.config)
     const renewed = JSON.stringify(this.settings.certificate) !== JSON.stringify(settings.certificate)

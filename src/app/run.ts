@@ -150,6 +150,9 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     },
     apply: async (next) => await app.apply(next),
     pendingRestart: () => app.pendingRestart,
+    onRead: (fault) => {
+      app.configFault = fault
+    },
     onApplied: (next) => {
       adopt(next)
       models.reconfigure(next.config.engines)

@@ -79,7 +79,12 @@ export type ServerView = {
   pendingRestart: string[]
   /** Whose prompts and answers are kept for a while; null, as it nearly always is: nobody's. */
   capture: CaptureView | null
+  /** The configuration as it is now was refused, and what was in force before still is; null: it is in force. */
+  configFault: ConfigFault | null
 }
+
+/** Where to look first: `lexora_config.yaml:12:5`, `server.port` (empty: the text as a whole). `count`: of all that is wrong. */
+export type ConfigFault = { place: string; path: string; count: number }
 
 export type BackendReport = {
   name: string

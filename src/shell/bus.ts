@@ -31,11 +31,15 @@ export function busSocket(address: string | undefined): string | null {
   return null
 }
 
-/** Tells whether somebody owns `name`, at once and then at every change. Rejects where no bus answers. */
+/**
+ * Tells whether somebody owns `name`, at once and then at every change. Rejects where no bus answers; `onLost` is told
+ * when one that did is gone, and then nothing more.
+ */
 export async function watchName(
   socketPath: string,
   name: string,
   onOwned: (owned: boolean) => void,
+  onLost: () => void,
 ): Promise<{ close: () => void }> {
   const bus = await Bus.open(socketPath)
   try {
@@ -47,6 +51,7 @@ export async function watchName(
     await bus.call('AddMatch', [rule])
     const owner = await bus.call('GetNameOwner', [name])
     onOwned(!owner.isError)
+    bus.onLost = onLost
     return { close: () => bus.close() }
   } catch (error) {
     bus.close()
@@ -60,11 +65,13 @@ class Bus {
   private serial = 0
   private buffered: Buffer = Buffer.alloc(0)
   onSignal: (message: Message) => void = () => {}
+  onLost: () => void = () => {}
 
   private constructor(socket: Socket) {
     this.socket = socket
     socket.on('data', (chunk) => this.read(chunk))
     socket.on('error', () => {})
+    socket.once('close', () => this.onLost())
     socket.unref()
   }
 
@@ -111,6 +118,7 @@ class Bus {
   }
 
   close(): void {
+    this.onLost = () => {}
     this.socket.destroy()
   }
 

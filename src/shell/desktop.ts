@@ -89,6 +89,7 @@ export class Desktop {
       remember: (window) => preferences.remember({ window }),
       platform: () => this.windowPlatform(),
       mayClose: () => this.mayClose(),
+      onSessionEnd: () => this.endBy({ type: 'system-ends' }),
       log: log.say,
     })
     this.tray = new TrayIconOwner({

@@ -6,7 +6,7 @@ import { PLATFORM_SWITCH } from './channels.ts'
 import { tellSnapshot } from './ipc.ts'
 import type { PlainPage } from './plain-page.ts'
 import { START_URL } from './ui-scheme.ts'
-import { WINDOW_LEAST, windowPlace } from './window-place.ts'
+import { type Rectangle, WINDOW_LEAST, windowPlace } from './window-place.ts'
 
 export type WindowParts = {
   preload: string
@@ -19,6 +19,8 @@ export type WindowParts = {
   platform: () => WindowPlatform
   /** The person closes it: true lets it go, false keeps it (hidden or asked about). */
   mayClose: () => boolean
+  /** The system ends the session, and gives little time. Told on Windows alone; elsewhere it is a signal. */
+  onSessionEnd: () => void
   log: (message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -113,8 +115,7 @@ export class MainWindow {
   }
 
   private create(): void {
-    const displays = screen.getAllDisplays().map(({ workArea }) => workArea)
-    const { maximized, ...place } = windowPlace(this.parts.place(), displays)
+    const { maximized, ...place } = windowPlace(this.parts.place(), workAreas())
     const window = new BrowserWindow({
       ...place,
       minWidth: WINDOW_LEAST.width,
@@ -177,7 +178,18 @@ export class MainWindow {
     window.on('close', (event) => {
       if (!this.parts.mayClose()) event.preventDefault()
     })
+    // Where the display that it stood on is taken away, nobody could reach it any more.
+    const bringHome = (): void => {
+      const now = window.getNormalBounds()
+      const { maximized: _, ...next } = windowPlace(now, workAreas())
+      if (next.x === now.x && next.y === now.y) return
+      window.setBounds(next)
+      if (next.x === undefined) window.center()
+    }
+    screen.on('display-removed', bringHome)
+    window.on('session-end', () => this.parts.onSessionEnd())
     window.on('closed', () => {
+      screen.off('display-removed', bringHome)
       if (later !== null) clearTimeout(later)
       if (this.window === window) this.window = null
     })
@@ -216,6 +228,10 @@ export class MainWindow {
     window.on('responsive', calm)
     window.on('closed', calm)
   }
+}
+
+function workAreas(): Rectangle[] {
+  return screen.getAllDisplays().map(({ workArea }) => workArea)
 }
 
 /** Where main answers with a page of plain words, and where such a page's links lead. */

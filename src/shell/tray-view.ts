@@ -65,6 +65,7 @@ export function trayView(snapshot: AppSnapshot | null, facts: TrayFacts, say: Sa
   const items = [
     status,
     copyItem(snapshot, say),
+    ...configItem(snapshot, say),
     SEPARATOR,
     open,
     verbItem(snapshot, say),
@@ -139,6 +140,12 @@ function copyItem({ server }: AppSnapshot, say: Say): TrayItem {
     label: say('tray.copy', { address }),
     action: { do: 'copy', text: address },
   }
+}
+
+/** What was written into the file and is not in force, with the way to it. */
+function configItem({ server }: AppSnapshot, say: Say): TrayItem[] {
+  if (server.configFault === null) return []
+  return [{ kind: 'item', id: 'config', label: say('tray.config'), action: { do: 'open', at: '/settings/advanced' } }]
 }
 
 /** Exactly one verb for the engine; what the gateway may do stands below it. */

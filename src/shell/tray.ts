@@ -64,14 +64,24 @@ export class TrayIconOwner {
     const socket = busSocket(this.parts.env['DBUS_SESSION_BUS_ADDRESS'])
     if (socket === null) return this.present(false)
     try {
-      this.watching = await watchName(socket, WATCHER, (owned) => this.present(owned))
+      this.watching = await watchName(
+        socket,
+        WATCHER,
+        (owned) => this.present(owned),
+        () => this.lost('it hung up', BUS_TRIES),
+      )
     } catch (error) {
-      this.present(false)
-      this.parts.log('the session bus cannot be asked for a tray', { reason: (error as Error).message })
-      if (triesLeft === 0 || this.isClosed) return
-      this.retry = setTimeout(() => void this.watch(triesLeft - 1), BUS_AGAIN_MS)
-      this.retry.unref()
+      this.lost((error as Error).message, triesLeft)
     }
+  }
+
+  private lost(reason: string, triesLeft: number): void {
+    this.watching = null
+    this.present(false)
+    this.parts.log('the session bus cannot be asked for a tray', { reason })
+    if (triesLeft === 0 || this.isClosed) return
+    this.retry = setTimeout(() => void this.watch(triesLeft - 1), BUS_AGAIN_MS)
+    this.retry.unref()
   }
 
   private present(hasTray: boolean): void {

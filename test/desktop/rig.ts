@@ -150,6 +150,8 @@ export async function openWindow(
   const { url } = await server.commands.uiLink()
   await page.goto(url)
   await page.locator('.app, .wiz').waitFor()
+  // Keys are listened to from the first frame on.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))))
   return Object.assign(page, { complaints })
 }
 

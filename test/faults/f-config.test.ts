@@ -57,7 +57,12 @@ describe('F: the configuration', () => {
     expect([answer.status, error.code, error.param]).toEqual([400, 'invalid_request', 'retri'])
     expect(error.message).toMatch(/yaml:8:1 {2}retri: unknown key\. Did you mean "retry"/)
     expect(error.message).toMatch(/yaml:9:\d+ {2}timeouts\.idle: must be a number/)
+    const faultOf = async () => (await lexora.commands.snapshot()).server.configFault
+    expect(await faultOf()).toEqual({ place: expect.stringMatching(/yaml:8:1$/), path: 'retri', count: 2 })
     expect(dataOf(parseAnswer(await client.closed()).body).at(-1)).toBe('[DONE]')
+    writeFileSync(lexora.file, yaml(fake.url))
+    await lexora.commands.reload()
+    expect(await faultOf()).toBeNull()
   })
 
   test('F5 the file changes by rename, by writing and by signal: each is read once it has come to rest', async () => {

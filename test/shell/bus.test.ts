@@ -49,10 +49,15 @@ describe.skipIf(!hasBus)('on a bus of its own', () => {
     let tell = (): void => {}
     const next = async (): Promise<void> => await new Promise((resolve) => (tell = resolve))
     const name = 'org.kde.StatusNotifierWatcher'
-    const watch = await watchName(busSocket(address)!, name, (owned) => {
-      seen.push(owned)
-      tell()
-    })
+    const watch = await watchName(
+      busSocket(address)!,
+      name,
+      (owned) => {
+        seen.push(owned)
+        tell()
+      },
+      () => seen.push(false),
+    )
     expect(seen).toEqual([false])
     const { default: dbus } = await import('dbus-next')
     const other = dbus.sessionBus({ busAddress: address })
@@ -65,8 +70,37 @@ describe.skipIf(!hasBus)('on a bus of its own', () => {
     watch.close()
     expect(seen).toEqual([false, true, false])
   })
+
+  test('a bus that ends is told, and one that was left is not', async () => {
+    const address = await open()
+    let lost = 0
+    const left = await watchName(
+      busSocket(address)!,
+      'a.b',
+      () => {},
+      () => {
+        lost += 100
+      },
+    )
+    left.close()
+    await new Promise<void>((resolve, reject) => {
+      const onLost = (): void => {
+        lost++
+        resolve()
+      }
+      watchName(busSocket(address)!, 'a.b', () => {}, onLost).then(() => bus!.kill('SIGTERM'), reject)
+    })
+    expect(lost).toBe(1)
+  })
 })
 
 test('where no bus answers it says so', async () => {
-  await expect(watchName('/nonexistent/bus', 'a.b', () => {})).rejects.toThrow(/ENOENT/)
+  await expect(
+    watchName(
+      '/nonexistent/bus',
+      'a.b',
+      () => {},
+      () => {},
+    ),
+  ).rejects.toThrow(/ENOENT/)
 })

@@ -172,6 +172,15 @@ test('the network is named with who uses it', () => {
   expect(printed(shown.items)).toContain('LAN: on · 192.168.1.20 · 2 users')
 })
 
+test('a file that is not in force is said, with the way to it', () => {
+  const configFault = { place: 'lexora_config.yaml:12:5', path: 'server.prot', count: 2 }
+  const { items } = view(aSnapshot({ server: { configFault } }))
+  expect(items.find((item) => item.kind === 'item' && item.id === 'config')).toMatchObject({
+    label: 'The configuration has an error…',
+    action: { do: 'open', at: '/settings/advanced' },
+  })
+})
+
 test('an update stands before the end, unless it ends already', () => {
   const update = '2.0.0'
   expect(printed(view(aSnapshot(), { update }).items).slice(-3)).toEqual([

@@ -18,6 +18,7 @@ export function aSnapshot({ server, ...changes }: Changes = {}): AppSnapshot {
       state: 'serving',
       pendingRestart: [],
       capture: null,
+      configFault: null,
       inFlight: 0,
       ...server,
     },

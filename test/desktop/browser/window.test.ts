@@ -106,7 +106,7 @@ describe('the dashboard', () => {
     const code = page.locator('pre.code')
     expect(await code.textContent()).toContain(`curl ${server.origin}/v1/chat/completions`)
     await page.getByRole('radio', { name: 'Python' }).click()
-    expect(await code.textContent()).toContain('from openai import OpenAI')
+    await code.getByText('from openai import OpenAI').waitFor()
   })
 
   test('draws the same values as a table', async () => {
@@ -118,7 +118,9 @@ describe('the dashboard', () => {
     await page.getByRole('button', { name: 'View as charts' }).click()
     await page.locator('figure.chart').first().focus()
     await page.keyboard.press('ArrowLeft')
-    expect(await page.locator('.cross').count()).toBe(await page.locator('.plot').count())
+    const plots = await page.locator('.plot').count()
+    expect(plots).toBeGreaterThan(0)
+    await expect.poll(async () => await page.locator('.cross').count()).toBe(plots)
   })
 
   test('pauses the gateway and resumes it from the header', async () => {
@@ -184,7 +186,7 @@ describe('try it', () => {
       .waitFor()
     expect(await drawer.locator('.talk').last().textContent()).not.toBe('')
     await drawer.getByRole('button', { name: 'View code' }).click()
-    expect(await drawer.locator('pre').textContent()).toContain('curl ')
+    await drawer.locator('pre').getByText('curl ').waitFor()
     await page.keyboard.press('Escape')
     await drawer.waitFor({ state: 'detached' })
   })
@@ -203,7 +205,7 @@ test('a Lexora that goes away is said to be lost, what was read stays, and it is
     dropHome(again.home)
   })
   // Sessions end with the process: the door opens, and a new link leads in.
-  await page.getByText('lexora ui').waitFor({ timeout: 30_000 })
+  await page.getByText('lexora ui').waitFor()
   await page.goto((await again.commands.uiLink()).url)
   await page.reload()
   await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
@@ -256,7 +258,7 @@ describe('a log of 100,000 lines', () => {
     })
     process.stderr.write(`100,000 lines: longest frame while scrolling ${Math.round(frames)} ms\n`)
     expect(await page.locator('.log-line').count()).toBeLessThan(200)
-  }, 180_000)
+  }, 600_000)
 })
 
 describe('by keys alone', () => {

@@ -304,6 +304,15 @@ class BrowserWindow extends EventEmitter {
   getNormalBounds() {
     return this.bounds
   }
+  setBounds(bounds) {
+    this.bounds = { ...this.bounds, ...bounds }
+    this.emit('move')
+  }
+  center() {
+    const [{ workArea }] = screen.getAllDisplays()
+    const { width, height } = this.bounds
+    this.setBounds({ x: workArea.x + (workArea.width - width) / 2, y: workArea.y + (workArea.height - height) / 2 })
+  }
   setTitle(title) {
     this.title = title
   }
@@ -349,7 +358,10 @@ const nativeImage = {
   },
 }
 const nativeTheme = { shouldUseDarkColors: false }
-const screen = { getAllDisplays: () => [{ workArea: { x: 0, y: 0, width: 1920, height: 1080 } }] }
+const screen = Object.assign(new EventEmitter(), {
+  displays: [{ workArea: { x: 0, y: 0, width: 1920, height: 1080 } }],
+  getAllDisplays: () => screen.displays,
+})
 const session = { defaultSession: { setPermissionRequestHandler() {}, setPermissionCheckHandler() {} } }
 const clipboard = {
   text: '',

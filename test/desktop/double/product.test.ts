@@ -140,7 +140,7 @@ test('a port that is taken is told with who has it', async () => {
   other.close()
 })
 
-test('a configuration that breaks while it runs changes nothing', async () => {
+test('a configuration that breaks while it runs changes nothing, is shown, and is mended in the window', async () => {
   const config = join(home, 'lexora_config.yaml')
   writeFileSync(config, 'server: {port: 0}\n')
   const page = await open()
@@ -149,7 +149,17 @@ test('a configuration that breaks while it runs changes nothing', async () => {
   writeFileSync(config, 'server: {port: many}\n')
   await expect(reload()).rejects.toThrow(/server\.port/)
   expect((await snapshot()).server.state).toBe('serving')
-  expect(await page.locator('.app').isVisible()).toBe(true)
+  const banner = page.getByRole('alert').filter({ hasText: 'server.port' })
+  await banner.getByRole('link', { name: 'Open it' }).click()
+  const text = page.getByLabel('Text of the configuration')
+  await until(
+    () => text.inputValue(),
+    (value) => value.includes('port: many'),
+  )
+  await text.fill('server: {port: 0}\n')
+  await page.getByRole('button', { name: 'Save and apply' }).click()
+  await banner.waitFor({ state: 'detached' })
+  expect(readFileSync(config, 'utf8')).toBe('server: {port: 0}\n')
 })
 
 test('it attaches to the Lexora that serves already, and leaves it', async () => {
@@ -160,6 +170,66 @@ test('it attaches to the Lexora that serves already, and leaves it', async () =>
   expect(await ended).toBe(0)
   expect((await server.commands.snapshot()).server.state).toBe('serving')
   await server.stop()
+})
+
+test('a first one that hangs is ended when the second is asked to recover, and one engine runs then', async () => {
+  await (await openConfigured()).locator('.app').waitFor()
+  const first = await commands()
+  const [engine] = await until(
+    async () => (await first.listEngines()).engines,
+    (engines) => engines[0]?.state.is === 'ready',
+  )
+  // The double's Chromium is a child of its own, and would outlive it.
+  const browsers = readFileSync(`/proc/${main!.pid}/task/${main!.pid}/children`, 'utf8')
+    .split(' ')
+    .filter((pid) => pid !== '' && /chrom/.test(readFileSync(`/proc/${pid}/comm`, 'utf8')))
+  const firstEnded = ended
+  main!.kill('SIGSTOP')
+  try {
+    const page = await open()
+    await page.locator('.app').waitFor()
+    expect(await firstEnded).toBeNull()
+    const second = await commands()
+    expect(second.record.pid).toBe(main!.pid)
+    const [taken] = await until(
+      async () => (await second.listEngines()).engines,
+      (engines) => engines[0]?.state.is === 'ready',
+    )
+    // Taken over or ended by its record: never both at once.
+    if (taken!.pid !== engine!.pid) expect(() => process.kill(engine!.pid!, 0)).toThrow()
+  } finally {
+    for (const pid of browsers) process.kill(Number(pid), 'SIGKILL')
+  }
+})
+
+test('when the session ends it ends in order, and its engine with it', async () => {
+  await (await openConfigured()).locator('.app').waitFor()
+  const { listEngines } = await commands()
+  const [engine] = await until(
+    async () => (await listEngines()).engines,
+    (engines) => engines[0]?.state.is === 'ready',
+  )
+  await app!.evaluate(({ BrowserWindow }) => void BrowserWindow.getAllWindows()[0]!.emit('session-end'))
+  expect(await ended).toBe(0)
+  expect(() => process.kill(engine!.pid!, 0)).toThrow()
+})
+
+test('a display that is taken away gives its window back', async () => {
+  await (await openConfigured()).locator('.app').waitFor()
+  const place = async (withSecond: boolean): Promise<number[]> =>
+    await app!.evaluate(({ screen, BrowserWindow }, hasSecond) => {
+      const [window] = BrowserWindow.getAllWindows()
+      const double = screen as unknown as { displays: { workArea: Electron.Rectangle }[] } & NodeJS.EventEmitter
+      const area = (x: number) => ({ workArea: { x, y: 0, width: 1920, height: 1080 } })
+      double.displays = hasSecond ? [area(0), area(1920)] : [area(0)]
+      if (hasSecond) window!.setBounds({ x: 2400, y: 100, width: 1000, height: 600 })
+      else double.emit('display-removed')
+      const { x, y, width, height } = window!.getNormalBounds()
+      return [x, y, width, height]
+    }, withSecond)
+  expect(await place(true)).toEqual([2400, 100, 1000, 600])
+  expect(await place(false)).toEqual([460, 240, 1000, 600])
+  expect(await place(false)).toEqual([460, 240, 1000, 600])
 })
 
 test('opened and closed 200 times, the window leaves no listener behind', async () => {

@@ -10,6 +10,9 @@ export type DesktopSession = {
   /** Of the session bus. */
   address: string
   home: string
+  /** As when the X server crashes, or somebody logs out. */
+  loseDisplay: () => Promise<void>
+  loseBus: () => Promise<void>
   stop: () => Promise<void>
 }
 
@@ -39,7 +42,10 @@ export async function openSession({ display = true } = {}): Promise<DesktopSessi
     await Promise.all([bus, ...(x === null ? [] : [x])].map(ended))
     rmSync(home, { recursive: true, force: true, maxRetries: 5 })
   }
-  return { env, address, home, stop }
+  const loseDisplay = async (): Promise<void> => {
+    if (x !== null) await ended(x)
+  }
+  return { env, address, home, loseDisplay, loseBus: async () => await ended(bus), stop }
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {

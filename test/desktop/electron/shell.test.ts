@@ -540,6 +540,50 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     await until(line, (text) => text.startsWith('● Running'))
   })
 
+  test('a configuration that breaks is shown in the tray, with the way to its text, until it is mended', async () => {
+    await open(DEMO)
+    await (await shell!.window()).locator('.app').waitFor()
+    const file = join(lexora!.home, 'config.yaml')
+    const good = await readFile(file, 'utf8')
+    writeFileSync(file, 'server: {prot: 1}\n')
+    await expect(lexora!.commands.reload()).rejects.toThrow(/server\.prot/)
+    await tray!.click('The configuration has an error…')
+    await until(route, (at) => at === '#/settings/advanced')
+    writeFileSync(file, good)
+    await lexora!.commands.reload()
+    await until(lines, (all) => all.includes('Open Lexora') && !all.includes('The configuration has an error…'))
+  })
+
+  test('when the system goes down it ends in order, and leaves the Lexora that it watched', async () => {
+    const { app } = await open(DEMO)
+    await (await shell!.window()).locator('.app').waitFor()
+    await app.evaluate(({ powerMonitor }) => void powerMonitor.emit('shutdown'))
+    expect(await shell!.ended).toEqual({ code: 0, signal: null })
+    expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
+  })
+
+  test('when its display is gone it ends, the gateway does not, and a later start shows it again', async () => {
+    await open(DEMO)
+    await (await shell!.window()).locator('.app').waitFor()
+    await session.loseDisplay()
+    await shell!.ended
+    expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
+    tray!.close()
+    tray = null
+    await session.stop()
+    session = await openSession()
+    shell = await openShell(session, lexora!.home)
+    await (await shell.window()).getByText('attached to a running Lexora').waitFor()
+  })
+
+  test('when the session ends with its bus Chromium ends it, and the Lexora that it watched goes on', async () => {
+    await open(DEMO)
+    await (await shell!.window()).locator('.app').waitFor()
+    await session.loseBus()
+    await shell!.ended
+    expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
+  })
+
   test('without a display it ends at once', async () => {
     const { code, signal } = await startPlainly(session, aHome(), [], { DISPLAY: '' })
     expect(code === 0 && signal === null).toBe(false)
