@@ -3,13 +3,14 @@
  * window and goes without a trace. As root the deb is really installed; else it is unpacked and started from there.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { _electron } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findRunning, type RunRecord } from '../../../src/app/run-file.ts'
 import { lexoraPaths } from '../../../src/config/paths.ts'
+import type { WindowBridge } from '../../../src/protocol/window.ts'
 import { buildLegacy } from '../electron/rig.ts'
 import { type DesktopSession, openSession } from '../electron/session.ts'
 import { until } from '../electron/until.ts'
@@ -17,6 +18,7 @@ import { aHome, dropHome } from '../rig.ts'
 import {
   appImageTools,
   asarOf,
+  CANARY,
   canMakeAppImage,
   canMakeRpm,
   dist,
@@ -25,15 +27,22 @@ import {
   inPath,
   lacks,
   legacyApp,
+  openDebFeed,
   ROOT,
   runningBelow,
 } from './rig.ts'
+
+declare global {
+  interface Window {
+    lexora?: WindowBridge
+  }
+}
 
 const missing = lacks()
 if (missing.length > 0) process.stderr.write(`Left out here: packages (no ${missing.join(', no ')})\n`)
 
 const isRoot = process.getuid?.() === 0
-const isInstalled = (): boolean => spawnSync('dpkg', ['-s', 'lexora']).status === 0
+const isInstalled = (name = 'lexora'): boolean => spawnSync('dpkg', ['-s', name]).status === 0
 const installs = missing.length === 0 && isRoot && inPath('dpkg') !== null && !isInstalled()
 const TARGETS = ['tar.gz', 'deb', ...(canMakeRpm ? ['rpm'] : []), ...(canMakeAppImage ? ['AppImage'] : [])]
 const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version
@@ -250,7 +259,7 @@ describe.skipIf(missing.length > 0)('packages', () => {
       served?.kill('SIGKILL')
       shown?.kill('SIGKILL')
       await session.stop()
-      if (installs && isInstalled()) await dpkg('--purge', 'lexora')
+      for (const name of ['lexora', CANARY]) if (installs && isInstalled(name)) await dpkg('--purge', name)
     }, 180_000)
 
     const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -268,7 +277,8 @@ describe.skipIf(missing.length > 0)('packages', () => {
     }
 
     test('serves from an empty environment, and its demo answers', async () => {
-      mkdirSync(home, { recursive: true })
+      // Whoever has a configuration is not asked what a first run asks.
+      writeFileSync(join(home, 'lexora_config.yaml'), 'server: {port: 0}\n')
       served = spawn('env', ['-i', `PATH=${PATH}`, `LEXORA_HOME=${home}`, program, '--no-ui', '--port', '0'], {
         stdio: 'ignore',
       })
@@ -289,7 +299,8 @@ describe.skipIf(missing.length > 0)('packages', () => {
       expect(runningBelow(app)).toContain(join(app, 'resources', 'headless', 'node'))
     })
 
-    test('shows the window of that Lexora, and quitting it leaves it serving', async () => {
+    /** The window, by Playwright. */
+    async function open() {
       const launch = async () =>
         await _electron.launch({
           executablePath: installs ? '/usr/bin/lexora' : program,
@@ -301,15 +312,51 @@ describe.skipIf(missing.length > 0)('packages', () => {
       const shell = await launch().catch(launch)
       const child = shell.process()
       shown = child
-      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+      const ended = new Promise<void>((resolve) =>
+        child.once('exit', () => {
+          shown = null
+          resolve()
+        }),
+      )
       const page = await shell.firstWindow()
-      await page.locator('.app, .wiz').first().waitFor()
+      await page.locator('.app').waitFor()
+      return { shell, child, ended, page }
+    }
+
+    test('shows the window of that Lexora, and quitting it leaves it serving', async () => {
+      const { shell, child, ended, page } = await open()
       expect(await page.evaluate(() => location.href)).toMatch(/^app:\/\/lexora\//)
       expect(await shell.evaluate(({ app: electron }) => electron.isPackaged)).toBe(true)
+      const { updates } = await page.evaluate(async () => await window.lexora!.desktop.read())
+      expect(updates).toEqual({ is: 'off', why: 'no-feed' })
       child.kill('SIGTERM')
       await ended
-      shown = null
       expect(lexora('status').status).toBe(0)
+    })
+
+    test.skipIf(!installs)('is replaced by a signed update when somebody quits it, and by no other', async () => {
+      const feed = await openDebFeed(mkdtempSync(join(out, 'feed-')))
+      mkdirSync(join(home, 'desktop'), { recursive: true })
+      writeFileSync(
+        join(home, 'desktop', 'preferences.json'),
+        JSON.stringify({ updates: { feed: feed.feed, key: feed.key } }),
+      )
+      const { ended, page } = await open()
+      await page.evaluate(() => {
+        location.hash = '#/settings/general'
+      })
+      const look = page.getByRole('button', { name: 'Look now' })
+      await look.click()
+      await page.getByText('Refused: the feed is not signed. What runs now stays.').waitFor()
+      feed.sign()
+      await look.click()
+      await page.getByText('Version 9.9.9 is installed when you quit or restart.').waitFor()
+      expect(isInstalled(CANARY)).toBe(false)
+      await page.evaluate(() => void window.lexora!.desktop.do('quit'))
+      await ended
+      feed.close()
+      expect(isInstalled(CANARY)).toBe(true)
+      await dpkg('--purge', CANARY)
     })
 
     test('stops when it is asked to, and nothing of it runs on', async () => {

@@ -1,5 +1,6 @@
 /** Installers as `npm run dist` makes them, with the real Electron 22 in them, and what lies in them. */
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   cpSync,
   existsSync,
@@ -10,9 +11,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ELECTRON22 } from '../electron/rig.ts'
 
@@ -120,6 +123,45 @@ export function asarOf(path: string): { names: string[]; text: (name: string) =>
     text: (name) => asar.extractFile(path, name).toString(),
   }
 }
+
+/** A feed on loopback that offers version 9.9.9: a deb of another name, which holds one file. It is not signed yet. */
+export async function openDebFeed(folder: string) {
+  const served = join(folder, 'served')
+  const tree = join(folder, 'canary')
+  mkdirSync(join(tree, 'DEBIAN'), { recursive: true })
+  mkdirSync(join(tree, 'usr', 'share', 'doc', CANARY), { recursive: true })
+  mkdirSync(served)
+  writeFileSync(join(tree, 'usr', 'share', 'doc', CANARY, 'README'), 'A test of Lexora forgot this; it does nothing.\n')
+  const control = [`Package: ${CANARY}`, 'Version: 9.9.9', 'Architecture: all', 'Maintainer: nobody <a@b.invalid>']
+  writeFileSync(join(tree, 'DEBIAN', 'control'), `${control.join('\n')}\nDescription: a test\n`)
+  const name = `${CANARY}_9.9.9_all.deb`
+  execFileSync('dpkg-deb', ['--root-owner-group', '--build', tree, join(served, name)], { stdio: 'ignore' })
+  const bytes = readFileSync(join(served, name))
+  const sha512 = createHash('sha512').update(bytes).digest('base64')
+  const manifest = { version: '9.9.9', files: [{ url: name, sha512, size: bytes.length }] }
+  writeFileSync(join(served, 'latest-linux.yml'), JSON.stringify(manifest))
+  const server = createServer((request, response) => {
+    const path = join(served, basename(request.url ?? ''))
+    if (existsSync(path)) response.end(readFileSync(path))
+    else response.writeHead(404).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const signer = (...argv: string[]): string =>
+    execFileSync(process.execPath, [join(PACKAGING, 'sign-feed.mjs'), ...argv], { encoding: 'utf8' })
+  const keyFile = join(folder, 'key.pem')
+  return {
+    feed: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    key: signer('new', keyFile).trim(),
+    sign: (): string => signer(keyFile, served),
+    close: (): void => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+/** The package that stands for a newer Lexora. */
+export const CANARY = 'lexora-update-canary'
 
 /** Every file below a folder, by its path from there. */
 export function filesBelow(folder: string): string[] {
