@@ -2,6 +2,7 @@ import type { Bench, Measured } from '../measure.ts'
 import { backendBack } from './backend-back.ts'
 import { clientLeaves } from './client-leaves.ts'
 import { decision } from './decision.ts'
+import { desktop } from './desktop.ts'
 import { firstByte } from './first-byte.ts'
 import { idle } from './idle.ts'
 import { latency } from './latency.ts'
@@ -39,4 +40,10 @@ export const scenarios: Scenario[] = [
   { name: 'backend-back', title: 'backend back after a restart', run: backendBack },
   { name: 'soak', title: 'a million requests through one process', run: soak, large: true },
   { name: 'window', title: 'the window in a Chromium', run: windowScenario, large: true },
+  {
+    name: 'desktop',
+    title: 'the desktop app at 200 requests/s: how late its event loop is',
+    run: desktop,
+    large: true,
+  },
 ]

@@ -589,6 +589,59 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     expect(code === 0 && signal === null).toBe(false)
   })
 
+  test('opened and closed 200 times it holds no more listeners and no more memory than before', async () => {
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await page.evaluate(() => {
+      location.hash = '#/users'
+    })
+    await until(engineIs, (is) => is === 'ready')
+    const client = await page.context().newCDPSession(page)
+    await client.send('Performance.enable')
+    const openAndClose = async (times: number): Promise<void> =>
+      await app.evaluate(async ({ app: own, BrowserWindow }, count) => {
+        const [window] = BrowserWindow.getAllWindows()
+        const is = async (visible: boolean): Promise<void> => {
+          while (window!.isVisible() !== visible) await new Promise((resolve) => setTimeout(resolve, 5))
+        }
+        for (let i = 0; i < count; i++) {
+          window!.close()
+          await is(false)
+          own.emit('activate')
+          await is(true)
+        }
+      }, times)
+    const held = async () => {
+      await client.send('HeapProfiler.collectGarbage')
+      const { metrics } = await client.send('Performance.getMetrics')
+      const of = (name: string): number => metrics.find((metric) => metric.name === name)!.value
+      const main = await app.evaluate((electron) => {
+        const { setFlagsFromString } = process.mainModule!.require('v8') as typeof import('node:v8')
+        const { runInNewContext } = process.mainModule!.require('vm') as typeof import('node:vm')
+        setFlagsFromString('--expose-gc')
+        ;(runInNewContext('gc') as () => void)()
+        const [window] = electron.BrowserWindow.getAllWindows()
+        const emitters = [window!, window!.webContents, electron.app, electron.screen, electron.ipcMain] as const
+        const listeners = (emitters as readonly NodeJS.EventEmitter[]).map((one) =>
+          one.eventNames().reduce((sum, name) => sum + one.listenerCount(name), 0),
+        )
+        return { listeners, bytes: process.memoryUsage().heapUsed }
+      })
+      return { ...main, pageListeners: of('JSEventListeners'), pageBytes: of('JSHeapUsedSize') }
+    }
+    await openAndClose(20)
+    const before = await held()
+    await openAndClose(200)
+    const after = await held()
+    expect(after.listeners).toEqual(before.listeners)
+    // Elements come and go with what the screen shows; one listener of each opening would be 200.
+    expect(after.pageListeners - before.pageListeners).toBeLessThan(150)
+    // What time alone brings, as figures for the charts, is a fraction of it; a leak of each opening is not.
+    expect(after.bytes - before.bytes).toBeLessThan(10_000_000)
+    expect(after.pageBytes - before.pageBytes).toBeLessThan(10_000_000)
+  })
+
   test('where the window was is remembered, and forgotten with its display', async () => {
     const { app } = await open(DEMO)
     await (await shell!.window()).locator('.app').waitFor()
