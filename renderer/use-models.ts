@@ -12,11 +12,12 @@ export function useModels() {
   const { client } = useWorld()
   const { pulls: moving = [], engines } = useSnapshot()
   const key = engines.map(({ name }) => name).join(' ')
-  const models = useAsked(async () => (await client.commands.listModels()).models, { everyMs: 15_000 })
+  const list = useAsked(async () => await client.commands.listModels(), { everyMs: 15_000 })
+  const models = { ...list, value: list.value?.models ?? null }
   const pulls = useAsked(async () => (await client.commands.listPulls()).pulls, { everyMs: 5000 })
   const presets = useAsked(async () => (await client.commands.presets()).presets)
   const open = moving.length
-  const { again: models2 } = models
+  const { again: models2 } = list
   const { again: pulls2 } = pulls
   const { again: presets2 } = presets
   // biome-ignore lint/correctness/useExhaustiveDependencies: a pull that comes or goes, and another engine, are reasons
@@ -27,6 +28,7 @@ export function useModels() {
   for (const pull of moving) seen.set(pull.id, pull)
   return {
     models,
+    disk: list.value?.disk ?? null,
     presets,
     pulls: [...seen.values()],
     again: async () => void (await Promise.all([models2(), pulls2(), presets2()])),

@@ -460,4 +460,11 @@ export const manageEn = {
   'fit.runs': 'Runs',
   'fit.swap': 'Fits once others stop',
   'fit.runsNow': 'It runs now; what it holds itself is counted as free here.',
+  'pull.held': 'paused',
+  'pull.pause': 'Pause the download',
+  'pull.resume': 'Resume the download',
+  'disk.free': '{free} of {total} free',
+  'disk.short': '{free} free',
+  'disk.label': 'Disk of the models, which take {models}',
+  'disk.low': 'Only {size} are free on the disk of {folder}. Remove models that nobody uses.',
 } as const

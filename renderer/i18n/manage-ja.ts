@@ -460,4 +460,11 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'fit.runs': '実行中',
   'fit.swap': 'ほかを止めれば収まる',
   'fit.runsNow': '現在実行中です。自身の使用分は空きとして数えています。',
+  'pull.held': '一時停止中',
+  'pull.pause': 'ダウンロードを一時停止',
+  'pull.resume': 'ダウンロードを再開',
+  'disk.free': '空き {free} / 全 {total}',
+  'disk.short': '空き {free}',
+  'disk.label': 'モデルのディスク（モデルは {models}）',
+  'disk.low': '{folder} のディスクの空きは {size} だけです。使わないモデルを削除してください。',
 }

@@ -459,4 +459,11 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'fit.runs': '실행 중',
   'fit.swap': '다른 것이 멈추면 들어감',
   'fit.runsNow': '지금 실행 중이며 스스로 쓰는 양은 여유로 셉니다.',
+  'pull.held': '잠시 멈춤',
+  'pull.pause': '내려받기 멈춤',
+  'pull.resume': '내려받기 계속',
+  'disk.free': '전체 {total} 중 {free} 남음',
+  'disk.short': '{free} 남음',
+  'disk.label': '모델 디스크(모델 {models})',
+  'disk.low': '{folder} 디스크에 {size}만 남았습니다. 쓰지 않는 모델을 지우세요.',
 }

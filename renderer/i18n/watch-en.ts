@@ -53,4 +53,10 @@ export const watchEn = {
   'try.other': 'Second model',
   'try.otherUser': 'second as',
   'try.emptyTwo': 'Send one message to both and compare their times.',
+  'chart.slowedBy': 'slowed by {why}',
+  'fact.throttle': 'slowed by',
+  'throttle.none': 'nothing',
+  'throttle.power': 'its power limit',
+  'throttle.hardware': 'the hardware',
+  'throttle.heat': 'heat',
 } as const

@@ -52,4 +52,10 @@ export const watchJa = {
   'try.other': '2 つ目のモデル',
   'try.otherUser': '2 つ目の名前',
   'try.emptyTwo': '同じメッセージを両方に送り、時間を比べます。',
+  'chart.slowedBy': '速度低下: {why}',
+  'fact.throttle': '速度低下の原因',
+  'throttle.none': 'なし',
+  'throttle.power': '電力制限',
+  'throttle.hardware': 'ハードウェア',
+  'throttle.heat': '熱',
 }

@@ -52,4 +52,10 @@ export const watchKo = {
   'try.other': '두 번째 모델',
   'try.otherUser': '두 번째 사용자',
   'try.emptyTwo': '같은 메시지를 둘 다에 보내 시간을 비교합니다.',
+  'chart.slowedBy': '느려짐: {why}',
+  'fact.throttle': '느려진 까닭',
+  'throttle.none': '없음',
+  'throttle.power': '전력 제한',
+  'throttle.hardware': '하드웨어',
+  'throttle.heat': '열',
 }

@@ -1,5 +1,5 @@
 import { canStart, canStop, type EngineView } from '../../src/protocol/engine.ts'
-import type { BenchReport, FitReport, ModelView, PresetView, PullView } from '../../src/protocol/models.ts'
+import type { BenchReport, DiskView, FitReport, ModelView, PresetView, PullView } from '../../src/protocol/models.ts'
 
 /** One line of the list: a model on the disk, an engine whose model is not there, or one on its way. */
 export type ModelRow = {
@@ -11,7 +11,7 @@ export type ModelRow = {
   pull: PullView | null
 }
 
-const ON_ITS_WAY = new Set<PullView['state']>(['queued', 'running', 'verifying', 'paused'])
+const ON_ITS_WAY = new Set<PullView['state']>(['queued', 'running', 'verifying', 'paused', 'held'])
 
 export function isOnItsWay({ state }: PullView): boolean {
   return ON_ITS_WAY.has(state)
@@ -166,10 +166,10 @@ export function wantedModel(text: string): Wanted {
 }
 
 /** What its button does now. `none`: it cannot be used, and the row says why. */
-export type RowVerb = 'start' | 'stop' | 'cancel' | 'retry' | 'none'
+export type RowVerb = 'start' | 'stop' | 'pull' | 'retry' | 'none'
 
 export function rowVerb({ model, engine, pull }: ModelRow): RowVerb {
-  if (pull !== null) return isOnItsWay(pull) ? 'cancel' : 'retry'
+  if (pull !== null) return isOnItsWay(pull) ? 'pull' : 'retry'
   if (engine !== null && canStop(engine.state)) return 'stop'
   if (model !== null && !model.complete) return 'retry'
   return engine === null || canStart(engine.state) ? 'start' : 'none'
@@ -188,4 +188,12 @@ export function benchMarkdown(rows: readonly KeptBench[]): string {
       `| ${row.model} | ${row.concurrency} | ${row.requests} | ${row.tokens} | ${cell(row.ttftMs?.p50)} | ${cell(row.ttftMs?.p95)} | ${cell(row.tokensPerSecondPerStream, 1)} | ${cell(row.tokensPerSecond, 1)} | ${row.errors} |`,
   )
   return [head, line, ...body].join('\n')
+}
+
+const GB = 1e9
+
+/** How full the disk of the models is: `low` when a model of usual size may not fit any more, `full` when nothing does. */
+export function diskLook({ freeBytes, totalBytes }: DiskView): 'good' | 'low' | 'full' {
+  if (freeBytes < 5 * GB) return 'full'
+  return freeBytes < 20 * GB || freeBytes < 0.05 * totalBytes ? 'low' : 'good'
 }

@@ -1,5 +1,5 @@
 import type { Happening } from '../../src/protocol/happenings.ts'
-import type { SeriesName, SeriesReport } from '../../src/protocol/series.ts'
+import { type SeriesName, type SeriesReport, THROTTLES } from '../../src/protocol/series.ts'
 import { duration, gib, kilo, number, percent, withUnit } from '../format.ts'
 import type { MessageKey } from '../i18n/index.ts'
 
@@ -242,6 +242,21 @@ export function troubleOf(
   return spans
     .map((part) => ({ from: Math.max(0, part.from), to: Math.min(1, part.to) }))
     .filter((part) => part.to > part.from)
+}
+
+export type Slowed = { from: number; to: number; by: Exclude<(typeof THROTTLES)[number], 'none'> }
+
+/** When a GPU ran slower than it could, as shares of the width of a chart, and why at its worst. */
+export function slowedOf(values: readonly (number | null)[]): Slowed[] {
+  return runsOf(values.map((value) => (value === null || value === 0 ? null : value))).map(({ from, to }) => {
+    const worst = Math.max(...values.slice(from, to).map((value) => value ?? 0))
+    return { from: from / values.length, to: to / values.length, by: THROTTLES[worst] as Slowed['by'] }
+  })
+}
+
+/** Why a GPU was slowed down at one moment; null: it was not, or nobody knows. */
+export function slowedBy(value: number | null | undefined): Slowed['by'] | null {
+  return value ? (THROTTLES[value] as Slowed['by']) : null
 }
 
 /** Four clock times from left to right, each on a round minute where the range allows. */

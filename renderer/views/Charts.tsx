@@ -1,10 +1,10 @@
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Happening } from '../../src/protocol/happenings.ts'
-import { RANGES, type SeriesName, type SeriesRange, type SeriesReport } from '../../src/protocol/series.ts'
+import { RANGES, type SeriesName, type SeriesRange, type SeriesReport, THROTTLES } from '../../src/protocol/series.ts'
 import { Spinner } from '../components/Icon.tsx'
 import { Button, Menu, Segmented } from '../components/kit.tsx'
 import { Plot } from '../components/Plot.tsx'
-import { clock, duration, number } from '../format.ts'
+import { clock, duration, NONE, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { keepList, preferences, readList } from '../preferences.ts'
 import { useStore } from '../store.ts'
@@ -18,7 +18,10 @@ import {
   type Line,
   laneName,
   last,
+  type Slowed,
   shareOf,
+  slowedBy,
+  slowedOf,
   ticksOf,
   topOf,
   troubleOf,
@@ -67,6 +70,7 @@ export function Charts({ events }: { events: readonly Happening[] }) {
     setPointed({ index, frozen: report })
   }
   const trouble = report === null ? [] : troubleOf(events, report)
+  const slowed = report === null ? [] : slowedOf(report.values.throttle)
   const span =
     report === null
       ? null
@@ -128,6 +132,7 @@ export function Charts({ events }: { events: readonly Happening[] }) {
               spec={spec}
               lanes={spec.lanes.filter((lane) => !hidden.includes(laneName(lane)))}
               trouble={trouble}
+              slowed={spec.id === 'gpu' ? slowed : []}
               report={report}
               range={range}
               pointed={pointed}
@@ -147,6 +152,7 @@ type ChartProps = {
   spec: ChartSpec
   lanes: readonly Lane[]
   trouble: readonly Span[]
+  slowed: readonly Slowed[]
   report: SeriesReport | null
   range: SeriesRange
   pointed: Pointed
@@ -154,13 +160,17 @@ type ChartProps = {
   onKey: (event: KeyboardEvent) => void
 }
 
-function Chart({ spec, lanes, trouble, report, range, pointed, onPoint, onKey }: ChartProps) {
+function Chart({ spec, lanes, trouble, slowed, report, range, pointed, onPoint, onKey }: ChartProps) {
   const t = useT()
   const { gpu } = useSnapshot()
   const figure = useRef<HTMLElement>(null)
   const lines = lanes.flatMap((lane) => lane.lines)
   const isGpu = spec.id === 'gpu'
   const title = t(spec.title)
+  const slowNow =
+    report === null
+      ? null
+      : slowedBy(pointed === null ? lastFresh(report, 'throttle') : report.values.throttle[pointed.index])
   const point = (event: PointerEvent): void => {
     const plot = figure.current?.querySelector('.chart-plot')?.getBoundingClientRect()
     if (plot === undefined || report === null || event.pointerType === 'touch') return
@@ -175,7 +185,10 @@ function Chart({ spec, lanes, trouble, report, range, pointed, onPoint, onKey }:
       pointed === null ? lastFresh(report, line.name) : (report.values[line.name][pointed.index] ?? null),
     )
   }
-  const spoken = lines.map((line) => `${t(line.title)} ${shownOf(line)}`).join(', ')
+  const spoken = [
+    ...lines.map((line) => `${t(line.title)} ${shownOf(line)}`),
+    ...(isGpu && slowNow !== null ? [t('chart.slowedBy', { why: t(`throttle.${slowNow}`) })] : []),
+  ].join(', ')
   return (
     <figure
       ref={figure}
@@ -215,6 +228,7 @@ function Chart({ spec, lanes, trouble, report, range, pointed, onPoint, onKey }:
             key={laneName(lane)}
             lane={lane}
             trouble={trouble}
+            slowed={slowed}
             row={row + 1}
             isLast={row === lanes.length - 1}
             report={report}
@@ -289,6 +303,7 @@ const TOLD_BY_UNIT: readonly SeriesName[] = ['vramUsed', 'temperatureC', 'power'
 type LaneProps = {
   lane: Lane
   trouble: readonly Span[]
+  slowed: readonly Slowed[]
   row: number
   isLast: boolean
   report: SeriesReport | null
@@ -297,7 +312,7 @@ type LaneProps = {
   shownOf: (line: Line) => string
 }
 
-function LaneView({ lane, trouble, row, isLast, report, limit, pointed, shownOf }: LaneProps) {
+function LaneView({ lane, trouble, slowed, row, isLast, report, limit, pointed, shownOf }: LaneProps) {
   const t = useT()
   const look = useLook()
   const columns = useMemo(
@@ -344,6 +359,9 @@ function LaneView({ lane, trouble, row, isLast, report, limit, pointed, shownOf 
         {trouble.map(({ from, to }) => (
           <i key={from} className="shade-part" style={{ left: `${from * 100}%`, width: `${(to - from) * 100}%` }} />
         ))}
+        {slowed.map(({ from, to }) => (
+          <i key={from} className="shade-slow" style={{ left: `${from * 100}%`, width: `${(to - from) * 100}%` }} />
+        ))}
         <Plot
           columns={columns}
           lines={lane.lines}
@@ -359,6 +377,14 @@ function LaneView({ lane, trouble, row, isLast, report, limit, pointed, shownOf 
             .map(({ from, to }) => (
               <span key={from} className="note bad" style={{ left: `${((from + to) / 2) * 100}%` }}>
                 {t('chart.trouble')}
+              </span>
+            ))}
+        {row === 1 &&
+          slowed
+            .filter(({ from, to }) => to - from > 0.1)
+            .map(({ from, to, by }) => (
+              <span key={from} className="note warn" style={{ left: `${((from + to) / 2) * 100}%` }}>
+                {t('chart.slowedBy', { why: t(`throttle.${by}`) })}
               </span>
             ))}
         {row === 1 &&
@@ -428,6 +454,8 @@ function ValueTable({ report }: { report: SeriesReport }) {
   const t = useT()
   const lines = CHARTS.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.lines))
   const count = report.values.output.length
+  const throttleWord = (value: number | null | undefined): string =>
+    value == null ? NONE : t(`throttle.${THROTTLES[value]!}`)
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keys
     <section className="table-wrap values-table" tabIndex={0} aria-label={t('chart.asTable')}>
@@ -440,6 +468,7 @@ function ValueTable({ report }: { report: SeriesReport }) {
                 {t(title)}
               </th>
             ))}
+            <th>{t('fact.throttle')}</th>
           </tr>
         </thead>
         <tbody>
@@ -451,6 +480,7 @@ function ValueTable({ report }: { report: SeriesReport }) {
                   {show(report.values[name][i] ?? null)}
                 </td>
               ))}
+              <td>{throttleWord(report.values.throttle[i])}</td>
             </tr>
           ))}
         </tbody>

@@ -1,17 +1,25 @@
 import { type KeyboardEvent, useState } from 'react'
-import type { FitReport } from '../../src/protocol/models.ts'
+import type { DiskView, FitReport } from '../../src/protocol/models.ts'
 import { useActions } from '../actions.ts'
 import { benches } from '../bench-store.ts'
 import { Field } from '../components/forms.tsx'
 import { Icon, StateMark } from '../components/Icon.tsx'
-import { Button, Empty, Segmented, Skeleton } from '../components/kit.tsx'
+import { Banner, Button, Empty, IconButton, Segmented, Skeleton } from '../components/kit.tsx'
 import { gib, gigabytes, kilo, NONE, number, percent } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { useFits, useHeld, useModels, useStartModel } from '../use-models.ts'
-import { fitLook, isOnItsWay, type ListKind, type ModelRow, modelRows, rowVerb } from '../view-models/catalogue.ts'
+import {
+  diskLook,
+  fitLook,
+  isOnItsWay,
+  type ListKind,
+  type ModelRow,
+  modelRows,
+  rowVerb,
+} from '../view-models/catalogue.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { pullText } from '../view-models/pull-text.ts'
 import { AddModel } from './AddModel.tsx'
@@ -31,7 +39,7 @@ export function Models({ path }: ScreenProps) {
   const [kind, setKind] = useState<ListKind>('local')
   const [adding, setAdding] = useState(false)
   const [scanning, setScanning] = useState(false)
-  const { models, presets, pulls, again } = useModels()
+  const { models, disk, presets, pulls, again } = useModels()
   const running = engines.filter(({ pid }) => pid !== null).map(({ name }) => name)
   const fits = useFits(models.value, running.join(' '))
   const held = useHeld(running.length > 0)
@@ -74,6 +82,7 @@ export function Models({ path }: ScreenProps) {
         <span className="small dim clip push opt-wide" role="status">
           {models.value !== null && t('models.onDisk', { size: gigabytes(bytes) })}
         </span>
+        {disk !== null && <Disk disk={disk} models={bytes} />}
         <Button look="quiet" onClick={() => void scan()} busy={scanning}>
           {t('models.rescan')}
         </Button>
@@ -84,6 +93,11 @@ export function Models({ path }: ScreenProps) {
           {t('models.add')}
         </Button>
       </div>
+      {disk !== null && diskLook(disk) !== 'good' && (
+        <Banner look={diskLook(disk) === 'full' ? 'bad' : 'warn'}>
+          {t('disk.low', { size: gigabytes(disk.freeBytes), folder: disk.folder })}
+        </Banner>
+      )}
       <div className={isOpen ? 'pane fill pane-wide' : 'fill-col'}>
         {kind === 'hub' ? (
           <Presets presets={presets} onChanged={() => void again()} search={search} />
@@ -135,6 +149,29 @@ export function Models({ path }: ScreenProps) {
         />
       )}
     </>
+  )
+}
+
+/** What the models take of their disk, what else is on it, and what is free. */
+function Disk({ disk, models }: { disk: DiskView; models: number }) {
+  const t = useT()
+  const { freeBytes, totalBytes, folder } = disk
+  const used = totalBytes === 0 ? 0 : 1 - freeBytes / totalBytes
+  const look = diskLook(disk)
+  const words = t('disk.free', { free: gigabytes(freeBytes), total: gigabytes(totalBytes) })
+  return (
+    <span className="row tight small disk" title={`${words}\n${folder}`}>
+      <span className="sr">{t('disk.label', { models: gigabytes(models) })}</span>
+      <span className="meter" aria-hidden="true">
+        <i
+          className={look === 'full' ? 'is-full' : look === 'low' ? 'is-near' : undefined}
+          style={{ width: `${used * 100}%` }}
+        />
+      </span>
+      <span className={look === 'good' ? 'dim nowrap' : 'warn nowrap'}>
+        {t('disk.short', { free: gigabytes(freeBytes) })}
+      </span>
+    </span>
   )
 }
 
@@ -378,12 +415,21 @@ function RowButton({ row, onChanged }: { row: ModelRow; onChanged: () => void })
           {t('models.stop')}
         </Button>
       )
-    case 'cancel':
+    case 'pull': {
+      const { id, state } = pull!
+      const { cancelPull, pausePull, resumePull } = client.commands
+      const ask = (command: typeof cancelPull) => (): void => void actions.told(command({ id })).then(onChanged)
       return (
-        <Button small onClick={() => void actions.told(client.commands.cancelPull({ id: pull!.id })).then(onChanged)}>
-          {t('verb.cancel')}
-        </Button>
+        <span className="row tight end">
+          {state === 'held' ? (
+            <IconButton icon="play" label={t('pull.resume')} onClick={ask(resumePull)} />
+          ) : (
+            <IconButton icon="pause" label={t('pull.pause')} onClick={ask(pausePull)} />
+          )}
+          <IconButton icon="close" label={t('verb.cancel')} onClick={ask(cancelPull)} />
+        </span>
       )
+    }
     case 'retry': {
       const repo = pull?.repo ?? model?.id ?? ''
       return (

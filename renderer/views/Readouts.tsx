@@ -159,6 +159,7 @@ function GpuFacts() {
           [t('fact.load'), percent(card.utilization)],
           [t('fact.temperature'), withUnit(card.temperatureC, '°C')],
           [t('fact.power'), `${withUnit(card.powerW, 'W')} / ${withUnit(card.powerLimitW, 'W')}`],
+          card.throttle === null ? null : [t('fact.throttle'), t(`throttle.${card.throttle}`)],
           card.driver === null ? null : [t('fact.driver'), card.driver],
         ]}
       />

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs'
 import { lstat, rm } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { configHash } from '../engine/command-line.ts'
@@ -14,7 +15,7 @@ import { type AppCommands, CommandError } from '../protocol/commands.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { MODEL_COMMANDS } from '../protocol/model-commands.ts'
-import type { EngineVersions, ModelView } from '../protocol/models.ts'
+import type { DiskView, EngineVersions, ModelView } from '../protocol/models.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 import { runBench } from './bench.ts'
@@ -43,14 +44,16 @@ export function modelCommands(parts: ModelParts): ModelCommands {
     return (await own.models(anew)).map((model) => ({ ...model, usedBy: usersOf(model, own.options.engines) }))
   }
   return {
-    listModels: async () => ({ models: await views(false) }),
-    scanModels: async () => ({ models: await views(true) }),
+    listModels: async () => ({ models: await views(false), disk: diskOf(desk().places.hubCache) }),
+    scanModels: async () => ({ models: await views(true), disk: diskOf(desk().places.hubCache) }),
     verifyModel: async ({ model }) => await verifyFiles(await findModel(desk(), model)),
     removeModel: async ({ model }) => await removeModel(desk(), await findModel(desk(), model), parts.engines()),
     pullModel: async ({ repo, revision, files = [] }) =>
       await ofHub('repo', async () => desk().pulls.add({ repo, revision: revision ?? 'main', files: listOf(files) })),
     listPulls: async () => ({ pulls: desk().pulls.views() }),
-    cancelPull: async ({ id }) => desk().pulls.cancel(id) ?? refuse('not_found', 'There is no pull of this id.', 'id'),
+    pausePull: async ({ id }) => desk().pulls.pause(id) ?? noPull(),
+    resumePull: async ({ id }) => desk().pulls.resume(id) ?? noPull(),
+    cancelPull: async ({ id }) => desk().pulls.cancel(id) ?? noPull(),
     fitModel: async ({ model, context, gpu }) => {
       const report = fitReport(
         await fitGiven(desk(), model, context === undefined ? null : Number(context), gpu ?? null),
@@ -95,6 +98,21 @@ export function modelCommands(parts: ModelParts): ModelCommands {
         signal: new AbortController().signal,
       })
     },
+  }
+}
+
+function noPull(): never {
+  return refuse('not_found', 'There is no pull of this id.', 'id')
+}
+
+/** Of the disk on which models come to lie; its folder may not be there yet. Null: the system does not tell. */
+function diskOf(folder: string): DiskView | null {
+  try {
+    const { bavail, blocks, bsize } = statfsSync(folder)
+    return { folder, freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  } catch {
+    const above = dirname(folder)
+    return above === folder ? null : diskOf(above)
   }
 }
 

@@ -1,6 +1,6 @@
 import { happeningsBetween, type Look } from '../policy/happenings.ts'
 import type { Happening, WhatHappened } from '../protocol/happenings.ts'
-import type { SeriesValues } from '../protocol/series.ts'
+import { type SeriesValues, THROTTLES } from '../protocol/series.ts'
 import type { AppSnapshot, GpuHolderView, RequestView } from '../protocol/snapshot.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { SeriesRing } from '../telemetry/series-ring.ts'
@@ -114,6 +114,7 @@ export class Sampler {
       vramTotal: total(gpus.map(({ totalBytes }) => totalBytes)),
       temperatureC: most(gpus.map(({ temperatureC }) => temperatureC)),
       power: total(gpus.map(({ powerW }) => powerW)),
+      throttle: most(gpus.map(({ throttle }) => (throttle === null ? null : THROTTLES.indexOf(throttle)))),
     }
   }
 

@@ -17,7 +17,7 @@ const AGAIN_MS = 10_000
 
 /** A pull until its end, or until `stopped`; the last that was seen of it. */
 export async function followPull(commands: Pick<ModelCommands, 'listPulls'>, first: PullView, watcher: Watcher) {
-  const isOver = ({ state }: PullView): boolean => state === 'done' || state === 'failed' || state === 'cancelled'
+  const isOver = ({ state }: PullView): boolean => ['done', 'failed', 'cancelled', 'held'].includes(state)
   const look = async (): Promise<PullView | undefined> =>
     (await commands.listPulls()).pulls.find(({ id }) => id === first.id)
   return await follow(first, { look, isOver, said: pullLine, stage: ({ state }) => state }, watcher)

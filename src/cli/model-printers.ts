@@ -1,8 +1,10 @@
 import type {
   BenchReport,
+  DiskView,
   EngineVersions,
   FitReport,
   InstallView,
+  ModelList,
   ModelView,
   PresetView,
   PullView,
@@ -13,14 +15,16 @@ import { type Look, line } from './status-view.ts'
 
 /** What the commands for models and installed engines print for people. */
 export const MODEL_PRINTERS = {
-  listModels: ({ models }: { models: ModelView[] }, look: Look) => modelTable(models, look),
-  scanModels: ({ models }: { models: ModelView[] }, look: Look) => modelTable(models, look),
+  listModels: ({ models, disk }: ModelList, look: Look) => [...modelTable(models, look), ...diskLine(disk)],
+  scanModels: ({ models, disk }: ModelList, look: Look) => [...modelTable(models, look), ...diskLine(disk)],
   verifyModel: verifyLines,
   removeModel: ({ model, freedBytes, path }: { model: string; freedBytes: number; path: string }) => [
     `${plain(model)}: removed, ${bytes(freedBytes)} are free again (${plain(path)}).`,
   ],
   pullModel: (view: PullView, look: Look) => pullEnd(view, look),
   listPulls: ({ pulls }: { pulls: PullView[] }, look: Look) => pullTable(pulls, look),
+  pausePull: (view: PullView, look: Look) => pullEnd(view, look),
+  resumePull: (view: PullView, look: Look) => pullEnd(view, look),
   cancelPull: (view: PullView, look: Look) => pullEnd(view, look),
   fitModel: fitLines,
   presets: ({ presets }: { presets: PresetView[] }, look: Look) => presetTable(presets, look),
@@ -29,6 +33,12 @@ export const MODEL_PRINTERS = {
   useEngine: versionLines,
   rollbackEngine: versionLines,
   bench: benchLines,
+}
+
+function diskLine(disk: DiskView | null): string[] {
+  return disk === null
+    ? []
+    : [`${bytes(disk.freeBytes)} of ${bytes(disk.totalBytes)} are free on the disk of ${plain(disk.folder)}`]
 }
 
 function modelTable(models: readonly ModelView[], look: Look): string[] {
@@ -94,6 +104,7 @@ const PULL_WORDS: Record<PullView['state'], string> = {
   failed: 'failed',
   cancelled: 'was cancelled; what has come stays for the next try',
   paused: 'waits for the hub',
+  held: 'is paused',
 }
 
 /** One line of how a pull gets on. */
@@ -115,6 +126,7 @@ function pullEnd(view: PullView, look: Look): string[] {
     return [line(look, ['bad', `${plain(repo)}: ${plain(problem.cause)}`]), ...fix]
   }
   const open = state === 'queued' || state === 'running' || state === 'verifying' || state === 'paused'
+  if (state === 'held') return [pullLine(view), `To go on: lexora pulls resume ${id}`]
   return [pullLine(view), ...(open ? [`It goes on in Lexora: lexora pulls. To end it: lexora pulls cancel ${id}`] : [])]
 }
 

@@ -18,7 +18,7 @@ export type PullsOptions = {
   onFailed: (repo: string, cause: string) => void
 }
 
-type Wanted = { id: string; repo: string; revision: string; patterns: string[] }
+type Wanted = { id: string; repo: string; revision: string; patterns: string[]; held?: boolean }
 type Entry = Wanted & {
   state: PullView['state']
   files: readonly PullFile[]
@@ -60,7 +60,7 @@ export class Pulls {
         one.revision === asked.revision &&
         String(one.patterns) === String(patterns),
     )
-    if (same !== undefined) return this.viewOf(same)
+    if (same !== undefined) return this.resume(same.id)!
     if (this.open.length >= MAX_WAITING)
       throw new HubError(`${MAX_WAITING} pulls wait already.`, 'Cancel some of them.')
     const entry = this.enter({ id: randomBytes(4).toString('hex'), repo, revision: asked.revision, patterns })
@@ -81,6 +81,28 @@ export class Pulls {
     return this.viewOf(entry)
   }
 
+  /** It waits until somebody resumes it, whatever happens to this process. Undefined: there is none of that id. */
+  pause(id: string): PullView | undefined {
+    const entry = this.entries.get(id)
+    if (entry !== undefined && isOpen(entry) && entry.state !== 'held') {
+      Object.assign(entry, { state: 'held', problem: null, rate: null, mark: { at: 0, bytes: 0 } })
+      entry.cancel.abort(new Error('held'))
+      this.write()
+    }
+    return entry && this.viewOf(entry)
+  }
+
+  /** Undefined: there is none of that id. */
+  resume(id: string): PullView | undefined {
+    const entry = this.entries.get(id)
+    if (entry?.state === 'held') {
+      Object.assign(entry, { state: 'queued', cancel: new AbortController() })
+      this.write()
+      this.next()
+    }
+    return entry && this.viewOf(entry)
+  }
+
   views(): PullView[] {
     return [...this.entries.values()].map((entry) => this.viewOf(entry))
   }
@@ -97,10 +119,10 @@ export class Pulls {
     await this.running
   }
 
-  private enter(wanted: Wanted): Entry {
+  private enter({ held = false, ...wanted }: Wanted): Entry {
     const entry: Entry = {
       ...wanted,
-      state: 'queued',
+      state: held ? 'held' : 'queued',
       files: [],
       problem: null,
       verifying: 0,
@@ -116,7 +138,7 @@ export class Pulls {
 
   private next(): void {
     if (this.running !== null || this.closing) return
-    const entry = this.open[0]
+    const entry = this.open.find(({ state }) => state === 'queued')
     if (entry === undefined) return
     this.running = this.run(entry).finally(() => {
       this.running = null
@@ -125,7 +147,8 @@ export class Pulls {
   }
 
   private async run(entry: Entry): Promise<void> {
-    const { repo, revision, patterns } = entry
+    // A pull that is held and resumed gets another one, while this run may still be ending.
+    const { repo, revision, patterns, cancel } = entry
     const { hubCache, timing } = this.options
     entry.state = 'running'
     try {
@@ -138,10 +161,12 @@ export class Pulls {
         revision,
         patterns,
         timing,
-        signal: entry.cancel.signal,
-        onFiles: (files) => measure(entry, files),
+        signal: cancel.signal,
+        onFiles: (files) => {
+          if (!cancel.signal.aborted) measure(entry, files)
+        },
         onWait: (error) => {
-          if (entry.cancel.signal.aborted) return
+          if (cancel.signal.aborted) return
           entry.state = error === null ? 'running' : 'paused'
           entry.problem = error === null ? null : { cause: error.message, fix: error.fix }
         },
@@ -152,8 +177,8 @@ export class Pulls {
       Object.assign(entry, { state: 'done', problem: null })
       this.options.onDone(repo)
     } catch (error) {
-      // Cancelled it says so already; of one that a closing ends, the journal knows.
-      if (entry.cancel.signal.aborted) return
+      // Cancelled or held it says so already; of one that a closing ends, the journal knows.
+      if (cancel.signal.aborted) return
       entry.state = 'failed'
       entry.problem = problemOf(error)
       this.options.onFailed(repo, entry.problem.cause)
@@ -187,7 +212,10 @@ export class Pulls {
   private write(): void {
     const { journal } = this.options
     if (journal === null) return
-    const open = this.open.map(({ id, repo, revision, patterns }) => ({ id, repo, revision, patterns }))
+    const open = this.open.map(({ id, repo, revision, patterns, state }) => ({
+      ...{ id, repo, revision, patterns },
+      ...(state === 'held' ? { held: true } : {}),
+    }))
     try {
       if (open.length === 0) return rmSync(journal, { force: true })
       mkdirSync(dirname(journal), { recursive: true, mode: 0o700 })
@@ -200,7 +228,7 @@ export class Pulls {
 }
 
 function isOpen({ state }: Entry): boolean {
-  return state === 'queued' || state === 'running' || state === 'paused'
+  return state === 'queued' || state === 'running' || state === 'paused' || state === 'held'
 }
 
 /** A moving rate: half of it is the last three seconds. */
@@ -230,10 +258,12 @@ function readJournal(path: string | null): Wanted[] {
   try {
     const found: unknown = JSON.parse(readFileSync(path, 'utf8'))
     return (Array.isArray(found) ? found : []).flatMap((one: Partial<Wanted> | null) => {
-      const { id, repo, revision, patterns } = one ?? {}
+      const { id, repo, revision, patterns, held } = one ?? {}
       const isWhole =
         typeof id === 'string' && typeof repo === 'string' && typeof revision === 'string' && Array.isArray(patterns)
-      return isWhole ? [{ id, repo: parseRepository(repo).repo, revision, patterns: patterns.map(String) }] : []
+      return isWhole
+        ? [{ id, repo: parseRepository(repo).repo, revision, patterns: patterns.map(String), held: held === true }]
+        : []
     })
   } catch {
     return []

@@ -20,7 +20,11 @@ export type Gpu = {
   powerW: number | null
   powerLimitW: number | null
   fan: number | null
+  throttle: Throttle | null
 }
+
+/** Why a card runs slower than it could: the worst of its reasons. `none`: it does not. */
+export type Throttle = 'none' | 'power' | 'hardware' | 'heat'
 
 /** Somebody who holds memory of a GPU. Not every system tells how much, or who. */
 export type GpuHolder = { gpu: string | null; pid: number; program: string; bytes: number | null }
@@ -44,6 +48,9 @@ export const NVIDIA_FIELDS = [
   'power.draw',
   'power.limit',
   'fan.speed',
+  // Two names of one thing: older drivers know the first, the newest may know the second only.
+  'clocks_throttle_reasons.active',
+  'clocks_event_reasons.active',
 ] as const
 export type NvidiaField = (typeof NVIDIA_FIELDS)[number]
 
@@ -72,7 +79,23 @@ export function readNvidiaRow(line: string, fields: readonly NvidiaField[] = NVI
     powerW: figure(cell('power.draw')),
     powerLimitW: figure(cell('power.limit')),
     fan: scaled(figure(cell('fan.speed')), 0.01),
+    throttle: throttleOf(cell('clocks_throttle_reasons.active')) ?? throttleOf(cell('clocks_event_reasons.active')),
   }
+}
+
+/** Bits of NVML's clocks event reasons. Being idle, or clocks that somebody set, is no trouble. */
+const HEAT_BITS = 0x20 | 0x40
+const POWER_BITS = 0x04 | 0x80
+const SLOWDOWN_BIT = 0x08
+
+/** `0x0000000000000004` → what slows the card down; null: it does not tell. */
+export function throttleOf(cell: string): Throttle | null {
+  if (!/^0x[\da-f]{1,16}$/i.test(cell)) return null
+  // The low bits are all that is asked for, and a number holds those.
+  const bits = Number.parseInt(cell.slice(-4).replace(/^0?x/i, ''), 16)
+  if (bits & HEAT_BITS) return 'heat'
+  if (bits & POWER_BITS) return 'power'
+  return bits & SLOWDOWN_BIT ? 'hardware' : 'none'
 }
 
 /** A field that this driver does not have, by its own complaint. */
@@ -231,6 +254,7 @@ function nothingOf(index: number, name: string): Gpu {
     powerW: null,
     powerLimitW: null,
     fan: null,
+    throttle: null,
   }
 }
 

@@ -5,7 +5,7 @@ import type {
   EngineVersions,
   FitReport,
   InstallView,
-  ModelView,
+  ModelList,
   PresetView,
   PullView,
   VerifyReport,
@@ -23,11 +23,12 @@ const whole = (least: number, most: number) =>
 const patterns = z
   .union([z.array(z.string().min(1).max(256)).max(64), z.string().max(1024)], 'is no list of file names')
   .transform((given) => (typeof given === 'string' ? given.split(',').filter((one) => one !== '') : given))
+const pullId = z.string().regex(/^[\w.:-]{1,128}$/, 'is not the id of a pull')
 const version = z.string().regex(/^\w[\w.+!-]{0,63}$/, 'is no version')
 
 /** Models and installed engines: finding, fetching, fitting, measuring. */
 export const MODEL_COMMANDS = {
-  listModels: row<{ models: ModelView[] }>()({
+  listModels: row<ModelList>()({
     method: 'GET',
     path: '/admin/models',
     cli: ['models'],
@@ -37,7 +38,7 @@ export const MODEL_COMMANDS = {
     about: 'the models on this machine: the hub’s cache and the folder of models',
     answersWithinMs: 60_000,
   }),
-  scanModels: row<{ models: ModelView[] }>()({
+  scanModels: row<ModelList>()({
     method: 'POST',
     path: '/admin/models/scan',
     cli: ['models', 'scan'],
@@ -92,12 +93,28 @@ export const MODEL_COMMANDS = {
     args: z.strictObject({}),
     about: 'models on their way here',
   }),
+  pausePull: row<PullView>()({
+    method: 'POST',
+    path: '/admin/pulls/{id}/pause',
+    cli: ['pulls', 'pause'],
+    scope: 'admin:write',
+    args: z.strictObject({ id: pullId }),
+    about: 'let a pull wait until it is resumed, also over a restart; what has come stays',
+  }),
+  resumePull: row<PullView>()({
+    method: 'POST',
+    path: '/admin/pulls/{id}/resume',
+    cli: ['pulls', 'resume'],
+    scope: 'admin:write',
+    args: z.strictObject({ id: pullId }),
+    about: 'go on with a pull that waits',
+  }),
   cancelPull: row<PullView>()({
     method: 'POST',
     path: '/admin/pulls/{id}/cancel',
     cli: ['pulls', 'cancel'],
     scope: 'admin:write',
-    args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, 'is not the id of a pull') }),
+    args: z.strictObject({ id: pullId }),
     about: 'end a pull; what has come stays for the next try',
   }),
   fitModel: row<FitReport>()({

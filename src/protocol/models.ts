@@ -27,17 +27,22 @@ export type ModelView = {
   modified: string
 }
 
+/** The disk on which models lie. */
+export type DiskView = { folder: string; freeBytes: number; totalBytes: number }
+
+export type ModelList = { models: ModelView[]; disk: DiskView | null }
+
 /** What went wrong, in one sentence, and what to do. */
 export type PullProblem = { cause: string; fix: string | null }
 
-export type PullState = 'queued' | 'running' | 'verifying' | 'done' | 'failed' | 'cancelled' | 'paused'
+export type PullState = 'queued' | 'running' | 'verifying' | 'done' | 'failed' | 'cancelled' | 'paused' | 'held'
 
 export type PullView = {
   id: string
   repo: string
   /** As asked for, until the hub has said which commit that is. */
   revision: string
-  /** `paused`: the hub or the network does not answer; it goes on by itself. */
+  /** `paused`: the hub or the network does not answer; it goes on by itself. `held`: a person wants it to wait. */
   state: PullState
   bytes: number
   /** Null until the hub has listed the files. */

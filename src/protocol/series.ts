@@ -26,7 +26,12 @@ export const SERIES = {
   temperatureC: { combine: 'max' },
   /** Watts, over all GPUs. */
   power: { combine: 'mean' },
+  /** Why a GPU runs slower than it could, the worst of them: 0 it does not, 1 power, 2 hardware, 3 heat. */
+  throttle: { combine: 'max' },
 } as const satisfies Record<string, { combine: 'mean' | 'max' | 'sum' }>
+
+/** What the numbers of `throttle` mean, the worst last. */
+export const THROTTLES = ['none', 'power', 'hardware', 'heat'] as const
 
 export type SeriesName = keyof typeof SERIES
 

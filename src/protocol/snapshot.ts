@@ -47,6 +47,8 @@ export type GpuView = {
   temperatureC: number | null
   powerW: number | null
   powerLimitW: number | null
+  /** Why it runs slower than it could; `none`: it does not. */
+  throttle: 'none' | 'power' | 'hardware' | 'heat' | null
 }
 
 /** Somebody who holds memory of a GPU. */

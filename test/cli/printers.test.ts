@@ -51,6 +51,7 @@ const GPU: GpuView = {
   temperatureC: 61,
   powerW: 300,
   powerLimitW: 450,
+  throttle: null,
 }
 
 describe('engines', () => {

@@ -141,14 +141,16 @@ describe('a tool that is of no use says why, and is tried again', () => {
   test('a driver that lacks a field is asked for the others', async () => {
     const complains =
       'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac'
-    const row = '0, GPU-1, Tesla K80, 11441, 3, 11438, 0, 30, 470.10, 25.1, 149.0, 20'
+    const row = '0, GPU-1, Tesla K80, 11441, 3, 11438, 0, 30, 470.10, 25.1, 149.0, 20, 0x0000000000000004, [N/A]'
     host.install(
       'nvidia-smi',
       `${complains}\necho "${row}"\nexec '${process.execPath}' -e 'setInterval(() => {}, 1e9)'`,
     )
     expect(await watch().first()).toMatchObject({
       is: 'read',
-      gpus: [{ name: 'Tesla K80', computeCapability: null, driver: '470.10', freeBytes: 11_438 * MIB }],
+      gpus: [
+        { name: 'Tesla K80', computeCapability: null, driver: '470.10', throttle: 'power', freeBytes: 11_438 * MIB },
+      ],
     })
   })
 })

@@ -13,7 +13,8 @@ import {
 } from '../../src/policy/gpu-reading.ts'
 
 const MIB = 1024 * 1024
-const ROW = '0, GPU-5c89b2f0, NVIDIA GeForce RTX 4090, 24564, 612, 23952, 7, 41, 580.95.05, 8.9, 28.31, 450.00, 30'
+const ROW =
+  '0, GPU-5c89b2f0, NVIDIA GeForce RTX 4090, 24564, 612, 23952, 7, 41, 580.95.05, 8.9, 28.31, 450.00, 30, 0x0000000000000001, [N/A]'
 const ADA = {
   index: 0,
   id: 'GPU-5c89b2f0',
@@ -28,6 +29,7 @@ const ADA = {
   powerW: 28.31,
   powerLimitW: 450,
   fan: 0.3,
+  throttle: 'none',
 }
 
 describe('a row of nvidia-smi', () => {
@@ -58,7 +60,7 @@ describe('a row of nvidia-smi', () => {
   })
 
   test('unified memory, as on a GB10, is no figure of the card', () => {
-    const row = '0, GPU-1, NVIDIA GB10, [N/A], [N/A], [N/A], 3, 44, 580.95.05, 12.1, 12.01, [N/A], [N/A]'
+    const row = '0, GPU-1, NVIDIA GB10, [N/A], [N/A], [N/A], 3, 44, 580.95.05, 12.1, 12.01, [N/A], [N/A], [N/A], [N/A]'
     expect(readNvidiaRow(row)).toMatchObject({
       name: 'NVIDIA GB10',
       totalBytes: null,
@@ -66,6 +68,22 @@ describe('a row of nvidia-smi', () => {
       utilization: 0.03,
       powerW: 12.01,
     })
+  })
+
+  test.each([
+    ['0x0000000000000000', '[N/A]', 'none'],
+    ['0x0000000000000001', '[N/A]', 'none'],
+    ['0x0000000000000004', '[N/A]', 'power'],
+    ['0x0000000000000088', '[N/A]', 'power'],
+    ['0x0000000000000048', '[N/A]', 'heat'],
+    ['0x0000000000000024', '[N/A]', 'heat'],
+    ['0x0000000000000008', '[N/A]', 'hardware'],
+    ['0x4', '[N/A]', 'power'],
+    ['[N/A]', '0x0000000000000020', 'heat'],
+    ['Active', 'Not Active', null],
+  ])('clocks held back for %s or %s: %s', (older, newer, throttle) => {
+    const row = ROW.replace('0x0000000000000001, [N/A]', `${older}, ${newer}`)
+    expect(readNvidiaRow(row)?.throttle).toBe(throttle)
   })
 
   test('units may stand in the cells', () => {
@@ -188,6 +206,7 @@ test('amd-smi is read as a list and as an object, with its units', () => {
       temperatureC: 52,
       powerW: 38,
       fan: null,
+      throttle: null,
     },
   ]
   const asic = JSON.stringify([{ gpu: 0, asic: { market_name: 'Radeon PRO W7900' } }])

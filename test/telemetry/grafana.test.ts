@@ -26,6 +26,7 @@ async function series(): Promise<Map<string, Set<string>>> {
     temperatureC: 40,
     powerW: 50,
     powerLimitW: null,
+    throttle: null,
   }
   const metrics = new Metrics(() => ({
     backends: [{ name: 'main', inFlight: 1, up: true, breaker: 0, permits: { limit: 4, openLoop: false } }],

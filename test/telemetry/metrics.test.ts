@@ -165,6 +165,7 @@ test('a GPU shows what it tells, and nothing in place of what it does not', asyn
     temperatureC: 61,
     powerW: null,
     powerLimitW: null,
+    throttle: null,
   }
   const metrics = new Metrics(() => ({ backends: [], depth: {}, engines: [], swaps: [], gpus: [gpu] }))
   const samples = readExposition(await metrics.expose())

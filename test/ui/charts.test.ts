@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CHARTS, columnsOf, runsOf, shareOf, troubleOf } from '../../renderer/view-models/charts.ts'
+import { CHARTS, columnsOf, runsOf, shareOf, slowedBy, slowedOf, troubleOf } from '../../renderer/view-models/charts.ts'
 import type { Happening } from '../../src/protocol/happenings.ts'
 import { SERIES_NAMES, type SeriesReport } from '../../src/protocol/series.ts'
 
@@ -22,6 +22,27 @@ const backend = (second: number, up: boolean): Happening => ({
   backend: 'main',
   up,
   reason: null,
+})
+
+describe('a GPU that is slowed down', () => {
+  test('is shaded from its beginning to its end, by the worst of its reasons', () => {
+    const values = [0, 0, 1, 1, 3, 0, null, 2, 2, 0]
+    expect(slowedOf(values)).toEqual([
+      { from: 0.2, to: 0.5, by: 'heat' },
+      { from: 0.7, to: 0.9, by: 'hardware' },
+    ])
+    expect(slowedOf([null, 0, null])).toEqual([])
+  })
+
+  test.each([
+    [null, null],
+    [undefined, null],
+    [0, null],
+    [1, 'power'],
+    [3, 'heat'],
+  ])('at one moment: %s is %s', (value, by) => {
+    expect(slowedBy(value)).toBe(by)
+  })
 })
 
 describe('trouble', () => {

@@ -5,6 +5,7 @@ import { settingsJa } from '../../renderer/i18n/settings-ja.ts'
 import { settingsKo } from '../../renderer/i18n/settings-ko.ts'
 import {
   benchMarkdown,
+  diskLook,
   fitLook,
   memoryParts,
   modelRows,
@@ -288,7 +289,7 @@ describe('the list of models', () => {
     )
     expect(rows.map((row) => [row.id, row.engine?.name ?? null, rowVerb(row)])).toEqual([
       ['acme/zebra', 'zebra', 'stop'],
-      ['pull:2', null, 'cancel'],
+      ['pull:2', null, 'pull'],
       ['engine:lost', 'lost', 'start'],
       ['acme/apple', null, 'start'],
     ])
@@ -297,9 +298,20 @@ describe('the list of models', () => {
   test.each([
     [aModel('a/b', { complete: false }), null, 'retry'],
     [aModel('a/b'), aPull('a/b', 'failed'), 'retry'],
-    [aModel('a/b'), aPull('a/b', 'paused'), 'cancel'],
+    [aModel('a/b'), aPull('a/b', 'paused'), 'pull'],
+    [aModel('a/b'), aPull('a/b', 'held'), 'pull'],
   ] as const)('its button repairs what is not whole', (model, pull, verb) => {
     expect(rowVerb({ id: model.id, name: 'b', model, engine: null, pull })).toBe(verb)
+  })
+
+  test.each([
+    [100e9, 1000e9, 'good'],
+    [40e9, 1000e9, 'low'],
+    [19e9, 100e9, 'low'],
+    [21e9, 100e9, 'good'],
+    [4e9, 100e9, 'full'],
+  ])('of a disk with %d of %d free is %s', (freeBytes, totalBytes, look) => {
+    expect(diskLook({ folder: '/models', freeBytes, totalBytes })).toBe(look)
   })
 
   test.each([

@@ -282,7 +282,7 @@ describe('settings', () => {
 describe('models', () => {
   test('one is fetched from the hub while its progress shows, then fits, starts, is measured and removed', async () => {
     const hub = await FakeHub.start({ 'acme/tiny-chat': { files: hubFiles(400_000) } })
-    hub.fault = (path, nth) => (path === 'model.safetensors' && nth === 1 ? { stallAfter: 100_000 } : null)
+    hub.fault = (path, nth) => (path === 'model.safetensors' && nth <= 2 ? { stallAfter: 100_000 } : null)
     const machine = aMachine({ hub: hub.address })
     onTestFinished(() => machine.dispose())
     const at = await own(null, { env: machine.env })
@@ -300,7 +300,14 @@ describe('models', () => {
     await dialog.waitFor({ state: 'detached' })
     const row = page.getByRole('row').filter({ hasText: 'tiny-chat' })
     await row.getByRole('progressbar').waitFor()
-    // The hub stands still; cancelled, it goes on later from where it was.
+    await page.getByText(/\d\s(GB|MB|TB) free$/).waitFor()
+    // The hub stands still. Paused, it waits for a person; cancelled, it goes on later from where it was.
+    await row.getByRole('button', { name: 'Pause the download' }).click()
+    await row.getByText(/^paused · /).waitFor()
+    expect((await at.commands.listPulls()).pulls).toMatchObject([{ repo: 'acme/tiny-chat', state: 'held' }])
+    expect(await violations(page)).toEqual([])
+    await row.getByRole('button', { name: 'Resume the download' }).click()
+    await row.getByRole('button', { name: 'Pause the download' }).waitFor()
     await row.getByRole('button', { name: 'Cancel' }).click()
     await row.getByRole('progressbar').waitFor({ state: 'detached' })
     await at.commands.pullModel({ repo: 'acme/tiny-chat' })

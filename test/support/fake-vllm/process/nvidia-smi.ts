@@ -98,6 +98,7 @@ function gpuCell(smi: SmiScript, gpu: FakeGpu, index: number, field: string): st
     'power.draw': '28.31',
     'power.limit': '450.00',
     'fan.speed': '30',
+    'clocks_throttle_reasons.active': '0x0000000000000000',
     pstate: 'P8',
     'clocks.sm': '210',
     ...gpu.cells,
