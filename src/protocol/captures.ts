@@ -68,7 +68,7 @@ export const CAPTURE_COMMANDS = {
   }),
   readCapture: row<Captured>()({
     method: 'GET',
-    path: '/admin/captures/{id}',
+    path: '/admin/captured/{id}',
     cli: ['capture', 'show'],
     scope: 'admin:write',
     args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, 'is not a request id') }),
