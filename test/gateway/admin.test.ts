@@ -1,6 +1,7 @@
 /** `/admin/*`: who may, what is told, and that a call over HTTP is the same call. */
 import { describe, expect, test } from 'vitest'
 import { adminClient } from '../../src/app/admin-client.ts'
+import type { CaptureReport } from '../../src/protocol/captures.ts'
 import { type CommandRow, pathArguments } from '../../src/protocol/command-row.ts'
 import { type AppCommands, COMMANDS, CommandError, type CommandName, EVENTS_PATH } from '../../src/protocol/commands.ts'
 import { ERRORS, type ErrorCode } from '../../src/protocol/errors.ts'
