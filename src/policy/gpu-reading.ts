@@ -89,7 +89,7 @@ const POWER_BITS = 0x04 | 0x80
 const SLOWDOWN_BIT = 0x08
 
 /** `0x0000000000000004` → what slows the card down; null: it does not tell. */
-export function throttleOf(cell: string): Throttle | null {
+function throttleOf(cell: string): Throttle | null {
   if (!/^0x[\da-f]{1,16}$/i.test(cell)) return null
   // The low bits are all that is asked for, and a number holds those.
   const bits = Number.parseInt(cell.slice(-4).replace(/^0?x/i, ''), 16)
