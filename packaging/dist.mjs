@@ -47,10 +47,11 @@ async function dist(argv) {
     const installed = run('npm', ['ci', '--no-audit', '--no-fund'], here)
     if (installed !== 0) return installed
   }
-  return run(node, [builder, flag, ...make, '--publish', 'never', ...options], root, {
-    ...process.env,
-    ...envOf(tools),
-  })
+  const words = [builder, flag, ...make, '--publish', 'never', ...options]
+  const status = run(node, words, root, { ...process.env, ...envOf(tools) })
+  // Once more, below all that the builder says.
+  for (const line of leftOut) process.stderr.write(`${line}\n`)
+  return status
 }
 
 /** Programs of this machine that take the place of what electron-builder would fetch: name → path. */

@@ -304,7 +304,7 @@ describe.skipIf(missing.length > 0)('packages', () => {
       const launch = async () =>
         await _electron.launch({
           executablePath: installs ? '/usr/bin/lexora' : program,
-          args: ['--disable-gpu', ...(isRoot ? ['--no-sandbox'] : [])],
+          args: ['--disable-gpu', '--no-sandbox'],
           env: { ...session.env, PATH, LEXORA_HOME: home },
           timeout: 60_000,
         })
