@@ -467,4 +467,9 @@ export const manageEn = {
   'disk.short': '{free} free',
   'disk.label': 'Disk of the models, which take {models}',
   'disk.low': 'Only {size} are free on the disk of {folder}. Remove models that nobody uses.',
+  'lan.qr': 'QR code of {address}',
+  'lan.qrWhy': 'Scan it with a phone in this network: it opens',
+  'key.qr': 'QR code of the address and the key',
+  'key.qrWhy': 'A phone reads the address and the key from it. Whoever sees it can use the key.',
+  'key.showQr': 'Show as a QR code',
 } as const

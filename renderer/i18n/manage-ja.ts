@@ -467,4 +467,9 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'disk.short': '空き {free}',
   'disk.label': 'モデルのディスク（モデルは {models}）',
   'disk.low': '{folder} のディスクの空きは {size} だけです。使わないモデルを削除してください。',
+  'lan.qr': '{address} の QR コード',
+  'lan.qrWhy': 'このネットワークのスマートフォンで読み取ると、次の場所が開きます:',
+  'key.qr': 'アドレスとキーの QR コード',
+  'key.qrWhy': 'スマートフォンでアドレスとキーを読み取れます。見た人は誰でもこのキーを使えます。',
+  'key.showQr': 'QR コードで表示',
 }

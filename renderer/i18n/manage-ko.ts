@@ -466,4 +466,9 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'disk.short': '{free} 남음',
   'disk.label': '모델 디스크(모델 {models})',
   'disk.low': '{folder} 디스크에 {size}만 남았습니다. 쓰지 않는 모델을 지우세요.',
+  'lan.qr': '{address}의 QR 코드',
+  'lan.qrWhy': '이 네트워크의 휴대전화로 읽으면 다음이 열립니다:',
+  'key.qr': '주소와 키의 QR 코드',
+  'key.qrWhy': '휴대전화로 주소와 키를 읽습니다. 이것을 보는 사람은 누구나 키를 쓸 수 있습니다.',
+  'key.showQr': 'QR 코드로 보기',
 }

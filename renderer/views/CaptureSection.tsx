@@ -21,7 +21,14 @@ export function CaptureSection({ row, onReplay }: { row: HistoryRow; onReplay: (
   const { capture } = useSnapshot().server
   const [form, setForm] = useState<(typeof FORMS)[number]>('chat')
   const key = `${row.id} ${capture?.endsAt ?? ''}`
-  const { value } = useAsked(async () => await client.commands.readCapture({ id: row.id }).catch(() => null), { key })
+  const { value } = useAsked(
+    async () => {
+      // Every reading is written down: only what is there is read.
+      const { kept } = await client.commands.listCaptures()
+      return kept.some(({ id }) => id === row.id) ? await client.commands.readCapture({ id: row.id }) : null
+    },
+    { key },
+  )
   const start = (user: string | null): void =>
     void told(client.commands.startCapture(user === null ? {} : { user }), t('capture.started'))
   if (value === null) {

@@ -3,9 +3,11 @@ import type { MintedKey } from '../../src/protocol/users.ts'
 import { useCopy } from '../actions.ts'
 import { Confirm } from '../components/forms.tsx'
 import { Banner, Button, Dialog } from '../components/kit.tsx'
+import { Qr } from '../components/Qr.tsx'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot } from '../stores.ts'
 import { keyAsEnv } from '../view-models/people.ts'
+import { keyForPhone, placesForPhones } from '../view-models/qr.ts'
 
 /** The only time that a secret is seen. Who closes it without having copied is asked. */
 export function KeyShown({ minted: { key, secret }, onClose }: { minted: MintedKey; onClose: () => void }) {
@@ -14,8 +16,13 @@ export function KeyShown({ minted: { key, secret }, onClose }: { minted: MintedK
   const { server } = useSnapshot()
   const [copied, setCopied] = useState(false)
   const [asking, setAsking] = useState(false)
+  const [shown, setShown] = useState(false)
   const take = (text: string, done: string): void => {
     copy(text, done)
+    setCopied(true)
+  }
+  const show = (): void => {
+    setShown(true)
     setCopied(true)
   }
   const leave = (): void => (copied ? onClose() : setAsking(true))
@@ -54,6 +61,16 @@ export function KeyShown({ minted: { key, secret }, onClose }: { minted: MintedK
         {secret}
       </pre>
       <pre className="code small">{keyAsEnv(server.address, secret)}</pre>
+      {shown ? (
+        <figure className="qr-box">
+          <Qr text={keyForPhone(placesForPhones(server)[0] ?? null, secret)} label={t('key.qr')} />
+          <figcaption className="small dim">{t('key.qrWhy')}</figcaption>
+        </figure>
+      ) : (
+        <Button small onClick={show}>
+          {t('key.showQr')}
+        </Button>
+      )}
     </Dialog>
   )
 }

@@ -4,10 +4,12 @@ import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { StateMark } from '../components/Icon.tsx'
 import { Button, Dialog, Switch } from '../components/kit.tsx'
+import { Qr } from '../components/Qr.tsx'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { lanChecks } from '../view-models/lan.ts'
 import { doors, isLiveKey } from '../view-models/people.ts'
+import { placesForPhones } from '../view-models/qr.ts'
 
 /** Opens Lexora to the network, after a look at what that means; closes it at once. */
 export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: () => void }) {
@@ -23,6 +25,7 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
   const live = (keys.value ?? []).filter((key) => isLiveKey(key, Date.now()) && key.scopes.includes('inference'))
   const checks = lanChecks(config, live.length)
   const isReady = checks.every(({ ok }) => ok !== false)
+  const [place] = placesForPhones(server)
   const port = new URL(server.address).port
   const set = async (value: string[] | null): Promise<void> => {
     setAsking(false)
@@ -48,6 +51,14 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
           onChange={(on) => (on ? setAsking(true) : void set(null))}
         />
         {host?.locked === true && <span className="small dim">{host.detail}</span>}
+        {isOpen && place !== undefined && (
+          <figure className="qr-box">
+            <Qr text={`${place}/healthz`} label={t('lan.qr', { address: place })} />
+            <figcaption className="small dim">
+              {t('lan.qrWhy')} <span className="mono">{place}/healthz</span>
+            </figcaption>
+          </figure>
+        )}
       </div>
       <div className="set-s" />
       {asking && (

@@ -11,7 +11,9 @@ export function ToastList() {
         {toasts.map((toast) => (
           <Toast.Root key={toast.id} toast={toast} className={`toast${toast.type === 'bad' ? ' toast-bad' : ''}`}>
             <Toast.Content className="row">
-              <Toast.Description className="grow" />
+              <Toast.Title className="grow" render={<div />}>
+                {toast.description}
+              </Toast.Title>
               <Toast.Close className="btn btn-quiet btn-icon btn-small" aria-label={t('verb.close')}>
                 <Icon name="close" />
               </Toast.Close>

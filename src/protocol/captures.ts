@@ -62,13 +62,14 @@ export const CAPTURE_COMMANDS = {
     method: 'GET',
     path: '/admin/captures',
     cli: ['capture'],
-    scope: 'admin:write',
+    scope: 'admin:read',
     args: z.strictObject({}),
     about: 'whose requests are captured, and which were',
   }),
   readCapture: row<Captured>()({
-    method: 'GET',
-    path: '/admin/captured/{id}',
+    // It changes nothing, but who read what somebody wrote is to be found in the audit log.
+    method: 'POST',
+    path: '/admin/captures/{id}/read',
     cli: ['capture', 'show'],
     scope: 'admin:write',
     args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, 'is not a request id') }),

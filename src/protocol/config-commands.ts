@@ -60,7 +60,7 @@ export const CONFIG_COMMANDS = {
     method: 'GET',
     path: '/admin/config/text',
     cli: ['config', 'text'],
-    scope: 'admin:write',
+    scope: 'admin:read',
     args: z.strictObject({}),
     about: 'the file itself, with every secret masked',
     ownWords: true,

@@ -36,7 +36,13 @@ test('a capture keeps what one user asks and is answered, is seen by everybody w
   expect(await commands.stopCapture()).toEqual({ capturing: null, kept: [] })
   expect((await commands.snapshot()).server.capture).toBeNull()
   const { rows } = await commands.auditLog()
-  expect(rows.map(({ action }) => action)).toEqual(['stopCapture', 'startCapture'])
+  expect(rows.map(({ action, target, ok }) => `${action} ${target ?? ''} ${ok}`)).toEqual([
+    'stopCapture  true',
+    'readCapture of-bob false',
+    'readCapture streamed true',
+    'readCapture of-ann true',
+    'startCapture  true',
+  ])
   expect(JSON.stringify([rows, lexora.log])).not.toMatch(/heron|bittern/)
 })
 

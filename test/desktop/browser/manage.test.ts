@@ -3,7 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
+import { encode } from 'uqr'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { pathOfModules } from '../../../renderer/view-models/qr.ts'
 import { FakeHub } from '../../support/fake-hub.ts'
 import { type FakeVllm, startFakeVllm } from '../../support/fake-vllm/server.ts'
 import { aMachine, hubFiles } from '../machine.ts'
@@ -101,6 +103,7 @@ describe('users', () => {
     expect(key).toMatch(/^lx-/)
     expect(await violations(page)).toEqual([])
 
+    await shown.getByText('OPENAI_API_KEY').waitFor()
     // Who closes without copying is asked, and can go back.
     await shown.getByRole('button', { name: 'Close' }).click()
     await page
@@ -132,6 +135,11 @@ describe('users', () => {
       .click()
     const rotated = ((await page.locator('[data-secret]').textContent()) ?? '').trim()
     expect(rotated).not.toBe(key)
+    await page.getByRole('button', { name: 'Show as a QR code' }).click()
+    const code = page.getByRole('img', { name: 'QR code of the address and the key' })
+    const drawn = pathOfModules(encode(rotated, { ecc: 'M', border: 4 }).data)
+    expect(await code.locator('path').last().getAttribute('d')).toBe(drawn)
+    expect(await violations(page)).toEqual([])
     await page.getByRole('button', { name: 'Copy the key' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
     expect([await ask(server, key), await ask(server, rotated)].every((status) => [200, 429].includes(status))).toBe(
