@@ -232,6 +232,27 @@ test('a display that is taken away gives its window back', async () => {
   expect(await place(false)).toEqual([460, 240, 1000, 600])
 })
 
+test('one that it watched and that is gone is replaced by one of its own, when it is asked to', async () => {
+  writeFileSync(join(home, 'lexora_config.yaml'), 'server: {port: 0}\n')
+  const server = await startLexora(null, { home })
+  const page = await open()
+  await page.getByText('attached to a running Lexora').waitFor()
+  await server.kill()
+  await page.getByText(/^Connection lost at/).waitFor()
+  const fresh = app!.waitForEvent('window', { timeout: LAUNCH_MS })
+  // The page is gone before it has its answer.
+  await page.evaluate(() => void window.lexora!.desktop.do('serve-here')).catch(() => {})
+  const own = await fresh
+  await own.locator('.app').waitFor()
+  expect(await own.evaluate(() => window.lexora!.platform.attached)).toBe(false)
+  const { record, listEngines } = await commands()
+  expect(record.pid).toBe(main!.pid)
+  await until(
+    async () => (await listEngines()).engines[0]?.state.is,
+    (is) => is === 'ready',
+  )
+})
+
 test('opened and closed 200 times, the window leaves no listener behind', async () => {
   const page = await openConfigured()
   await page.locator('.app').waitFor()

@@ -31,7 +31,7 @@ const extra: (() => void)[] = []
 
 beforeAll(async () => {
   if (missing.length === 0) await buildLegacy()
-}, 120_000)
+})
 
 beforeEach(async () => {
   if (missing.length === 0) session = await openSession()
