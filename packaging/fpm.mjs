@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -83,6 +84,12 @@ function filesOf(folder) {
   })
 }
 
+function foldersOf(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap((entry) => [join(folder, entry.name), ...foldersOf(join(folder, entry.name))])
+}
+
 function makeDeb(tree, given) {
   const files = filesOf(tree)
   const control = join(tree, 'DEBIAN')
@@ -134,6 +141,11 @@ function makeRpm(tree, given) {
   const architecture = { amd64: 'x86_64', arm64: 'aarch64' }[given.architecture] ?? given.architecture
   const script = (option) => (given[option] === undefined ? '' : escaped(readFileSync(given[option], 'utf8')))
   const section = (name, text) => (text === '' ? '' : `%${name}\n${text}\n`)
+  // A folder that no package owns stays behind; those of the system belong to others.
+  const ownTrees = ['opt', join('usr', 'share', 'doc')].filter((path) => existsSync(join(tree, path)))
+  const own = ownTrees
+    .flatMap((path) => foldersOf(join(tree, path)))
+    .map((path) => `%dir "/${escaped(relative(tree, path))}"`)
   const list = filesOf(tree).map((path) => `"/${escaped(relative(tree, path))}"`)
   const spec = [
     `Name: ${given.name}`,
@@ -155,7 +167,8 @@ function makeRpm(tree, given) {
     section('post', script('after-install')),
     section('preun', script('before-remove')),
     section('postun', script('after-remove')),
-    `%files\n%defattr(-,root,root,-)\n%dir "/opt/${escaped(readdirSync(join(tree, 'opt'))[0])}"`,
+    '%files\n%defattr(-,root,root,-)',
+    ...own,
     ...list,
   ]
   const specPath = join(work, 'package.spec')

@@ -3,7 +3,16 @@
  * window and goes without a trace. As root the deb is really installed; else it is unpacked and started from there.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { _electron } from 'playwright-core'
@@ -42,6 +51,8 @@ const missing = lacks()
 if (missing.length > 0) process.stderr.write(`Left out here: packages (no ${missing.join(', no ')})\n`)
 
 const isRoot = process.getuid?.() === 0
+/** rpm goes into the folder that it installs below. */
+const canChroot = isRoot && spawnSync('chroot', ['/', 'true']).status === 0
 const isInstalled = (name = 'lexora'): boolean => spawnSync('dpkg', ['-s', name]).status === 0
 const installs = missing.length === 0 && isRoot && inPath('dpkg') !== null && !isInstalled()
 const TARGETS = ['tar.gz', 'deb', ...(canMakeRpm ? ['rpm'] : []), ...(canMakeAppImage ? ['AppImage'] : [])]
@@ -75,6 +86,7 @@ describe.skipIf(missing.length > 0)('packages', () => {
       LEXORA_PACK_DRIVEN: '1',
     })
     if (all.status !== 0) throw new Error(all.said)
+    rmSync(join(made, 'linux-unpacked'), { recursive: true })
     mkdirSync(tree)
     execFileSync('dpkg-deb', ['-x', deb, tree])
   }, 300_000)
@@ -205,8 +217,9 @@ describe.skipIf(missing.length > 0)('packages', () => {
   })
 
   describe.skipIf(!canMakeRpm)('the rpm', () => {
+    const rpm = join(made, `lexora-${VERSION}.x86_64.rpm`)
+
     test('holds the same files and scripts', () => {
-      const rpm = join(made, `lexora-${VERSION}.x86_64.rpm`)
       const query = (...argv: string[]): string[] =>
         execFileSync('rpm', ['-qp', '--dbpath', join(out, 'rpmdb'), ...argv, rpm], { encoding: 'utf8' })
           .trim()
@@ -214,7 +227,7 @@ describe.skipIf(missing.length > 0)('packages', () => {
       const files = filesBelow(tree).map((name) => `/${name}`)
       expect(
         query('-l')
-          .filter((path) => path !== '/opt/Lexora')
+          .filter((path) => !lstatSync(join(tree, path)).isDirectory())
           .sort(),
       ).toEqual(files.sort())
       const owners = query('--queryformat', '[%{FILEUSERNAME} %{FILEMODES:perms}\n]')
@@ -222,6 +235,21 @@ describe.skipIf(missing.length > 0)('packages', () => {
       expect(query('--scripts').join('\n')).toMatch(/postinstall[\s\S]*preuninstall[\s\S]*postuninstall/)
       const program = spawnSync('sh', ['-c', `rpm2cpio '${rpm}' | cpio -i --quiet --to-stdout ./opt/Lexora/lexora`])
       expect(program.stdout.equals(readFileSync(join(tree, 'opt/Lexora/lexora')))).toBe(true)
+    })
+  })
+
+  describe.skipIf(!canMakeRpm || !canChroot)('the rpm, installed below a folder', () => {
+    test('is whole there, and leaves nothing of its own behind', () => {
+      const rpm = join(made, `lexora-${VERSION}.x86_64.rpm`)
+      const root = join(out, 'rpm-root')
+      mkdirSync(root)
+      const within = (...argv: string[]) => spawnSync('rpm', ['--root', root, ...argv], { encoding: 'utf8' })
+      expect(within('-i', '--nodeps', '--noscripts', rpm)).toMatchObject({ status: 0 })
+      expect(within('-V', '--nodeps', '--noscripts', 'lexora')).toMatchObject({ status: 0, stdout: '' })
+      expect(existsSync(join(root, 'opt/Lexora/resources/headless/node'))).toBe(true)
+      expect(within('-e', '--noscripts', 'lexora')).toMatchObject({ status: 0 })
+      const left = readdirSync(root, { recursive: true, encoding: 'utf8' })
+      expect(left.filter((path) => /lexora/i.test(path))).toEqual([])
     })
   })
 
