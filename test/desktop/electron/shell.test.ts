@@ -75,6 +75,8 @@ async function open(engine: Record<string, unknown> | null = null, args: string[
   tray = await TrayHost.open(session.address)
   lexora = await startLexora(engine === null ? null : { engines: { main: { port: 0, ...engine } } })
   shell = await openShell(session, lexora.home, args)
+  // A bus that answers late leaves the app without a tray for some seconds; what closing does hangs on it.
+  await until(lines, (all) => all.length > 0)
   return shell
 }
 
@@ -339,18 +341,26 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
   })
 
   test('the icon is another picture for another state', async () => {
-    await open(DEMO)
-    await until(line, (text) => text.startsWith('●'))
-    const ready = await until(
-      () => tray!.iconPixels(),
-      (pixels) => pixels !== '',
-    )
-    await tray!.click('Stop engine')
+    const { app } = await open({ ...DEMO, autostart: false })
     await until(line, (text) => text.startsWith('○'))
-    await until(
-      () => tray!.iconPixels(),
-      (pixels) => pixels !== ready,
-    )
+    await app.evaluate(({ nativeImage }) => {
+      const drawn: string[] = []
+      Object.assign(globalThis, { drawn })
+      const { createFromPath } = nativeImage
+      nativeImage.createFromPath = (path) => {
+        drawn.push(path)
+        return createFromPath(path)
+      }
+    })
+    const pictures = new Set<string>()
+    const look = async (): Promise<number> => pictures.add(await tray!.iconPixels()).size
+    await until(look, (count) => count > 0)
+    await lexora!.commands.startEngine()
+    // An icon changes at most every five seconds: what was ready before it is drawn late.
+    const drawn = async (): Promise<string[]> =>
+      await app.evaluate(() => (globalThis as unknown as { drawn: string[] }).drawn)
+    await until(drawn, (paths) => paths.some((path) => /ready-24\.png$/.test(path)))
+    await until(look, (count) => count > 1)
   })
 
   test('a second start hands over and ends; the first does it', async () => {
@@ -576,12 +586,19 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     await (await shell.window()).getByText('attached to a running Lexora').waitFor()
   })
 
-  test('when the session ends with its bus Chromium ends it, and the Lexora that it watched goes on', async () => {
+  test('when the session bus is gone the Lexora that it watched serves on; the window too, if Chromium lets it', async () => {
     await open(DEMO)
-    await (await shell!.window()).locator('.app').waitFor()
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
     await session.loseBus()
-    await shell!.ended
-    expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
+    await lexora!.commands.pause()
+    const { process: own } = shell!
+    const isOver = (): boolean => own.exitCode !== null || own.signalCode !== null
+    await until(
+      async () => isOver() || (await page.getByRole('heading', { name: 'Paused' }).count()) > 0,
+      (told) => told,
+    )
+    expect((await lexora!.commands.snapshot()).server.state).toBe('paused')
   })
 
   test('without a display it ends at once', async () => {
@@ -603,7 +620,10 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
       await app.evaluate(async ({ app: own, BrowserWindow }, count) => {
         const [window] = BrowserWindow.getAllWindows()
         const is = async (visible: boolean): Promise<void> => {
-          while (window!.isVisible() !== visible) await new Promise((resolve) => setTimeout(resolve, 5))
+          for (let looks = 0; window!.isVisible() !== visible; looks++) {
+            if (looks > 10_000) throw new Error(`the window ${visible ? 'does not open' : 'does not close'}`)
+            await new Promise((resolve) => setTimeout(resolve, 5))
+          }
         }
         for (let i = 0; i < count; i++) {
           window!.close()
