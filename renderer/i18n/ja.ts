@@ -267,6 +267,8 @@ export const ja: Messages = {
   'event.gateway.starting': 'ゲートウェイを起動しています。',
   'event.gpu.lost': 'GPU を読み取れません: {reason}',
   'event.gpu.back': 'GPU の読み取りが戻りました。',
+  'event.config.one': '設定を反映しました: {path}',
+  'event.config.other': '設定を反映しました（{count} 件）: {path}',
   'event.limited.one': '{user} が上限に達しました。{count} 件が 429 になりました。',
   'event.limited.other': '{user} が上限に達しました。{count} 件が 429 になりました。',
   'fail.title': '{engine} は動作できません',
@@ -334,7 +336,7 @@ export const ja: Messages = {
   'history.clear': '絞り込みを解除',
   'history.failed': 'リクエスト履歴を読み込めません',
   'history.addFilter': '絞り込みを追加',
-  'history.filterHelp': 'status:5xx user:kim model:qwen3 outcome:ok since:1h または任意の文字',
+  'history.filterHelp': 'status:5xx user:kim model:qwen3 outcome:ok since:1h ttft>2s または任意の文字',
   'history.removeFilter': '絞り込み {filter} を解除',
   'history.badFilter':
     '絞り込みではありません: {text}。status:、user:、model:、outcome:、since: または文字を入力してください。',

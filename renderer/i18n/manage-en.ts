@@ -472,4 +472,8 @@ export const manageEn = {
   'key.qr': 'QR code of the address and the key',
   'key.qrWhy': 'A phone reads the address and the key from it. Whoever sees it can use the key.',
   'key.showQr': 'Show as a QR code',
+  'capture.policy':
+    'Never kept by themselves: only for ten minutes when you ask for it, in memory, and with a red mark on every screen. Open a request to capture one user.',
+  'set.resetSection': 'Reset this section',
+  'set.resetDone': 'Back to the defaults. The last change can be taken back under Advanced.',
 } as const

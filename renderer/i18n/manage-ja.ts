@@ -472,4 +472,8 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'key.qr': 'アドレスとキーの QR コード',
   'key.qrWhy': 'スマートフォンでアドレスとキーを読み取れます。見た人は誰でもこのキーを使えます。',
   'key.showQr': 'QR コードで表示',
+  'capture.policy':
+    '自動では保存しません。指定したときだけ 10 分間メモリに置き、その間は全画面に赤い印が出ます。1 人だけ記録するにはリクエストを開いてください。',
+  'set.resetSection': 'このセクションを初期値に戻す',
+  'set.resetDone': '初期値に戻しました。「詳細」で直前の変更を元に戻せます。',
 }

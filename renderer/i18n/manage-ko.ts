@@ -471,4 +471,8 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'key.qr': '주소와 키의 QR 코드',
   'key.qrWhy': '휴대전화로 주소와 키를 읽습니다. 이것을 보는 사람은 누구나 키를 쓸 수 있습니다.',
   'key.showQr': 'QR 코드로 보기',
+  'capture.policy':
+    '저절로 보관하지 않습니다. 요청할 때만 10분 동안 메모리에 두고 그동안 모든 화면에 빨간 표시가 보입니다. 한 사람만 기록하려면 요청을 여세요.',
+  'set.resetSection': '이 섹션 초기화',
+  'set.resetDone': '기본값으로 돌아갔습니다. 고급에서 마지막 변경을 되돌릴 수 있습니다.',
 }

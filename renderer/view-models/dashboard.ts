@@ -172,6 +172,18 @@ export function eventLine(event: Happening, t: Translate): EventLine {
       return event.readable
         ? { shape: 'ready', says: t('event.gpu.back'), to: gatewayLog }
         : { shape: 'degraded', says: t('event.gpu.lost', { reason: event.reason ?? '' }), to: gatewayLog }
+    case 'config':
+      return {
+        shape: 'stopped',
+        says: t.count('event.config', event.paths.length, { path: event.paths[0] ?? '' }),
+        to: gatewayLog,
+      }
+    case 'network':
+      return {
+        shape: event.open ? 'ready' : 'stopped',
+        says: t(event.open ? 'lan.opened' : 'lan.closed'),
+        to: gatewayLog,
+      }
     case 'limited':
       return {
         shape: 'degraded',

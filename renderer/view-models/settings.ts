@@ -182,3 +182,11 @@ export function refusalOf(message: string, path: string): string {
   const at = own.indexOf(`${path}: `)
   return (at === -1 ? own : own.slice(at + path.length + 2)).trim()
 }
+
+/** What a section's reset takes out of the file: plain settings, not the engines and backends that somebody made. */
+export function resettable(entries: readonly ConfigEntry[], section: Section): string[] {
+  return entries
+    .filter(({ path, source, locked }) => source === 'file' && !locked && sectionOf(path) === section)
+    .map(({ path }) => path)
+    .filter((path) => ownerOf(path) === null && path !== 'auth.api_keys' && !path.startsWith('rate_limit.users'))
+}

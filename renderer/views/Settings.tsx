@@ -2,15 +2,15 @@ import { useState } from 'react'
 import type { ConfigView } from '../../src/protocol/config-view.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
-import { Field } from '../components/forms.tsx'
+import { Confirm, Field } from '../components/forms.tsx'
 import { Banner, Button, Empty, Segmented, Select, Skeleton } from '../components/kit.tsx'
 import { stepFirstRun } from '../first-run-store.ts'
 import { LANGUAGES, type Language, useT } from '../i18n/index.ts'
 import { type Density, prefer, preferences, type Theme } from '../preferences.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
-import { useWorld } from '../stores.ts'
-import { SECTION_NAMES, type Section, settingGroups } from '../view-models/settings.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
+import { resettable, SECTION_NAMES, type Section, settingGroups } from '../view-models/settings.ts'
 import { DesktopSettings } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
 import { RawConfig } from './RawConfig.tsx'
@@ -51,6 +51,7 @@ export function Settings({ path }: ScreenProps) {
           <LanDoor config={config.value} onChanged={() => void config.again()} />
         )}
         {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
+        {section === 'data' && !isSearch && <Captures />}
         {section === 'advanced' && !isSearch && <RawConfig onChanged={() => void config.again()} />}
         {config.failed !== null && config.value === null ? (
           <Empty
@@ -63,7 +64,10 @@ export function Settings({ path }: ScreenProps) {
         ) : config.value === null ? (
           section !== 'general' && <Skeleton rows={6} height={72} widths={[30, 40]} />
         ) : (
-          <Rows config={config.value} section={section} search={search} onChanged={() => void config.again()} />
+          <>
+            <Rows config={config.value} section={section} search={search} onChanged={() => void config.again()} />
+            {!isSearch && <Reset config={config.value} section={section} onChanged={() => void config.again()} />}
+          </>
         )}
       </div>
     </div>
@@ -92,6 +96,39 @@ function Rows({
       ))}
     </section>
   ))
+}
+
+/** Everything of a section back to its defaults; what the file says of other things stays. */
+function Reset({ config, section, onChanged }: { config: ConfigView; section: Section; onChanged: () => void }) {
+  const t = useT()
+  const { client } = useWorld()
+  const { told } = useActions()
+  const [asking, setAsking] = useState(false)
+  const paths = resettable(config.entries, section)
+  if (paths.length === 0) return null
+  const reset = (): void => {
+    setAsking(false)
+    const changes = paths.map((path) => ({ path, value: null }))
+    void told(client.commands.setConfig({ changes }), t('set.resetDone')).then(onChanged)
+  }
+  return (
+    <div className="set-box">
+      <Button small onClick={() => setAsking(true)}>
+        {t('set.resetSection')}
+      </Button>
+      {asking && (
+        <Confirm
+          title={t('set.resetSection')}
+          cancel={t('verb.cancel')}
+          verb={t('set.resetSection')}
+          onNo={() => setAsking(false)}
+          onYes={reset}
+        >
+          <p className="small mono">{paths.join(', ')}</p>
+        </Confirm>
+      )}
+    </div>
+  )
 }
 
 function Pending({ config: { pendingRestart } }: { config: ConfigView }) {
@@ -167,6 +204,25 @@ function General() {
       )}
       <DesktopSettings />
       {client.desktop === null && <p className="set-note small dim">{t('set.onlyDesktop')}</p>}
+    </section>
+  )
+}
+
+/** Whether prompts and answers are kept, which is never for long. */
+function Captures() {
+  const t = useT()
+  const { client } = useWorld()
+  const { told } = useActions()
+  const { capture } = useSnapshot().server
+  return (
+    <section className="set-box" aria-label={t('capture.title')}>
+      <h2>{t('capture.title')}</h2>
+      <p className="small dim">{t('capture.policy')}</p>
+      {capture === null && (
+        <Button small onClick={() => void told(client.commands.startCapture(), t('capture.started'))}>
+          {t('capture.startAll')}
+        </Button>
+      )}
     </section>
   )
 }

@@ -284,6 +284,7 @@ export class App {
    */
   async apply(next: AppSettings): Promise<void> {
     const { config } = next
+    const changed = planReload(this.config, config)
     const engines = Object.entries(next.engines).map(([name, engine]) => engineBackend(name, engine))
     const servers = next.backends.map(withCertificate)
     await this.engines?.whenGone(Object.keys(next.engines))
@@ -299,6 +300,7 @@ export class App {
     this.engines?.reconfigure(next.engines, this.registry, this.queues)
     const drained = this.gateway.reconfigure(this.gatewaySettings(config))
     this.dismiss(built.gone, drained)
+    if (changed.length > 0) this.sampler.note({ what: 'config', paths: changed.map(({ path }) => path) }, Date.now())
   }
 
   /** Everything that is decided on, from one configuration to the next, in one go. */
@@ -510,7 +512,7 @@ export class App {
     const now = performance.now()
     const queues = this.queues.views(now)
     return {
-      server: { state: this.state },
+      server: { state: this.state, open: this.network.length > 0 },
       backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),
       queues,
       users: this.userViews(now),

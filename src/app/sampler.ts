@@ -52,6 +52,11 @@ export class Sampler {
     return [...this.events]
   }
 
+  /** Something that no look would show. */
+  note(event: WhatHappened, now: number): void {
+    this.remember(event, now)
+  }
+
   /** `now` in ms since 1970, as the owner has it already. */
   record(outcome: Outcome, now: number): void {
     this.tally.finished++

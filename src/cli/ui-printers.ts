@@ -72,5 +72,9 @@ function eventLine(event: Happening): string {
       return `${time}  the GPU ${event.readable ? 'answers again' : `cannot be read: ${plain(event.reason ?? '')}`}`
     case 'limited':
       return `${time}  ${plain(event.user)} met a limit, ${event.times} times`
+    case 'config':
+      return `${time}  another configuration is in force: ${event.paths.map(plain).join(', ')}`
+    case 'network':
+      return `${time}  ${event.open ? 'other machines can connect now' : 'only this machine can connect now'}`
   }
 }

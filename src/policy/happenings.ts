@@ -4,7 +4,8 @@ import type { AppSnapshot } from '../protocol/snapshot.ts'
 
 /** The parts of two looks that tell what happened in between. */
 export type Look = Pick<AppSnapshot, 'engines' | 'backends' | 'gpu' | 'users'> & {
-  server: Pick<AppSnapshot['server'], 'state'>
+  /** `open`: other machines can connect. */
+  server: Pick<AppSnapshot['server'], 'state'> & { open: boolean }
 }
 
 /** States that are only on the way to others, and would fill the list. */
@@ -22,6 +23,7 @@ export function happeningsBetween(before: Look, after: Look): WhatHappened[] {
     }),
     ...gpuNews(before.gpu, after.gpu),
     ...gatewayNews(before.server.state, after.server.state),
+    ...(before.server.open === after.server.open ? [] : [{ what: 'network' as const, open: after.server.open }]),
     ...after.users.flatMap((user): WhatHappened[] => {
       const times = user.rateLimited - (before.users.find(({ name }) => name === user.name)?.rateLimited ?? 0)
       return times > 0 ? [{ what: 'limited', user: user.name, times }] : []

@@ -12,3 +12,7 @@ export type WhatHappened =
   | { what: 'gpu'; readable: boolean; reason: string | null }
   /** So many requests of a user were refused by his limits, one after another. */
   | { what: 'limited'; user: string; times: number }
+  /** Another configuration is in force; dotted paths of what differs. */
+  | { what: 'config'; paths: string[] }
+  /** Other machines can connect now, or cannot any more. */
+  | { what: 'network'; open: boolean }

@@ -39,6 +39,8 @@ describe('the text of the file', () => {
     const { rows } = await lexora.commands.auditLog()
     expect(JSON.stringify(rows)).not.toMatch(/hush|first-key|another-key/)
     expect(rows[0]).toMatchObject({ action: 'writeConfig', ok: true })
+    const { events } = await lexora.commands.recentEvents()
+    expect(events).toMatchObject([{ what: 'config', paths: ['auth.api_keys', 'queue.max_size'] }])
   })
 
   test('is refused where the file has changed since, and nothing is written', async () => {

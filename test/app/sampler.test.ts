@@ -33,7 +33,7 @@ const anOutcome = (changes: Partial<Outcome>): Outcome => ({
 function aSampler(): { sampler: Sampler; live: RequestView[]; look: ReturnType<Sampled['look']> } {
   const live: RequestView[] = []
   const look: ReturnType<Sampled['look']> = {
-    server: { state: 'serving' },
+    server: { state: 'serving', open: false },
     engines: [],
     backends: [],
     users: [],

@@ -3,7 +3,13 @@ import { happeningsBetween, type Look } from '../../src/policy/happenings.ts'
 import type { EngineState, EngineView } from '../../src/protocol/engine.ts'
 import type { BackendReport, UserView } from '../../src/protocol/snapshot.ts'
 
-const REST: Look = { server: { state: 'serving' }, engines: [], backends: [], users: [], gpu: { is: 'unread' } }
+const REST: Look = {
+  server: { state: 'serving', open: false },
+  engines: [],
+  backends: [],
+  users: [],
+  gpu: { is: 'unread' },
+}
 const engine = (state: EngineState) => ({ name: 'main', state }) as EngineView
 const backend = (status: BackendReport['status']) => ({ name: 'b', status, reason: 'refused' }) as BackendReport
 const user = (rateLimited: number) => ({ name: 'kim', rateLimited }) as UserView
@@ -44,7 +50,19 @@ describe('between two looks', () => {
       { backends: [backend('down')] },
       [{ what: 'backend', backend: 'b', up: false, reason: 'refused' }],
     ],
-    ['the gateway was paused', {}, { server: { state: 'paused' } }, [{ what: 'gateway', state: 'paused' }]],
+    ['the network was opened', {}, { server: { state: 'serving', open: true } }, [{ what: 'network', open: true }]],
+    [
+      'the network was closed',
+      { server: { state: 'serving', open: true } },
+      { server: { state: 'serving', open: false } },
+      [{ what: 'network', open: false }],
+    ],
+    [
+      'the gateway was paused',
+      {},
+      { server: { state: 'paused', open: false } },
+      [{ what: 'gateway', state: 'paused' }],
+    ],
     [
       'the GPU is lost',
       { gpu: { is: 'read', tool: 't', gpus: [] } },

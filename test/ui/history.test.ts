@@ -46,6 +46,9 @@ describe('a filter', () => {
     ['user:kim', { kind: 'user', value: 'kim' }],
     ['Status:5xx', { kind: 'status', value: '5xx' }],
     ['since:15m', { kind: 'since', value: '15m' }],
+    ['ttft>2s', { kind: 'ttft', value: '>2s' }],
+    ['Queue < 500 ms', { kind: 'queue', value: '<500ms' }],
+    ['total>1.5', { kind: 'total', value: '>1.5s' }],
     ['outcome:ok', { kind: 'outcome', value: 'ok' }],
     ['what it says', { kind: 'text', value: 'what it says' }],
     ['status:9', null],
@@ -67,7 +70,21 @@ describe('a filter', () => {
     const filters = ['since:1h', 'user:kim', 'status:429', 'needle'].map((text) => parseFilter(text)!)
     const now = Date.parse('2026-11-21T12:00:00Z')
     expect(queryOf(filters, now)).toEqual({ since: '2026-11-21T11:00:00.000Z', user: 'kim', search: 'needle' })
-    expect([fits({ status: 429 }, filters), fits({ status: 200 }, filters)]).toEqual([true, false])
+    expect([fits(aRow({ status: 429 }), filters), fits(aRow(), filters)]).toEqual([true, false])
+  })
+
+  test.each([
+    ['ttft>500ms', true],
+    ['ttft>0.6', false],
+    ['ttft<1s', true],
+    ['queue>400ms', false],
+    ['total>2s', true],
+    ['total>1m', false],
+  ])('of what is measured, %s, is looked for here: %s', (text, isThere) => {
+    const filters = [parseFilter(text)!]
+    expect([queryOf(filters, 0), fits(aRow(), filters)]).toEqual([{}, isThere])
+    expect(filterText(filters[0]!).replace(/\s/g, '')).toMatch(/^(ttft|queue|total)[<>]/)
+    expect(fits(aRow({ ttftMs: null, queueMs: null, totalMs: 0 }), filters)).toBe(false)
   })
 })
 

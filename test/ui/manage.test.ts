@@ -38,6 +38,7 @@ import {
   ownerOf,
   patternOf,
   refusalOf,
+  resettable,
   SECTION_NAMES,
   sectionOf,
   settingGroups,
@@ -278,6 +279,23 @@ const engine = (name: string, is: 'ready' | 'stopped'): EngineView =>
     state: is === 'ready' ? { is, forMs: 1 } : { is },
     pid: null,
   }) as unknown as EngineView
+
+test('a section is reset without what people made in it, and without what is locked', () => {
+  const entry = (path: string, more: object = {}) => ({ path, source: 'file', locked: false, ...more }) as ConfigEntry
+  const entries = [
+    entry('queue.max_size'),
+    entry('retry.budget', { source: 'default' }),
+    entry('timeouts.idle', { source: 'env', locked: true }),
+    entry('rate_limit.users.ann.rate'),
+    entry('server.port'),
+    entry('engines.big.port'),
+    entry('auth.api_keys'),
+    entry('auth.mode'),
+  ]
+  expect(resettable(entries, 'limits')).toEqual(['queue.max_size'])
+  expect(resettable(entries, 'engines')).toEqual([])
+  expect(resettable(entries, 'access')).toEqual(['auth.mode'])
+})
 
 describe('the list of models', () => {
   test('joins engines and pulls, keeps engines whose model is not here, running ones first', () => {

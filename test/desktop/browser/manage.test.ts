@@ -253,6 +253,22 @@ describe('settings', () => {
     await dialog.waitFor({ state: 'detached' })
   })
 
+  test('a section goes back to its defaults, and what else the file says stays', async () => {
+    const at = await own(routed({ main: fake }, { queue: { max_size: 7 }, logging: { level: 'DEBUG' } }))
+    const page = await aWindow(at)
+    await goTo(page, '/settings/limits')
+    await page.getByRole('button', { name: 'Reset this section' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Reset this section' })
+    await dialog.getByText('queue.max_size').waitFor()
+    await dialog.getByRole('button', { name: 'Reset this section' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    const held = async (path: string) =>
+      (await at.commands.getConfig()).entries.find((entry) => entry.path === path)?.value
+    await expect.poll(async () => await held('queue.max_size')).toBe(100)
+    expect(await held('logging.level')).toBe('DEBUG')
+    await page.getByRole('button', { name: 'Reset this section' }).waitFor({ state: 'detached' })
+  })
+
   test('the file is shown without its secrets, checked line by line, written, and taken back', async () => {
     const at = await own(routed({ main: fake }, { auth: { admin_key: 'an-admin-key-of-ours' } }))
     const page = await aWindow(at)
