@@ -58,6 +58,7 @@ test('an outcome holds all that was learned on the way', () => {
   settlement.waited(10)
   settlement.waited(5)
   settlement.firstToken(120)
+  settlement.finish = 'stop'
   settlement.settle({ ...OK, usage: { prompt: 1, completion: 2, cached: null } }, 200)
   expect(outcomes).toEqual([
     {
@@ -81,6 +82,7 @@ test('an outcome holds all that was learned on the way', () => {
       latencyMs: 200,
       awayMs: 0,
       usage: { prompt: 1, completion: 2, cached: null },
+      finish: 'stop',
     },
   ])
 })
