@@ -1,6 +1,9 @@
 import { connect, type Socket } from 'node:net'
 
 /** A client that speaks bytes: it can do everything that a well-behaved library would not. */
+/** A busy machine may take long; what hangs is told before the test itself runs out of time. */
+const PATIENCE_MS = 40_000
+
 export class RawClient {
   readonly socket: Socket
   private received: Buffer[] = []
@@ -96,8 +99,8 @@ export class RawClient {
         else if (this.isClosed) finish(() => reject(new Error(`closed before ${what} came; received:\n${this.text}`)))
       }
       const timer = setTimeout(
-        () => finish(() => reject(new Error(`no ${what} in 10 s; received:\n${this.text}`))),
-        10_000,
+        () => finish(() => reject(new Error(`no ${what} in ${PATIENCE_MS / 1000} s; received:\n${this.text}`))),
+        PATIENCE_MS,
       )
       this.changed.add(check)
     })
