@@ -16,6 +16,9 @@ export type World = {
   series: SeriesStore
 }
 
+/** A visible window that gets no frame for so long is drawn all the same: it may be read aloud. */
+const NO_FRAME_MS = 500
+
 /** Joins the stores to the client, for as long as the window is open. Returns what ends it. */
 export function openWorld(client: LexoraClient): { world: World; close: () => void } {
   const world: World = {
@@ -30,8 +33,11 @@ export function openWorld(client: LexoraClient): { world: World; close: () => vo
     (snapshot) => {
       world.heardAt.set(Date.now())
       latest = snapshot
+      // The first one waits for nothing: a window that was just opened may be long without a frame.
+      if (world.snapshot.get() === null) return show()
       // At most one drawing a frame, however many snapshots come; hidden windows draw none.
       if (frame === 0) frame = requestAnimationFrame(show)
+      late ??= setTimeout(showLate, NO_FRAME_MS)
     },
     (link) => {
       if (link.is !== world.link.get().is || link.is === 'lost') world.link.set(link)
@@ -39,9 +45,20 @@ export function openWorld(client: LexoraClient): { world: World; close: () => vo
   )
   let frame = 0
   let latest: AppSnapshot | null = null
-  const show = (): void => {
+  let late: ReturnType<typeof setTimeout> | null = null
+  const rest = (): void => {
+    cancelAnimationFrame(frame)
     frame = 0
+    if (late !== null) clearTimeout(late)
+    late = null
+  }
+  const show = (): void => {
+    rest()
     world.snapshot.set(latest)
+  }
+  const showLate = (): void => {
+    late = null
+    if (document.visibilityState !== 'hidden') show()
   }
   const timer = setInterval(() => {
     if (document.visibilityState === 'hidden') return
@@ -52,7 +69,7 @@ export function openWorld(client: LexoraClient): { world: World; close: () => vo
     world,
     close: () => {
       clearInterval(timer)
-      cancelAnimationFrame(frame)
+      rest()
       unsubscribe()
     },
   }
