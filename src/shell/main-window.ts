@@ -37,6 +37,8 @@ export class MainWindow {
   private crashedAt = Number.NEGATIVE_INFINITY
   private route: string | null = null
   private last: AppSnapshot | null | undefined
+  /** A page listens that was told nothing yet: it is told the first that is known, seen or not. */
+  private isOwed = false
 
   constructor(parts: WindowParts) {
     this.parts = parts
@@ -86,13 +88,15 @@ export class MainWindow {
   tell(snapshot: AppSnapshot | null | undefined): void {
     this.last = snapshot
     const { contents } = this
-    if (snapshot !== undefined && contents !== null && this.isVisible) tellSnapshot(contents, snapshot)
+    if (snapshot === undefined || contents === null || !(this.isVisible || this.isOwed)) return
+    this.isOwed = false
+    tellSnapshot(contents, snapshot)
   }
 
   /** Somebody in the window listens from now on. */
   tellAgain(): void {
-    const { contents } = this
-    if (this.last !== undefined && contents !== null) tellSnapshot(contents, this.last)
+    this.isOwed = true
+    this.tell(this.last)
   }
 
   title(text: string): void {

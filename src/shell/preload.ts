@@ -13,6 +13,7 @@ z.config({ jitless: true })
 const watchers = new Set<(snapshot: AppSnapshot | null) => void>()
 const hearers = new Map<number, (news: DataNews) => void>()
 let lastId = 0
+const ASK_AGAIN_MS = 2000
 
 ipcRenderer.on(CHANNELS.snapshot, (_event, told: unknown) => {
   const parsed = snapshotShape.safeParse(told)
@@ -38,10 +39,19 @@ const bridge: WindowBridge = {
     return answer as CallResult
   },
   subscribe: (listener) => {
-    const own = (snapshot: AppSnapshot | null): void => listener(snapshot)
+    const ask = (): void => void ipcRenderer.invoke(CHANNELS.watch).catch(() => {})
+    // A page that is told nothing may have asked before anybody knew it.
+    const again = setInterval(ask, ASK_AGAIN_MS)
+    const own = (snapshot: AppSnapshot | null): void => {
+      clearInterval(again)
+      listener(snapshot)
+    }
     watchers.add(own)
-    void ipcRenderer.invoke(CHANNELS.watch)
-    return () => void watchers.delete(own)
+    ask()
+    return () => {
+      clearInterval(again)
+      watchers.delete(own)
+    }
   },
   send: (request, listener) => {
     const id = ++lastId
