@@ -82,8 +82,11 @@ function broken(tests) {
   const report = join(copy, 'report.json')
   rmSync(report, { force: true })
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const args = ['run', '--root', copy, `--bail=${BAIL}`, '--reporter=json', `--outputFile=${report}`, ...tests]
-  const { error, stderr } = spawnSync(node, [vitest, ...args], { cwd: copy, encoding: 'utf8', timeout: 150_000 })
+  const limits = [`--bail=${BAIL}`, '--testTimeout=20000']
+  const args = ['run', '--root', copy, ...limits, '--reporter=json', `--outputFile=${report}`, ...tests]
+  // What a mutant keeps from coming is not waited for as long as on a busy machine.
+  const env = { ...process.env, LEXORA_TEST_PATIENCE_MS: '5000' }
+  const { error, stderr } = spawnSync(node, [vitest, ...args], { cwd: copy, encoding: 'utf8', timeout: 400_000, env })
   if (error) fail(`vitest did not end: ${error.message}`)
   let results
   try {

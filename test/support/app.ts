@@ -8,6 +8,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import type { Outcome } from '../../src/telemetry/outcome.ts'
 import { Redactor } from '../../src/telemetry/redact.ts'
 import { type FakeOptions, type FakeVllm, startFakeVllm } from './fake-vllm/server.ts'
+import { PATIENCE_MS } from './patience.ts'
 
 /** A part of a document, as a file would hold it. */
 export type Patch = { [Key in keyof Config]?: unknown }
@@ -142,7 +143,7 @@ export function activeTimers(): number {
 export async function until(
   holds: () => boolean,
   describe: () => string = () => 'the state did not come',
-  withinMs = 20_000,
+  withinMs = PATIENCE_MS,
 ): Promise<void> {
   const deadline = performance.now() + withinMs
   while (!holds()) {

@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net'
+import { PATIENCE_MS } from './patience.ts'
 
 /** A client that speaks bytes: it can do everything that a well-behaved library would not. */
 /** A busy machine may take long; what hangs is told before the test itself runs out of time. */
-const PATIENCE_MS = 40_000
+const ANSWER_MS = 2 * PATIENCE_MS
 
 export class RawClient {
   readonly socket: Socket
@@ -99,8 +100,8 @@ export class RawClient {
         else if (this.isClosed) finish(() => reject(new Error(`closed before ${what} came; received:\n${this.text}`)))
       }
       const timer = setTimeout(
-        () => finish(() => reject(new Error(`no ${what} in ${PATIENCE_MS / 1000} s; received:\n${this.text}`))),
-        PATIENCE_MS,
+        () => finish(() => reject(new Error(`no ${what} in ${ANSWER_MS / 1000} s; received:\n${this.text}`))),
+        ANSWER_MS,
       )
       this.changed.add(check)
     })

@@ -1,3 +1,5 @@
+import { PATIENCE_MS } from '../patience.ts'
+
 /** Lets a test wait for a state: every change wakes those who wait, and nobody polls. */
 export function createWatchers(describe: () => string) {
   const waiting = new Set<() => void>()
@@ -6,7 +8,7 @@ export function createWatchers(describe: () => string) {
     for (const look of [...waiting]) look()
   }
 
-  function waitFor(predicate: () => boolean, timeoutMs = 20_000): Promise<void> {
+  function waitFor(predicate: () => boolean, timeoutMs = PATIENCE_MS): Promise<void> {
     if (predicate()) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
