@@ -54,8 +54,6 @@ export type ExchangeOptions = {
   bodies: BodyBudget
   outbox: Outbox
   captures: Captures
-  /** Whether no more than one request is under way. */
-  isAlone: () => boolean
   /** A fault of ours, for the log. */
   onFault: (error: unknown, requestId: string) => void
   chance: () => number
@@ -360,7 +358,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     this.res.writeHead(status, headers)
     this.answer = body
     this.capture?.answered(body)
-    this.options.outbox.put(this, this.options.isAlone())
+    this.options.outbox.put(this)
     this.settlement.finish = finish
     this.settle('ok', status, null, usage)
   }

@@ -6,12 +6,17 @@ export type Ready = { send(): void }
  * who is done with it before the next is written: at 64 connections that was a third of what an answer cost us.
  */
 export class Outbox {
+  private readonly isAlone: () => boolean
   private waiting: Ready[] = []
   private leaving: Ready[] = []
 
-  /** `isAlone`: no other request is under way, so nothing could leave with it, and it is sent at once. */
-  put(answer: Ready, isAlone: boolean): void {
-    if (isAlone && this.waiting.length === 0) return answer.send()
+  /** `isAlone`: no more than one request is under way, so nothing could leave with its answer, and that is sent at once. */
+  constructor(isAlone: () => boolean) {
+    this.isAlone = isAlone
+  }
+
+  put(answer: Ready): void {
+    if (this.waiting.length === 0 && this.isAlone()) return answer.send()
     if (this.waiting.push(answer) === 1) setImmediate(this.sendAll)
   }
 

@@ -36,7 +36,7 @@ import { appOf } from './turn-facts.ts'
 import { hasSession, UI_PATH, type UiOptions, uiRoutes } from './ui-routes.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
-export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies' | 'outbox' | 'isAlone'> & {
+export type GatewayOptions = Omit<ExchangeOptions, 'budget' | 'bodies' | 'outbox'> & {
   auth: AuthOptions
   /** An extra header that may carry a key, lower-case. */
   keyHeader: string | null
@@ -114,8 +114,8 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.options = options
     const bodies = new BodyBudget(Math.max(BODIES_BYTES, 4 * options.limits.maxBodyBytes))
-    const isAlone = (): boolean => this.open <= 1
-    this.exchangeOptions = { ...options, budget: newRetryBudget(), bodies, outbox: new Outbox(), isAlone }
+    const outbox = new Outbox(() => this.open <= 1)
+    this.exchangeOptions = { ...options, budget: newRetryBudget(), bodies, outbox }
     this.passThrough = passThroughOf(options)
     const answers = {
       refuse: (context: Context, told: Problem) => this.refuse(context, told),
@@ -170,9 +170,8 @@ export class Gateway {
    */
   reconfigure(changed: GatewaySettings): Promise<void> {
     this.options = { ...this.options, ...changed }
-    const { budget, bodies, outbox, isAlone } = this.exchangeOptions
-    bodies.reconfigure(Math.max(BODIES_BYTES, 4 * changed.limits.maxBodyBytes))
-    this.exchangeOptions = { ...this.options, budget, bodies, outbox, isAlone }
+    this.exchangeOptions.bodies.reconfigure(Math.max(BODIES_BYTES, 4 * changed.limits.maxBodyBytes))
+    this.exchangeOptions = { ...this.exchangeOptions, ...changed }
     this.passThrough = passThroughOf(this.options)
     // Who somebody is may be another matter now.
     this.callers = new WeakMap()

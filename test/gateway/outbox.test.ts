@@ -10,34 +10,35 @@ function aBox() {
       then()
     },
   })
-  return { box: new Outbox(), sent, answer }
+  const requests = { alone: false }
+  return { box: new Outbox(() => requests.alone), requests, sent, answer }
 }
 
 test('an answer that is alone leaves at once', () => {
-  const { box, sent, answer } = aBox()
-  box.put(answer('only'), true)
+  const { box, requests, sent, answer } = aBox()
+  requests.alone = true
+  box.put(answer('only'))
   expect(sent).toEqual(['only'])
 })
 
 test('answers of one turn leave at its end, in the order in which they were ready', async () => {
-  const { box, sent, answer } = aBox()
-  for (const name of ['a', 'b']) box.put(answer(name), false)
+  const { box, requests, sent, answer } = aBox()
+  for (const name of ['a', 'b']) box.put(answer(name))
   // The others were settled by now, but not sent: it must not overtake them.
-  box.put(answer('c'), true)
+  requests.alone = true
+  box.put(answer('c'))
   expect(sent).toEqual([])
   await nextTurn()
   expect(sent).toEqual(['a', 'b', 'c'])
 })
 
 test('what becomes ready while others leave goes with the next turn', async () => {
-  const { box, sent, answer } = aBox()
+  const { box, requests, sent, answer } = aBox()
   const second = answer('second')
-  box.put(
-    answer('first', () => box.put(second, false)),
-    false,
-  )
+  box.put(answer('first', () => box.put(second)))
   await nextTurn()
   await nextTurn()
-  box.put(answer('third'), true)
+  requests.alone = true
+  box.put(answer('third'))
   expect(sent).toEqual(['first', 'second', 'third'])
 })
