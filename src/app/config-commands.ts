@@ -8,7 +8,7 @@ import type { Explanation, Said } from '../config/explain.ts'
 import { displayName, readConfigFile } from '../config/find-file.ts'
 import { didYouMean, formatIssue, type Issue } from '../config/issues.ts'
 import { type LoadedConfig, type LoadInput, loadConfig } from '../config/load.ts'
-import { type MaskFault, maskText, revisionOf, unmaskText } from '../config/masked-text.ts'
+import { maskIssue, maskText, mayHoldMasks, revisionOf, unmaskText } from '../config/masked-text.ts'
 import { lexoraPaths, type Machine } from '../config/paths.ts'
 import { maskSecrets } from '../config/secrets.ts'
 import { schemaKeys } from '../config/shape.ts'
@@ -151,17 +151,14 @@ function get(asked: Asked, io: ConfigIo): number {
 function set({ key, value, remove, ...asked }: Asked, io: ConfigIo): number {
   const change = changeOf(key, value, remove)
   if ('problem' in change) return usage(change.problem, io)
-  const { env, cwd } = io
+  const { cwd } = io
   const input = inputOf(asked, io)
   const before = loadConfig(input)
   const text = before.ok ? (before.text ?? '') : readText(before.path)
   const edited = editYaml(text, [change], before.ok ? before.config : {})
   if (!edited.ok) return say(`${edited.path}: ${edited.message}`, USAGE, asked, io)
-  const after = loadConfig({ ...input, text: edited.text })
-  const issues = after.ok ? resolveBackends(after, env).issues : after.issues
-  if (!after.ok || issues.length > 0) return refuse(issues, asked, io)
-  const why = put(after.target, edited.text)
-  if (why !== null) return say(why, 1, asked, io)
+  const after = put({ ...input, text: edited.text }, asked, io)
+  if (typeof after === 'number') return after
   const found = after.explain(change.path)
   if (asked.json) io.out(JSON.stringify({ ok: true, path: after.target, key: change.path }, null, 2))
   else {
@@ -203,16 +200,14 @@ function write(asked: Omit<Asked, 'verb'>, io: ConfigIo): number {
   const whole = unmaskText(typed.text, before)
   if (!whole.ok) {
     const file = found.path ?? 'the new file'
-    const placed = ({ path, message, line, column }: MaskFault): Issue => {
-      return { path, message, source: 'file', place: `${file}:${line}:${column}`, file, line, column }
-    }
-    return refuse(whole.faults.map(placed), asked, io)
+    return refuse(
+      whole.faults.map((fault) => maskIssue(fault, file)),
+      asked,
+      io,
+    )
   }
-  const after = loadConfig({ ...input, text: whole.text, allowEmpty: false })
-  const issues = after.ok ? resolveBackends(after, io.env).issues : after.issues
-  if (!after.ok || issues.length > 0) return refuse(issues, asked, io)
-  const why = put(after.target, whole.text)
-  if (why !== null) return say(why, 1, asked, io)
+  const after = put({ ...input, text: whole.text, allowEmpty: false }, asked, io)
+  if (typeof after === 'number') return after
   if (asked.json) io.out(JSON.stringify({ ok: true, path: after.target, revision: revisionOf(whole.text) }, null, 2))
   else io.out(`${displayName(after.target, io.cwd)} is written`)
   return OK
@@ -230,18 +225,21 @@ export function typedText(
   } catch (error) {
     return { problem: `${file} cannot be read: ${(error as Error).message}`, code: 1 }
   }
-  if (revision === undefined && /<secrets*-\d+>/.test(text))
+  if (revision === undefined && mayHoldMasks(text))
     return { problem: 'a text with masked secrets needs --revision R, as "config text" printed it', code: USAGE }
   return { text, revision }
 }
 
-/** Null: it is written. */
-function put(path: string, text: string): string | null {
+/** Writes a whole text, if it is valid, in the place of the file; else says why not and answers the exit code. */
+function put(input: LoadInput & { text: string }, asked: Pick<Asked, 'json'>, io: ConfigIo): LoadedConfig | number {
+  const after = loadConfig(input)
+  const issues = after.ok ? resolveBackends(after, io.env).issues : after.issues
+  if (!after.ok || issues.length > 0) return refuse(issues, asked, io)
   try {
-    writeWhole(path, text)
-    return null
+    writeWhole(after.target, input.text)
+    return after
   } catch (error) {
-    return `${path} cannot be written: ${(error as Error).message}`
+    return say(`${after.target} cannot be written: ${(error as Error).message}`, 1, asked, io)
   }
 }
 

@@ -6,7 +6,7 @@ import { readConfigFile } from '../config/find-file.ts'
 import { formatIssue, type Issue } from '../config/issues.ts'
 import { keepLastGood } from '../config/last-good.ts'
 import type { Loaded, LoadedConfig } from '../config/load.ts'
-import { type MaskFault, maskText, revisionOf, type Unmasked, unmaskText } from '../config/masked-text.ts'
+import { asTyped, maskIssue, maskText, revisionOf, unmaskText, type Whole } from '../config/masked-text.ts'
 import { FileWatch } from '../config/watch.ts'
 import { writeWhole } from '../config/write.ts'
 import { planReload } from '../policy/reload-plan.ts'
@@ -119,10 +119,8 @@ export class Reloader {
       const { path, text } = this.read()
       if (revision !== revisionOf(text ?? '')) throw outdated()
       const whole = unmaskText(typed, text ?? '')
-      if (!whole.ok) throw refused(whole.faults.map((fault) => issueOf(fault, path)))
-      const checked = this.check(whole.text)
-      if (!checked.ok) throw refused(checked.issues.map((issue) => asTyped(issue, path, whole)))
-      return await this.put(whole.text, text)
+      if (!whole.ok) throw refused(whole.faults.map((fault) => maskIssue(fault, path)))
+      return await this.put(whole.text, text, (issue) => placedIn(issue, path, whole))
     })
   }
 
@@ -147,9 +145,9 @@ export class Reloader {
   }
 
   /** Writes a text that is valid, and goes over to it; where that fails, the file is as it was. */
-  private async put(text: string, before: string | null): Promise<ReloadReport> {
+  private async put(text: string, before: string | null, placed = (issue: Issue) => issue): Promise<ReloadReport> {
     const checked = this.check(text)
-    if (!checked.ok) throw refused(checked.issues)
+    if (!checked.ok) throw refused(checked.issues.map(placed))
     const { target } = checked.loaded
     try {
       writeWhole(target, text)
@@ -182,7 +180,7 @@ export class Reloader {
   validate(typed: string, revision?: string): ValidationReport {
     const { path, text } = revision === undefined ? { path: this.loaded.target, text: null } : this.read()
     if (revision !== undefined && revision !== revisionOf(text ?? '')) throw outdated()
-    const whole = revision === undefined ? unmasked(typed) : unmaskText(typed, text ?? '')
+    const whole = revision === undefined ? asTyped(typed) : unmaskText(typed, text ?? '')
     const diff = revision === undefined ? null : unifiedDiff(maskText(text ?? ''), typed, basename(path))
     const bad = (issues: Issue[]): ValidationReport => ({
       ok: false,
@@ -191,9 +189,9 @@ export class Reloader {
       changed: [],
       diff,
     })
-    if (!whole.ok) return bad(whole.faults.map((fault) => issueOf(fault, path)))
+    if (!whole.ok) return bad(whole.faults.map((fault) => maskIssue(fault, path)))
     const checked = this.check(whole.text)
-    if (!checked.ok) return bad(checked.issues.map((issue) => asTyped(issue, path, whole)))
+    if (!checked.ok) return bad(checked.issues.map((issue) => placedIn(issue, path, whole)))
     const changed = planReload(this.settings.config, checked.settings.config)
     return { ok: true, issues: [], notes: checked.notes, changed, diff }
   }
@@ -286,16 +284,8 @@ export class Reloader {
   }
 }
 
-function unmasked(text: string): Extract<Unmasked, { ok: true }> {
-  return { ok: true, text, typedPlace: (line, column) => ({ line, column }) }
-}
-
-function issueOf({ path, message, line, column }: MaskFault, file: string): Issue {
-  return { path, message, source: 'file', place: `${file}:${line}:${column}`, file, line, column }
-}
-
 /** What was found in the whole text, at its place in the one that was typed. */
-function asTyped(issue: Issue, path: string, { typedPlace }: Extract<Unmasked, { ok: true }>): Issue {
+function placedIn(issue: Issue, path: string, { typedPlace }: Whole): Issue {
   if (issue.line === undefined || issue.column === undefined) return issue
   const { line, column } = typedPlace(issue.line, issue.column)
   return { ...issue, line, column, place: `${issue.file ?? path}:${line}:${column}` }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Document, isAlias, isMap, isScalar, isSeq, Parser, parseDocument, type Scalar, visit } from 'yaml'
 import { shapeWithAliases } from './aliases.ts'
 import { guessedSecrets, type Span } from './guessed-secrets.ts'
+import type { Issue } from './issues.ts'
 import { isSecretPlace } from './secrets.ts'
 import { childOf, type Path, type Shape } from './shape.ts'
 
@@ -14,7 +15,8 @@ export type MaskFault = { path: string; message: string; line: number; column: n
 type PlaceOf = (line: number, column: number) => { line: number; column: number }
 
 /** `typedPlace` tells where in the text that came back something of the whole text stands. */
-export type Unmasked = { ok: true; text: string; typedPlace: PlaceOf } | { ok: false; faults: MaskFault[] }
+export type Unmasked = Whole | { ok: false; faults: MaskFault[] }
+export type Whole = { ok: true; text: string; typedPlace: PlaceOf }
 
 /** Tells one content of a file from another. */
 export function revisionOf(text: string): string {
@@ -42,13 +44,27 @@ export function unmaskText(typed: string, original: string): Unmasked {
   return isGuessed ? putGuessed(typed, found) : putKnown(typed, found)
 }
 
+/** A text that holds no masks. */
+export function asTyped(text: string): Whole {
+  return { ok: true, text, typedPlace: (line, column) => ({ line, column }) }
+}
+
+/** Whether there may be masks in a text, whatever it was made of. */
+export function mayHoldMasks(text: string): boolean {
+  return /<secrets*-\d+>/.test(text)
+}
+
+export function maskIssue({ path, message, line, column }: MaskFault, file: string): Issue {
+  return { path, message, source: 'file', place: `${file}:${line}:${column}`, file, line, column }
+}
+
 type Found = { start: number; end: number; secret: Secret | undefined }
 
 function putKnown(typed: string, found: readonly Found[]): Unmasked {
   const document = parsed(typed)
   const places = document.errors.length > 0 ? null : scalarsOf(document)
   // Whoever reads it next refuses it and names the line; nothing is to be put into it.
-  if (places === null) return { ok: true, text: typed, typedPlace: (line, column) => ({ line, column }) }
+  if (places === null) return asTyped(typed)
   const comments = commentsOf(typed)
   const faults: MaskFault[] = []
   const puts: SecretPut[] = []
