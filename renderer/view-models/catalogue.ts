@@ -1,5 +1,13 @@
 import { canStart, canStop, type EngineView } from '../../src/protocol/engine.ts'
-import type { BenchReport, DiskView, FitReport, ModelView, PresetView, PullView } from '../../src/protocol/models.ts'
+import {
+  type BenchReport,
+  type DiskView,
+  type FitReport,
+  isPullOpen,
+  type ModelView,
+  type PresetView,
+  type PullView,
+} from '../../src/protocol/models.ts'
 
 /** One line of the list: a model on the disk, an engine whose model is not there, or one on its way. */
 export type ModelRow = {
@@ -9,12 +17,6 @@ export type ModelRow = {
   model: ModelView | null
   engine: EngineView | null
   pull: PullView | null
-}
-
-const ON_ITS_WAY = new Set<PullView['state']>(['queued', 'running', 'verifying', 'paused', 'held'])
-
-export function isOnItsWay({ state }: PullView): boolean {
-  return ON_ITS_WAY.has(state)
 }
 
 export type ListKind = 'local' | 'coming' | 'hub'
@@ -51,7 +53,7 @@ export function modelRows(
 
 /** Of each repository the last one that is under way, or that failed. */
 function newestPulls(pulls: readonly PullView[]): PullView[] {
-  const shown = pulls.filter((pull) => isOnItsWay(pull) || pull.state === 'failed')
+  const shown = pulls.filter((pull) => isPullOpen(pull) || pull.state === 'failed')
   return shown.filter((pull, i) => !shown.slice(i + 1).some(({ repo }) => repo === pull.repo))
 }
 
@@ -169,7 +171,7 @@ export function wantedModel(text: string): Wanted {
 export type RowVerb = 'start' | 'stop' | 'pull' | 'retry' | 'none'
 
 export function rowVerb({ model, engine, pull }: ModelRow): RowVerb {
-  if (pull !== null) return isOnItsWay(pull) ? 'pull' : 'retry'
+  if (pull !== null) return isPullOpen(pull) ? 'pull' : 'retry'
   if (engine !== null && canStop(engine.state)) return 'stop'
   if (model !== null && !model.complete) return 'retry'
   return engine === null || canStart(engine.state) ? 'start' : 'none'

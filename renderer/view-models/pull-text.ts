@@ -1,11 +1,12 @@
+import { isPullOpen } from '../../src/protocol/models.ts'
 import { duration, gigabytes, NONE, number } from '../format.ts'
 import type { Translate } from '../i18n/index.ts'
-import { isOnItsWay, type ModelRow } from './catalogue.ts'
+import type { ModelRow } from './catalogue.ts'
 
 /** `15.4 of 24.8 GB · 88 MB/s · 1 min 47 s left`. */
 export function pullText({ pull }: Pick<ModelRow, 'pull'>, t: Translate): string {
   if (pull === null) return ''
-  if (pull.problem !== null && !isOnItsWay(pull)) return pull.problem.cause
+  if (pull.problem !== null && !isPullOpen(pull)) return pull.problem.cause
   const of = t('pull.of', { bytes: gigabytes(pull.bytes), total: pull.total === null ? NONE : gigabytes(pull.total) })
   const speed = pull.bytesPerSecond === null ? null : `${number(pull.bytesPerSecond / 1e6, 1)} MB/s`
   const left = pull.etaSeconds === null ? null : t('pull.left', { left: duration(pull.etaSeconds * 1000) })

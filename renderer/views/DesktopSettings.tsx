@@ -30,7 +30,9 @@ function Of({
 }) {
   const t = useT()
   const toasts = useToasts()
-  const { value, again } = useAsked(async () => await desktop.read(), { everyMs: LOOK_EVERY_MS })
+  const { value, again } = useAsked(async () => await desktop.read(), {
+    everyMs: only.includes('updates') ? LOOK_EVERY_MS : 0,
+  })
   if (value === null) return null
   const { preferences, autostart, updates } = value
   const change = async (changes: DesktopChange): Promise<void> => {

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react'
 import type { DoctorReport } from '../../src/protocol/doctor.ts'
+import { isPullOpen } from '../../src/protocol/models.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { Icon, Mark, Spinner, StateMark } from '../components/Icon.tsx'
@@ -11,7 +12,7 @@ import { goTo } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { useFits, useModels, useStartModel } from '../use-models.ts'
-import { fitLook, isOnItsWay, shortName } from '../view-models/catalogue.ts'
+import { fitLook, shortName } from '../view-models/catalogue.ts'
 import { isRunning, STEPS, type Step } from '../view-models/first-run.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { pullText } from '../view-models/pull-text.ts'
@@ -286,7 +287,7 @@ function ModelStep() {
             </li>
           )
         })}
-        {pulls.filter(isOnItsWay).map((pull) => (
+        {pulls.filter(isPullOpen).map((pull) => (
           <li key={pull.id} className="row">
             <Icon name="down" />
             <span className="col grow two-line">

@@ -1,5 +1,5 @@
 import { type KeyboardEvent, useState } from 'react'
-import type { DiskView, FitReport } from '../../src/protocol/models.ts'
+import { type DiskView, type FitReport, isPullOpen } from '../../src/protocol/models.ts'
 import { useActions } from '../actions.ts'
 import { benches } from '../bench-store.ts'
 import { Field } from '../components/forms.tsx'
@@ -11,15 +11,7 @@ import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { useFits, useHeld, useModels, useStartModel } from '../use-models.ts'
-import {
-  diskLook,
-  fitLook,
-  isOnItsWay,
-  type ListKind,
-  type ModelRow,
-  modelRows,
-  rowVerb,
-} from '../view-models/catalogue.ts'
+import { diskLook, fitLook, type ListKind, type ModelRow, modelRows, rowVerb } from '../view-models/catalogue.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { pullText } from '../view-models/pull-text.ts'
 import { AddModel } from './AddModel.tsx'
@@ -44,7 +36,7 @@ export function Models({ path }: ScreenProps) {
   const fits = useFits(models.value, running.join(' '))
   const held = useHeld(running.length > 0)
   const all = models.value === null ? null : modelRows(models.value, engines, pulls, search)
-  const coming = pulls.filter(isOnItsWay).length
+  const coming = pulls.filter(isPullOpen).length
   const rows = all?.filter(({ pull }) => kind !== 'coming' || pull !== null) ?? null
   const chosen = decodeURIComponent(path)
   const choose = (id: string | null): void => goTo('models', id === null ? '' : encodeURIComponent(id))
@@ -343,7 +335,7 @@ function Line({
 }
 
 function RowMark({ row: { engine, pull, model } }: { row: ModelRow }) {
-  if (pull !== null) return isOnItsWay(pull) ? <Icon name="down" /> : <StateMark shape="failed" />
+  if (pull !== null) return isPullOpen(pull) ? <Icon name="down" /> : <StateMark shape="failed" />
   if (engine !== null) return <StateMark shape={shapeOf(engine.state)} />
   return <StateMark shape={model?.complete === false ? 'failed' : 'stopped'} />
 }
@@ -358,7 +350,7 @@ function Memory({
   held: number
 }) {
   const t = useT()
-  if (pull !== null && pull.total !== null && isOnItsWay(pull)) {
+  if (pull !== null && pull.total !== null && isPullOpen(pull)) {
     const share = pull.total === 0 ? 0 : pull.bytes / pull.total
     return (
       <span

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ModelCommands } from '../app/model-commands.ts'
-import type { InstallView, PullView } from '../protocol/models.ts'
+import { type InstallView, isPullOpen, type PullView } from '../protocol/models.ts'
 import { cut } from './format.ts'
 import { installLine, installNeeds, pullLine } from './model-printers.ts'
 
@@ -17,7 +17,7 @@ const AGAIN_MS = 10_000
 
 /** A pull until its end, or until `stopped`; the last that was seen of it. */
 export async function followPull(commands: Pick<ModelCommands, 'listPulls'>, first: PullView, watcher: Watcher) {
-  const isOver = ({ state }: PullView): boolean => ['done', 'failed', 'cancelled', 'held'].includes(state)
+  const isOver = (view: PullView): boolean => view.state === 'held' || !isPullOpen(view)
   const look = async (): Promise<PullView | undefined> =>
     (await commands.listPulls()).pulls.find(({ id }) => id === first.id)
   return await follow(first, { look, isOver, said: pullLine, stage: ({ state }) => state }, watcher)

@@ -1,14 +1,15 @@
-import type {
-  BenchReport,
-  DiskView,
-  EngineVersions,
-  FitReport,
-  InstallView,
-  ModelList,
-  ModelView,
-  PresetView,
-  PullView,
-  VerifyReport,
+import {
+  type BenchReport,
+  type DiskView,
+  type EngineVersions,
+  type FitReport,
+  type InstallView,
+  isPullOpen,
+  type ModelList,
+  type ModelView,
+  type PresetView,
+  type PullView,
+  type VerifyReport,
 } from '../protocol/models.ts'
 import { bytes, type Column, count, duration, plain, table } from './format.ts'
 import { type Look, line } from './status-view.ts'
@@ -125,9 +126,9 @@ function pullEnd(view: PullView, look: Look): string[] {
     const fix = problem.fix === null ? [] : [`  ${plain(problem.fix)}`]
     return [line(look, ['bad', `${plain(repo)}: ${plain(problem.cause)}`]), ...fix]
   }
-  const open = state === 'queued' || state === 'running' || state === 'verifying' || state === 'paused'
   if (state === 'held') return [pullLine(view), `To go on: lexora pulls resume ${id}`]
-  return [pullLine(view), ...(open ? [`It goes on in Lexora: lexora pulls. To end it: lexora pulls cancel ${id}`] : [])]
+  const ways = `It goes on in Lexora: lexora pulls. To end it: lexora pulls cancel ${id}`
+  return [pullLine(view), ...(isPullOpen(view) ? [ways] : [])]
 }
 
 function pullTable(pulls: readonly PullView[], look: Look): string[] {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { PullView } from '../protocol/models.ts'
+import { isPullOpen, type PullView } from '../protocol/models.ts'
 import { parseRepository } from './choose-files.ts'
 import { type Hub, HubError } from './hub.ts'
 import { type PullFile, type PullTiming, pull } from './pull.ts'
@@ -55,7 +55,7 @@ export class Pulls {
     if (this.options.hub() === null) throw OFF
     const same = [...this.entries.values()].find(
       (one) =>
-        isOpen(one) &&
+        isPullOpen(one) &&
         one.repo === repo &&
         one.revision === asked.revision &&
         String(one.patterns) === String(patterns),
@@ -73,7 +73,7 @@ export class Pulls {
   cancel(id: string): PullView | undefined {
     const entry = this.entries.get(id)
     if (entry === undefined) return undefined
-    if (isOpen(entry)) {
+    if (isPullOpen(entry)) {
       entry.state = 'cancelled'
       entry.cancel.abort(new Error('cancelled'))
       this.write()
@@ -84,7 +84,7 @@ export class Pulls {
   /** It waits until somebody resumes it, whatever happens to this process. Undefined: there is none of that id. */
   pause(id: string): PullView | undefined {
     const entry = this.entries.get(id)
-    if (entry !== undefined && isOpen(entry) && entry.state !== 'held') {
+    if (entry !== undefined && isPullOpen(entry) && entry.state !== 'held') {
       Object.assign(entry, { state: 'held', problem: null, rate: null, mark: { at: 0, bytes: 0 } })
       entry.cancel.abort(new Error('held'))
       this.write()
@@ -109,7 +109,7 @@ export class Pulls {
 
   /** Those that are not over. */
   get open(): Entry[] {
-    return [...this.entries.values()].filter(isOpen)
+    return [...this.entries.values()].filter(isPullOpen)
   }
 
   /** Ends what runs; the journal keeps it. */
@@ -131,7 +131,7 @@ export class Pulls {
       rate: null,
     }
     this.entries.set(entry.id, entry)
-    for (const old of [...this.entries.values()].filter((one) => !isOpen(one)).slice(0, -KEPT))
+    for (const old of [...this.entries.values()].filter((one) => !isPullOpen(one)).slice(0, -KEPT))
       this.entries.delete(old.id)
     return entry
   }
@@ -225,10 +225,6 @@ export class Pulls {
       // It only costs that a restart does not go on by itself.
     }
   }
-}
-
-function isOpen({ state }: Entry): boolean {
-  return state === 'queued' || state === 'running' || state === 'paused' || state === 'held'
 }
 
 /** A moving rate: half of it is the last three seconds. */

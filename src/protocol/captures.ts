@@ -28,11 +28,7 @@ export type CapturedText = {
   cut: boolean
 }
 
-export type Captured = {
-  id: string
-  at: string
-  user: string | null
-  endpoint: string
+export type Captured = Omit<CapturedRow, 'requestBytes' | 'answerBytes'> & {
   headers: Record<string, string>
   request: CapturedText
   answer: CapturedText

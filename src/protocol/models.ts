@@ -37,6 +37,13 @@ export type PullProblem = { cause: string; fix: string | null }
 
 export type PullState = 'queued' | 'running' | 'verifying' | 'done' | 'failed' | 'cancelled' | 'paused' | 'held'
 
+/** It has not ended: it runs, or waits to. */
+export function isPullOpen({ state }: { state: PullState }): boolean {
+  return !OVER.has(state)
+}
+
+const OVER = new Set<PullState>(['done', 'failed', 'cancelled'])
+
 export type PullView = {
   id: string
   repo: string
