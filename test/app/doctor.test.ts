@@ -9,6 +9,7 @@ import { gpuDesk } from '../../src/app/gpu-desk.ts'
 import { GpuMonitor } from '../../src/engine/gpu-monitor.ts'
 import { freePort } from '../../src/engine/ports.ts'
 import type { DoctorCheck } from '../../src/protocol/doctor.ts'
+import { anEngine as anEngineView } from '../support/engine-states.ts'
 import { createFakeHost } from '../support/fake-vllm/process/host.ts'
 
 type Given = {
@@ -134,24 +135,7 @@ test('of a Lexora that runs it tells what that knows of its engines', async () =
     canHeal: false,
     lines: [],
   }
-  const view = {
-    name: 'qwen',
-    kind: 'vllm',
-    model: 'qwen',
-    state: { is: 'failed' as const, failure },
-    launch: null,
-    version: null,
-    pid: null,
-    port: null,
-    uptimeMs: null,
-    restarts: 0,
-    onDemand: true,
-    idleUnloadMinutes: 0,
-    derived: {},
-    warnings: [],
-    lastFailure: failure,
-    receipt: null,
-  }
+  const view = anEngineView({ is: 'failed', failure }, 'qwen', 'qwen', { lastFailure: failure })
   const running = { pid: 5, address: 'http://localhost:1/v1', engines: [view], reasons: ['backend b is down (X)'] }
   const { checks, of } = await examine({ config: anEngine(), running })
   expect(checks.find(({ level }) => level === 'fail')).toEqual({

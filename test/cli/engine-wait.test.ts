@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { exitOfWait, type WaitEnd, waitForEngine } from '../../src/cli/engine-wait.ts'
 import type { EngineFailure, EngineState, EngineView } from '../../src/protocol/engine.ts'
+import { anEngine } from '../support/engine-states.ts'
 import { aSnapshot } from '../support/snapshots.ts'
 
 const FAILURE: EngineFailure = {
@@ -17,24 +18,7 @@ const STARTING: EngineState = { is: 'starting', phase: 'loading weights', percen
 const READY: EngineState = { is: 'ready', forMs: 0 }
 const STOPPING: EngineState = { is: 'stopping', why: 'asked', awaits: 'process' }
 
-const view = (state: EngineState): EngineView => ({
-  name: 'qwen',
-  kind: 'vllm',
-  model: 'qwen',
-  state,
-  launch: null,
-  version: null,
-  pid: null,
-  port: null,
-  uptimeMs: null,
-  restarts: 0,
-  onDemand: true,
-  idleUnloadMinutes: 0,
-  derived: {},
-  warnings: [],
-  lastFailure: null,
-  receipt: null,
-})
+const view = (state: EngineState): EngineView => anEngine(state, 'qwen', 'qwen')
 
 /** Somebody who streams these states, and then goes on without a word, or goes away. */
 async function aLexora(states: readonly (EngineState | 'no such engine')[], then: 'stays' | 'goes') {

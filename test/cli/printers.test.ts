@@ -3,6 +3,7 @@ import { PRINTERS, stoppedLines } from '../../src/cli/printers.ts'
 import { reporter } from '../../src/cli/progress.ts'
 import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../../src/protocol/engine.ts'
 import type { GpuView } from '../../src/protocol/snapshot.ts'
+import { anEngine as anEngineView } from '../support/engine-states.ts'
 
 const LOOK = { width: 120, paint: (_: unknown, text: string) => text }
 const GIB = 1024 ** 3
@@ -19,25 +20,7 @@ const FAILURE: EngineFailure = {
 const RECEIPT: StopReceipt = { tookMs: 2100, freedBytes: 15.9 * GIB, portFree: true, left: [], holders: [] }
 
 function anEngine(changes: Partial<EngineView> = {}): EngineView {
-  return {
-    name: 'qwen',
-    kind: 'vllm',
-    model: 'qwen3-8b',
-    state: { is: 'stopped' },
-    launch: null,
-    version: null,
-    pid: null,
-    port: 8000,
-    uptimeMs: null,
-    restarts: 0,
-    onDemand: true,
-    idleUnloadMinutes: 0,
-    derived: {},
-    warnings: [],
-    lastFailure: null,
-    receipt: null,
-    ...changes,
-  }
+  return anEngineView({ is: 'stopped' }, 'qwen', 'qwen3-8b', { port: 8000, ...changes })
 }
 
 const GPU: GpuView = {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Look, statusLine, statusLines } from '../../src/cli/status-view.ts'
 import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
+import { anEngine } from '../support/engine-states.ts'
 import { aQueue, aSnapshot, aUser, aWaiter } from '../support/snapshots.ts'
 
 const PLAIN: Look = { width: 120, paint: (_, text) => text }
@@ -133,24 +134,7 @@ polite         0        1    ~0.4 s       0.04 s  0.4 s       60         900    
         { ...queue, permits: { ...queue.permits, auto: true, openLoop: true, alarm: 'its metrics stand still' } },
       ],
       engines: [
-        {
-          name: 'qwen',
-          kind: 'vllm',
-          model: 'Qwen/Qwen3-8B',
-          state: { is: 'starting', phase: 'loading weights', percent: 41.6, leftMs: null },
-          launch: null,
-          version: null,
-          pid: null,
-          port: null,
-          uptimeMs: null,
-          restarts: 0,
-          onDemand: true,
-          idleUnloadMinutes: 0,
-          derived: {},
-          warnings: [],
-          lastFailure: null,
-          receipt: null,
-        },
+        anEngine({ is: 'starting', phase: 'loading weights', percent: 41.6, leftMs: null }, 'qwen', 'Qwen/Qwen3-8B'),
       ],
     })
     expect(view(snapshot).split('\n').slice(3)).toEqual([

@@ -4,8 +4,8 @@ import { timeoutFailure } from '../../src/backends/failure.ts'
 import { BackendRegistry } from '../../src/backends/registry.ts'
 import { printDuration, readHealth } from '../../src/gateway/routes/health.ts'
 import { plainBackend } from '../../src/protocol/config.ts'
-import type { EngineState, EngineView } from '../../src/protocol/engine.ts'
 import type { QueueTotals } from '../../src/protocol/snapshot.ts'
+import { anEngine } from '../support/engine-states.ts'
 
 const aBackend = (name: string, changes: Partial<BackendOptions> = {}): BackendOptions => ({
   ...plainBackend(name, 'http://127.0.0.1:9'),
@@ -130,29 +130,10 @@ describe('vllm_status', () => {
 })
 
 describe('engines', () => {
-  const anEngine = (name: string, state: EngineState): EngineView => ({
-    name,
-    kind: 'vllm',
-    model: 'm',
-    state,
-    launch: null,
-    version: null,
-    pid: null,
-    port: null,
-    uptimeMs: null,
-    restarts: 0,
-    onDemand: true,
-    idleUnloadMinutes: 0,
-    derived: {},
-    warnings: [],
-    lastFailure: null,
-    receipt: null,
-  })
-
   test('are told by name and state, and a start with its phase', () => {
     const engines = [
-      anEngine('big', { is: 'starting', phase: 'loading weights', percent: 40, leftMs: null }),
-      anEngine('small', { is: 'ready', forMs: 10 }),
+      anEngine({ is: 'starting', phase: 'loading weights', percent: 40, leftMs: null }, 'big', 'm'),
+      anEngine({ is: 'ready', forMs: 10 }, 'small', 'm'),
     ]
     expect(health(aRegistry(aBackend('a')), { engines }).engines).toEqual({
       big: { state: 'starting', phase: 'loading weights', percent: 40 },

@@ -26,8 +26,8 @@ export const ENGINES_IN: Record<EngineState['is'], EngineState> = {
   foreign: { is: 'foreign', holder: { port: 8000, pid: 4711, program: 'python3', models: null } },
 }
 
-export function anEngine(state: EngineState, name = 'main', model = 'qwen3-8b'): EngineView {
-  return {
+export function anEngine(state: EngineState, name = 'main', model = 'qwen3-8b', changes: Partial<EngineView> = {}) {
+  const view: EngineView = {
     name,
     kind: 'vllm',
     model,
@@ -44,5 +44,7 @@ export function anEngine(state: EngineState, name = 'main', model = 'qwen3-8b'):
     warnings: [],
     lastFailure: null,
     receipt: null,
+    ...changes,
   }
+  return view
 }

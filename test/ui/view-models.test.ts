@@ -5,6 +5,7 @@ import { engineReadout, gatewayReadout, verbWords } from '../../renderer/view-mo
 import { snippet } from '../../renderer/view-models/snippets.ts'
 import type { EngineState, EngineView } from '../../src/protocol/engine.ts'
 import type { AppSnapshot, ModelEntry } from '../../src/protocol/snapshot.ts'
+import { anEngine as anEngineView } from '../support/engine-states.ts'
 import { aSnapshot } from '../support/snapshots.ts'
 
 const t = translator('en')
@@ -19,24 +20,7 @@ const FAILURE = {
   lines: [],
 }
 
-const anEngine = (state: EngineState): EngineView => ({
-  name: 'main',
-  kind: 'vllm',
-  model: 'qwen',
-  state,
-  launch: null,
-  version: null,
-  pid: null,
-  port: null,
-  uptimeMs: null,
-  restarts: 0,
-  onDemand: false,
-  idleUnloadMinutes: 0,
-  derived: {},
-  warnings: [],
-  lastFailure: null,
-  receipt: null,
-})
+const anEngine = (state: EngineState): EngineView => anEngineView(state, 'main', 'qwen', { onDemand: false })
 
 const READY: ModelEntry = {
   id: 'qwen',
