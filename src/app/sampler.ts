@@ -52,11 +52,6 @@ export class Sampler {
     return [...this.events]
   }
 
-  /** Something that no look would show. */
-  note(event: WhatHappened, now: number): void {
-    this.remember(event, now)
-  }
-
   /** `now` in ms since 1970, as the owner has it already. */
   record(outcome: Outcome, now: number): void {
     this.tally.finished++
@@ -70,7 +65,7 @@ export class Sampler {
   sample(now: number): void {
     const look = this.sampled.look()
     const before = this.before ?? { ...look, engines: [] }
-    for (const event of happeningsBetween(before, look)) this.remember(event, now)
+    for (const event of happeningsBetween(before, look)) this.note(event, now)
     this.before = look
     this.lookForHolders(look, now)
     this.series.add(Math.floor(now / 1000), this.values(look, now))
@@ -141,7 +136,8 @@ export class Sampler {
     )
   }
 
-  private remember(event: WhatHappened, now: number): void {
+  /** Keeps what has happened; of what no look would show, others tell. */
+  note(event: WhatHappened, now: number): void {
     const last = this.events.at(-1)
     // A client that is refused again and again is one event.
     if (event.what === 'limited' && last?.what === 'limited' && last.user === event.user) {

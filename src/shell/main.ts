@@ -76,6 +76,7 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   const version = app.getVersion()
   const cwd = app.isPackaged ? homedir() : process.cwd()
   const { programs } = places
+  const updatesFolder = join(paths.stateDir, 'updates')
   const preferences = new Preferences(join(paths.stateDir, 'desktop'))
   desktop = new Desktop({
     paths,
@@ -97,11 +98,15 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
         kind: installKind({ resources, platform, execPath: process.execPath, appImage: env['APPIMAGE'] }),
         version,
         arch: process.arch,
-        folder: join(paths.stateDir, 'updates'),
+        folder: updatesFolder,
         installer: async (kind, offer) => {
           const { createInstaller } = await import('./update-installer.ts')
-          const folder = join(paths.stateDir, 'updates')
-          return createInstaller({ kind, offer, folder, log: (text) => log.say('the installer', { text }) })
+          return createInstaller({
+            kind,
+            offer,
+            folder: updatesFolder,
+            log: (text) => log.say('the installer', { text }),
+          })
         },
         onChange,
         log: log.say,

@@ -89,6 +89,7 @@ export class RequestLog {
     this.flush()
     await this.writing
     if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
     await this.file?.handle.close()
     this.file = null
   }
