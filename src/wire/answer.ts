@@ -24,7 +24,6 @@ const LOOKING = wanted(
 )
 const ENVELOPE = new Set(['error', 'object', 'type', 'request_id', 'id'])
 const ABORT = Buffer.from('"abort"')
-const ABORTS = ['"finish_reason":"abort"', '"finish_reason": "abort"'].map((text) => Buffer.from(text))
 const MAX_DEPTH = 512
 const PARSED_WHOLE_BYTES = 8 * 1024
 
@@ -38,15 +37,15 @@ export function judgeAnswer(body: Buffer): AnswerVerdict {
   if (error !== null && error !== undefined && found.onlyEnvelope()) {
     return { ok: false, kind: 'error', status: errorStatus(error) }
   }
-  if (found.hasChoices && body.indexOf(ABORT) !== -1 && ABORTS.some((abort) => body.indexOf(abort) !== -1))
-    return { ok: false, kind: 'aborted' }
+  if (found.aborted()) return { ok: false, kind: 'aborted' }
   return { ok: true, usage: readUsage(found.usage), finish: found.finish() }
 }
 
 type Found = {
   error: unknown
   usage: unknown
-  hasChoices: boolean
+  /** Whether an engine that stopped gave up one of the choices half-way. */
+  aborted: () => boolean
   onlyEnvelope: () => boolean
   finish: () => string | null
 }
@@ -63,25 +62,35 @@ function parseWhole(body: Buffer): Found | 'invalid' | 'not-object' {
   return {
     error,
     usage,
-    hasChoices: choices !== undefined,
+    aborted: () => anyAborted(choices),
     onlyEnvelope: () => Object.keys(value).every((key) => ENVELOPE.has(key)),
     finish: () => finishOfAnswer(value as Record<string, unknown>),
   }
 }
 
+function anyAborted(choices: unknown): boolean {
+  return (
+    Array.isArray(choices) &&
+    choices.some((choice: Record<string, unknown> | null) => choice?.['finish_reason'] === 'abort')
+  )
+}
+
 function scanLarge(body: Buffer): Found | 'invalid' | 'not-object' {
   try {
     const { members, count } = scanObject(body, LOOKING, MAX_DEPTH)
-    const hasChoices = members.some(({ name }) => name === 'choices')
+    const choices = lastMember(members, 'choices')
+    const list =
+      choices !== undefined && body[choices.start] === 0x5b ? body.subarray(choices.start, choices.end) : null
     const value = (name: string): unknown => memberValue(body, members, name)
     return {
       error: value('error'),
       usage: value('usage'),
-      hasChoices,
+      // Only a text that holds the word is worth building.
+      aborted: () => list !== null && list.indexOf(ABORT) !== -1 && anyAborted(value('choices')),
       onlyEnvelope: () => members.length === count && members.every(({ name }) => ENVELOPE.has(name)),
       finish: () =>
-        hasChoices
-          ? finishInBytes(body)
+        list !== null
+          ? finishInBytes(list)
           : finishOfAnswer({
               stop_reason: value('stop_reason') ?? undefined,
               status: value('status'),
@@ -94,9 +103,13 @@ function scanLarge(body: Buffer): Found | 'invalid' | 'not-object' {
   }
 }
 
+/** Of a name that comes twice the last counts, as for JSON.parse. */
+function lastMember(members: readonly Member[], name: string): Member | undefined {
+  return members.findLast((candidate) => candidate.name === name)
+}
+
 function memberValue(body: Buffer, members: readonly Member[], name: string): unknown {
-  // Of a name that comes twice the last counts, as for JSON.parse.
-  const member = members.findLast((candidate) => candidate.name === name)
+  const member = lastMember(members, name)
   return member === undefined ? null : JSON.parse(body.toString('utf8', member.start, member.end))
 }
 

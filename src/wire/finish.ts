@@ -33,7 +33,7 @@ export function finishOfAnswer(answer: Record<string, unknown>): string | null {
 const NAME = Buffer.from('"finish_reason"')
 const VALUE = /^\s*:\s*"(\w{1,32})"/
 
-/** Of a large chat completion, by its bytes alone. Inside a text the name's quotes are escaped, so it cannot match there. */
+/** Of a large list of choices, by its bytes alone. Inside a text the name's quotes are escaped, so it cannot match there. */
 export function finishInBytes(body: Buffer): string | null {
   const at = body.lastIndexOf(NAME)
   if (at === -1) return null
