@@ -4,17 +4,17 @@ import type { Row } from './measure.ts'
 export type Goal = {
   scenario: string
   figure: string
-  /** `× bare` and `bare +` compare with bare in the same run; the others are plain bounds. */
-  bound: '× bare' | 'bare +' | 'at most' | 'at least'
+  /** `bare +` compares with bare in the same run; the others are plain bounds. */
+  bound: 'bare +' | 'at most' | 'at least'
   value: number
   /** Void where bare misses the same bound: then the machine was too busy for anybody. */
   voidWithBare?: boolean
 }
 
 export const goals: Goal[] = [
-  { scenario: 'non-stream', figure: 'cpuUs', bound: '× bare', value: 1.5 },
-  { scenario: 'non-stream-20k', figure: 'cpuUs', bound: '× bare', value: 1.5 },
-  { scenario: 'stream', figure: 'cpuUs', bound: '× bare', value: 1.25 },
+  { scenario: 'non-stream', figure: 'timesBare', bound: 'at most', value: 1.5 },
+  { scenario: 'non-stream-20k', figure: 'timesBare', bound: 'at most', value: 1.5 },
+  { scenario: 'stream', figure: 'timesBare', bound: 'at most', value: 1.25 },
   { scenario: 'latency', figure: 'p50Ms', bound: 'bare +', value: 0.15 },
   { scenario: 'latency', figure: 'p99Ms', bound: 'bare +', value: 1 },
   { scenario: 'first-byte', figure: 'p50Ms', bound: 'bare +', value: 0.2 },
@@ -46,8 +46,8 @@ export const goals: Goal[] = [
   { scenario: 'desktop', figure: 'failed', bound: 'at most', value: 0 },
 ]
 
-/** Bare costs about twice the pipe; far more means that something else than the proxy was measured. */
-const BARE_TO_PIPE_LIMIT = 2.4
+/** More between the quarters of the rounds than this share of their median, and it was not the proxies that differed. */
+const SPREAD_LIMIT = 0.3
 
 export type Verdict = {
   goal: Goal
@@ -61,7 +61,7 @@ export function judge(goal: Goal, rows: Row[]): Verdict {
   const bare = figure(rows, 'bare', goal.figure)
   const limit = limitOf(goal, bare)
   if (measured === null || limit === null) return { goal, measured, limit, is: 'no figure' }
-  if (goal.bound === '× bare' && voidReason(rows) !== null) return { goal, measured, limit, is: 'void' }
+  if (goal.figure === 'timesBare' && voidReason(rows) !== null) return { goal, measured, limit, is: 'void' }
   if (keeps(goal, measured, limit)) return { goal, measured, limit, is: 'met' }
   const excused = goal.voidWithBare && bare !== null && !keeps(goal, bare, limit)
   return { goal, measured, limit, is: excused ? 'void' : 'missed' }
@@ -71,18 +71,16 @@ function keeps({ bound }: Goal, measured: number, limit: number): boolean {
   return bound === 'at least' ? measured >= limit : measured <= limit
 }
 
-/** Why this scenario's CPU figures say nothing, or null. */
+/** Why this scenario's ratios to bare say nothing, or null. */
 export function voidReason(rows: Row[]): string | null {
-  const bare = figure(rows, 'bare', 'cpuUs')
-  const pipe = figure(rows, 'pipe', 'cpuUs')
-  if (bare === null || pipe === null || bare <= BARE_TO_PIPE_LIMIT * pipe) return null
-  return `void: bare cost ${(bare / pipe).toFixed(2)} × the pipe (more than ${BARE_TO_PIPE_LIMIT})`
+  const [middle, low, high] = ['timesBare', 'timesBareLow', 'timesBareHigh'].map((name) => figure(rows, 'lexora', name))
+  if (middle == null || low == null || high == null || high - low <= SPREAD_LIMIT * middle) return null
+  return `void: the middle half of the rounds lies between ${low.toFixed(2)} and ${high.toFixed(2)} × bare`
 }
 
 function limitOf({ bound, value }: Goal, bare: number | null): number | null {
   if (bound === 'at most' || bound === 'at least') return value
-  if (bare === null) return null
-  return bound === '× bare' ? bare * value : bare + value
+  return bare === null ? null : bare + value
 }
 
 function figure(rows: Row[], target: Row['target'], name: string): number | null {

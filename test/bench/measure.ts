@@ -1,18 +1,18 @@
 /** How a figure is taken: a window of steady load, rounds that alternate between targets, the median of them. */
-import { median } from './numbers.ts'
+import { median, quantile } from './numbers.ts'
 import { cpuMicroseconds, foreignMicroseconds, residentBytes } from './procfs.ts'
 import type { Rig, Target, TargetName } from './rig.ts'
 
 /** Named with their unit: `cpuUs`, `p50Ms`, `rssMb`. */
 export type Figures = Record<string, number>
 export type Row = { target: TargetName; figures: Figures }
-export type Settings = {
-  rounds: number
+/** `warmMs`: load before every window. */
+export type Pace = { rounds: number; warmMs: number; windowMs: number }
+export type Settings = Pace & {
+  /** Many short windows, for costs that are compared round by round: what slows the machine slows both of a pair. */
+  brief: Pace
   /** Hard work of a new target before anything is measured, once with each kind of answer it will give. */
   settleMs: number
-  /** Load before every window. */
-  warmMs: number
-  windowMs: number
   /** Windows that may be taken again because somebody else used the machine, per scenario. */
   repeats: number
 }
@@ -81,7 +81,7 @@ export function quietly({ settings }: Bench) {
   }
 }
 
-type Steady<Counted> = {
+export type Steady<Counted> = {
   begin: (target: Target) => Promise<void>
   take: () => Promise<Counted>
   end: () => Promise<void>
@@ -96,28 +96,41 @@ export async function measureInTurns<Counted>(
   bench: Bench,
   targets: Target[],
   load: Steady<Counted>,
+  pace: Pace = bench.settings,
 ): Promise<Measured> {
-  const { settings } = bench
   const samples = new Map<Target, Figures[]>(targets.map((target) => [target, []]))
   const quiet = quietly(bench)
-  for (let round = 0; round < settings.rounds; round++) {
+  for (let round = 0; round < pace.rounds; round++) {
     for (const target of rotated(targets, round)) {
       if (round > 0 && target.pid === null) continue
-      samples.get(target)?.push(await quiet.take(() => takeWindow(bench, target, load)))
+      samples.get(target)?.push(await quiet.take(() => takeWindow(pace, target, load)))
     }
   }
-  const rows = targets.map((target) => ({ target: target.name, figures: medians(samples.get(target) ?? []) }))
+  const bare = samples.get(targets.find(({ name }) => name === 'bare') as Target)
+  const rows = targets.map((target) => {
+    const taken = samples.get(target) ?? []
+    return { target: target.name, figures: { ...medians(taken), ...(bare && besideBare(taken, bare)) } }
+  })
   return { rows, notes: quiet.notes() }
 }
 
-async function takeWindow<Counted>(bench: Bench, target: Target, load: Steady<Counted>): Promise<Figures> {
-  const { settings } = bench
+/** What a target costs beside bare, from the windows of one round each: the median, and where the middle half lies. */
+function besideBare(taken: Figures[], bare: Figures[]): Figures {
+  const ratios = taken.flatMap(({ cpuUs }, round) => {
+    const beside = bare[round]?.cpuUs
+    return cpuUs === undefined || Number.isNaN(cpuUs) || beside === undefined ? [] : [cpuUs / beside]
+  })
+  if (ratios.length === 0) return {}
+  return { timesBare: median(ratios), timesBareLow: quantile(ratios, 0.25), timesBareHigh: quantile(ratios, 0.75) }
+}
+
+async function takeWindow<Counted>(pace: Pace, target: Target, load: Steady<Counted>): Promise<Figures> {
   await load.begin(target)
   try {
-    await pause(settings.warmMs)
+    await pause(pace.warmMs)
     await load.take()
     const before = { at: performance.now(), cpu: cpuOf(target) }
-    await pause(settings.windowMs)
+    await pause(pace.windowMs)
     const counted = await load.take()
     const after = { at: performance.now(), cpu: cpuOf(target) }
     const seconds = (after.at - before.at) / 1000

@@ -1,19 +1,14 @@
 export type Summary = { count: number; p50: number; p99: number }
 
 export function summary(values: number[]): Summary {
-  const sorted = values.toSorted((one, other) => one - other)
-  return { count: sorted.length, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) }
+  return { count: values.length, p50: median(values), p99: quantile(values, 0.99) }
 }
 
-export function median(values: number[]): number {
-  return quantile(
-    values.toSorted((one, other) => one - other),
-    0.5,
-  )
-}
+export const median = (values: number[]): number => quantile(values, 0.5)
 
 /** Between the two nearest values; NaN of none. */
-function quantile(sorted: number[], share: number): number {
+export function quantile(values: number[], share: number): number {
+  const sorted = values.toSorted((one, other) => one - other)
   const place = (sorted.length - 1) * share
   const below = sorted[Math.floor(place)] ?? Number.NaN
   const above = sorted[Math.ceil(place)] ?? Number.NaN

@@ -11,7 +11,9 @@ function clockTicksPerSecond(): number {
   throw new Error('/proc/self/auxv names no clock tick')
 }
 
-type Stat = { parent: number; ticks: number }
+type Stat = { parent: number; us: number }
+
+const US_PER_TICK = 1e6 / clockTicksPerSecond()
 
 /** The fields after the name, which stands in parentheses and may hold blanks. */
 function readStat(pid: number): Stat | null {
@@ -19,11 +21,28 @@ function readStat(pid: number): Stat | null {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
     // 14-17 in proc(5): user and system, of itself and of the children it has waited for
-    const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0)
-    return { parent: Number(fields[1]), ticks }
+    const [user = 0, system = 0, childrensUser = 0, childrensSystem = 0] = fields.slice(11, 15).map(Number)
+    const own = threadMicroseconds(pid) ?? (user + system) * US_PER_TICK
+    return { parent: Number(fields[1]), us: own + (childrensUser + childrensSystem) * US_PER_TICK }
   } catch {
     return null // it ended between the listing and the reading
   }
+}
+
+/**
+ * To the nanosecond, where the kernel counts so: the ticks of `stat` are samples, and a program that wakes by a timer
+ * is awake when they are taken. A thread that has ended is not in it. Null where the kernel does not tell.
+ */
+function threadMicroseconds(pid: number): number | null {
+  let nanoseconds = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ', 1)[0])
+    } catch {
+      return null
+    }
+  }
+  return nanoseconds / 1000
 }
 
 function processes(): number[] {
@@ -44,13 +63,12 @@ function processTree(root: number): number[] {
 
 /** User and system time of a process tree so far, in µs. */
 export function cpuMicroseconds(root: number): number {
-  const ticks = processTree(root).reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0)
-  return (ticks * 1e6) / clockTicksPerSecond()
+  return ownMicroseconds(processTree(root))
 }
 
 /** User and system time of these processes alone, in µs. */
 export function ownMicroseconds(pids: readonly number[]): number {
-  return (pids.reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0) * 1e6) / clockTicksPerSecond()
+  return pids.reduce((sum, pid) => sum + (readStat(pid)?.us ?? 0), 0)
 }
 
 /** What a process has started itself and still runs. */
@@ -78,11 +96,8 @@ export function residentBytes(root: number): number {
 export function foreignMicroseconds(ourRoot: number): number {
   const KERNEL_THREADS = 2
   const ours = new Set([ourRoot, KERNEL_THREADS].flatMap(processTree))
-  const ticks = processes()
-    .filter((pid) => !ours.has(pid))
-    .reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0)
   const stolen = Number(readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.trim().split(/\s+/)[8] ?? 0)
-  return ((ticks + stolen) * 1e6) / clockTicksPerSecond()
+  return ownMicroseconds(processes().filter((pid) => !ours.has(pid))) + stolen * US_PER_TICK
 }
 
 /** The cores this process may run on, from a list like `0-1,4`. */

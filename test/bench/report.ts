@@ -35,6 +35,9 @@ const headings: Record<string, string> = {
   p50Ms: 'p50 ms',
   p99Ms: 'p99 ms',
   rssMb: 'RSS MB',
+  timesBare: 'CPU × bare',
+  timesBareLow: 'a quarter below',
+  timesBareHigh: 'a quarter above',
   silentStream: 'silent stream',
   beforeFirstByte: 'before first byte',
   nonStream: 'non-stream',
@@ -64,13 +67,8 @@ const headings: Record<string, string> = {
 
 export function scenarioTable({ title, rows, notes }: ScenarioResult): string {
   const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
-  const bareCpu = rows.find(({ target }) => target === 'bare')?.figures.cpuUs
-  const lines = rows.map(({ target, figures }) => [
-    target,
-    ...names.map((name) => number(figures[name])),
-    ...(bareCpu ? [number(figures.cpuUs === undefined ? undefined : figures.cpuUs / bareCpu)] : []),
-  ])
-  const head = ['target', ...names.map((name) => headings[name] ?? name), ...(bareCpu ? ['CPU × bare'] : [])]
+  const lines = rows.map(({ target, figures }) => [target, ...names.map((name) => number(figures[name]))])
+  const head = ['target', ...names.map((name) => headings[name] ?? name)]
   const reason = voidReason(rows)
   const below = [...notes, ...(reason ? [reason] : [])].map((note) => `- ${note}\n`).join('')
   return `### ${title}\n\n${table(head, lines)}${below ? `\n${below}` : ''}`
@@ -82,7 +80,7 @@ export function verdictTable(verdicts: Verdict[]): string {
     verdicts.map(({ goal, measured, limit, is }) => [
       goal.scenario,
       headings[goal.figure] ?? goal.figure,
-      goal.bound === '× bare' ? `${goal.value} × bare` : `${goal.bound} ${goal.value}`,
+      `${goal.bound} ${goal.value}`,
       number(limit),
       number(measured),
       is === 'missed' ? '**missed**' : is,
