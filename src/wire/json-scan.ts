@@ -40,13 +40,18 @@ export class JsonScanError extends Error {
   }
 }
 
-/** Names to look for. Made once per use: it also holds which key lengths can match, so that other keys cost nothing. */
-export type Wanted = { names: ReadonlySet<string>; lengths: Uint8Array }
+/** Names to look for, by their length: most other keys cost nothing then. Made once per use. */
+export type Wanted = { names: ReadonlySet<string>; byLength: readonly (readonly Name[])[] }
+type Name = { text: string; bytes: Buffer }
+
+const MAX_NAME_LENGTH = 32
 
 export function wanted(...names: string[]): Wanted {
-  const lengths = new Uint8Array(256)
-  for (const name of names) lengths[name.length] = 1
-  return { names: new Set(names), lengths }
+  const all = names.map((text) => ({ text, bytes: Buffer.from(text) }))
+  const byLength = Array.from({ length: MAX_NAME_LENGTH + 1 }, (_, length) =>
+    all.filter(({ bytes }) => bytes.length === length),
+  )
+  return { names: new Set(names), byLength }
 }
 
 const MAX_MEMBERS = 10_000
@@ -100,11 +105,10 @@ export function scanObject(bytes: Buffer, looking: Wanted, maxDepth: number, fro
   return scan
 }
 
-function keyName(bytes: Buffer, start: number, end: number, { names, lengths }: Wanted): string | null {
+function keyName(bytes: Buffer, start: number, end: number, { names, byLength }: Wanted): string | null {
   const length = end - start - 2
-  if (length < 256 && lengths[length] === 1) {
-    const plain = bytes.toString('latin1', start + 1, end - 1)
-    if (names.has(plain)) return plain
+  if (length <= MAX_NAME_LENGTH) {
+    for (const name of byLength[length]!) if (startsWith(bytes, start + 1, name.bytes)) return name.text
   }
   // A key may hide a wanted name behind escapes ("mod\u0065l"), which a backend would read as that name.
   let slash = start
@@ -112,6 +116,11 @@ function keyName(bytes: Buffer, start: number, end: number, { names, lengths }: 
   if (slash === end) return null
   const decoded = JSON.parse(bytes.toString('utf8', start, end)) as string
   return names.has(decoded) ? decoded : null
+}
+
+function startsWith(bytes: Buffer, at: number, name: Buffer): boolean {
+  for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return false
+  return true
 }
 
 function skipSpaceToEnd(bytes: Buffer, at: number): void {
