@@ -10,7 +10,7 @@ export type Row = { target: TargetName; figures: Figures }
 export type Pace = { rounds: number; warmMs: number; windowMs: number }
 export type Settings = Pace & {
   /** Many short windows, for costs that are compared round by round: what slows the machine slows both of a pair. */
-  brief: Pace
+  turns: Pace
   /** Hard work of a new target before anything is measured, once with each kind of answer it will give. */
   settleMs: number
   /** Windows that may be taken again because somebody else used the machine, per scenario. */
@@ -81,7 +81,7 @@ export function quietly({ settings }: Bench) {
   }
 }
 
-export type Steady<Counted> = {
+type Steady<Counted> = {
   begin: (target: Target) => Promise<void>
   take: () => Promise<Counted>
   end: () => Promise<void>
@@ -96,8 +96,8 @@ export async function measureInTurns<Counted>(
   bench: Bench,
   targets: Target[],
   load: Steady<Counted>,
-  pace: Pace = bench.settings,
 ): Promise<Measured> {
+  const pace = bench.settings.turns
   const samples = new Map<Target, Figures[]>(targets.map((target) => [target, []]))
   const quiet = quietly(bench)
   for (let round = 0; round < pace.rounds; round++) {
@@ -114,14 +114,21 @@ export async function measureInTurns<Counted>(
   return { rows, notes: quiet.notes() }
 }
 
-/** What a target costs beside bare, from the windows of one round each: the median, and where the middle half lies. */
+/** What a target costs beside bare, from the two windows of each round: medians, and where the middle half lies. */
 function besideBare(taken: Figures[], bare: Figures[]): Figures {
-  const ratios = taken.flatMap(({ cpuUs }, round) => {
-    const beside = bare[round]?.cpuUs
-    return cpuUs === undefined || Number.isNaN(cpuUs) || beside === undefined ? [] : [cpuUs / beside]
-  })
-  if (ratios.length === 0) return {}
-  return { timesBare: median(ratios), timesBareLow: quantile(ratios, 0.25), timesBareHigh: quantile(ratios, 0.75) }
+  const pairs = (name: string): [number, number][] =>
+    taken.flatMap((figures, round) => {
+      const [mine, its] = [figures[name], bare[round]?.[name]]
+      return mine === undefined || Number.isNaN(mine) || its === undefined ? [] : [[mine, its]]
+    })
+  const ratios = pairs('cpuUs').map(([mine, its]) => mine / its)
+  const over = (name: string) => median(pairs(name).map(([mine, its]) => mine - its))
+  return {
+    ...(ratios.length > 0 && {
+      ...{ timesBare: median(ratios), timesBareLow: quantile(ratios, 0.25), timesBareHigh: quantile(ratios, 0.75) },
+    }),
+    ...{ p50OverBareMs: over('p50Ms'), p99OverBareMs: over('p99Ms') },
+  }
 }
 
 async function takeWindow<Counted>(pace: Pace, target: Target, load: Steady<Counted>): Promise<Figures> {

@@ -38,6 +38,8 @@ const headings: Record<string, string> = {
   timesBare: 'CPU × bare',
   timesBareLow: 'a quarter below',
   timesBareHigh: 'a quarter above',
+  p50OverBareMs: 'p50 − bare',
+  p99OverBareMs: 'p99 − bare',
   silentStream: 'silent stream',
   beforeFirstByte: 'before first byte',
   nonStream: 'non-stream',
@@ -76,12 +78,11 @@ export function scenarioTable({ title, rows, notes }: ScenarioResult): string {
 
 export function verdictTable(verdicts: Verdict[]): string {
   return table(
-    ['scenario', 'figure', 'goal', 'limit in this run', 'Lexora', ''],
-    verdicts.map(({ goal, measured, limit, is }) => [
+    ['scenario', 'figure', 'goal', 'Lexora', ''],
+    verdicts.map(({ goal, measured, is }) => [
       goal.scenario,
       headings[goal.figure] ?? goal.figure,
       `${goal.bound} ${goal.value}`,
-      number(limit),
       number(measured),
       is === 'missed' ? '**missed**' : is,
     ]),

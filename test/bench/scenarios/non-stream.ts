@@ -1,5 +1,5 @@
 import type { Counted } from '../load/closed-loop.ts'
-import { type Bench, type Measured, measureInTurns, type Steady } from '../measure.ts'
+import { type Bench, type Measured, measureInTurns } from '../measure.ts'
 import { chatRequest } from '../requests.ts'
 import { standing } from '../targets.ts'
 
@@ -10,7 +10,7 @@ export function nonStream(bodyBytes?: number) {
     const { mock, load } = bench.rig
     await mock.call('behave', { is: 'json' })
     const request = chatRequest({ stream: false, bodyBytes })
-    const loop: Steady<Counted> = {
+    return measureInTurns<Counted>(bench, targets, {
       begin: ({ port }) => load.call('loop', { port, request, connections: 64, events: 0 }),
       take: () => load.call('loopTake'),
       end: () => load.call('loopStop'),
@@ -21,7 +21,6 @@ export function nonStream(bodyBytes?: number) {
         p99Ms: latencyMs.p99,
         failed,
       }),
-    }
-    return measureInTurns(bench, targets, loop, bench.settings.brief)
+    })
   }
 }

@@ -1,5 +1,5 @@
 import type { Counted } from '../load/closed-loop.ts'
-import { type Bench, type Measured, measureInTurns, type Steady } from '../measure.ts'
+import { type Bench, type Measured, measureInTurns } from '../measure.ts'
 import { chatRequest } from '../requests.ts'
 import { standing } from '../targets.ts'
 
@@ -11,7 +11,7 @@ export async function stream(bench: Bench): Promise<Measured> {
   const { mock, load } = bench.rig
   await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
   const request = chatRequest({ stream: true })
-  const loop: Steady<Counted> = {
+  return measureInTurns<Counted>(bench, targets, {
     begin: ({ port }) => load.call('loop', { port, request, connections: 64, events: EVENTS + 1 }),
     take: () => load.call('loopTake'),
     end: () => load.call('loopStop'),
@@ -22,6 +22,5 @@ export async function stream(bench: Bench): Promise<Measured> {
       p99Ms: latencyMs.p99,
       failed,
     }),
-  }
-  return measureInTurns(bench, targets, loop, bench.settings.brief)
+  })
 }
