@@ -9,7 +9,7 @@ import { startRig } from './rig.ts'
 import { type Scenario, scenarios } from './scenarios/index.ts'
 
 const USAGE = `npm run bench -- [--quick] [--full] [--check] [--only SCENARIO]... [--json FILE]
-  --quick   about a minute and a half, six short rounds: what CI prints
+  --quick   about a minute and a half, four rounds: what CI prints
   --full    also 9,500 streams
   --check   exit code 1 where a goal is missed
   --only    ${scenarios.map(({ name }) => name).join(', ')}
@@ -18,11 +18,11 @@ const USAGE = `npm run bench -- [--quick] [--full] [--check] [--only SCENARIO]..
 const MODES: Record<'quick' | 'normal', Settings> = {
   quick: {
     ...{ rounds: 2, warmMs: 300, windowMs: 1_000 },
-    ...{ turns: { rounds: 6, warmMs: 200, windowMs: 400 }, settleMs: 1_500, repeats: 2 },
+    ...{ turns: { rounds: 4, warmMs: 200, windowMs: 1_100 }, settleMs: 1_500, repeats: 2 },
   },
   normal: {
     ...{ rounds: 5, warmMs: 1_000, windowMs: 3_000 },
-    ...{ turns: { rounds: 21, warmMs: 250, windowMs: 600 }, settleMs: 4_000, repeats: 8 },
+    ...{ turns: { rounds: 15, warmMs: 250, windowMs: 1_100 }, settleMs: 4_000, repeats: 8 },
   },
 }
 

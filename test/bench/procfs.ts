@@ -11,7 +11,8 @@ function clockTicksPerSecond(): number {
   throw new Error('/proc/self/auxv names no clock tick')
 }
 
-type Stat = { parent: number; us: number }
+/** `reapedUs`: of the children it has waited for. */
+type Stat = { parent: number; us: number; reapedUs: number }
 
 const US_PER_TICK = 1e6 / clockTicksPerSecond()
 
@@ -23,7 +24,7 @@ function readStat(pid: number): Stat | null {
     // 14-17 in proc(5): user and system, of itself and of the children it has waited for
     const [user = 0, system = 0, childrensUser = 0, childrensSystem = 0] = fields.slice(11, 15).map(Number)
     const own = threadMicroseconds(pid) ?? (user + system) * US_PER_TICK
-    return { parent: Number(fields[1]), us: own + (childrensUser + childrensSystem) * US_PER_TICK }
+    return { parent: Number(fields[1]), us: own, reapedUs: (childrensUser + childrensSystem) * US_PER_TICK }
   } catch {
     return null // it ended between the listing and the reading
   }
@@ -62,11 +63,13 @@ function processTree(root: number): number[] {
 }
 
 /** User and system time of a process tree so far, in µs. */
-export function cpuMicroseconds(root: number): number {
-  return ownMicroseconds(processTree(root))
+export const cpuMicroseconds = (root: number): number => wholeMicroseconds(processTree(root))
+
+function wholeMicroseconds(pids: readonly number[]): number {
+  return pids.map(readStat).reduce((sum, stat) => sum + (stat === null ? 0 : stat.us + stat.reapedUs), 0)
 }
 
-/** User and system time of these processes alone, in µs. */
+/** User and system time of these processes alone, without what they started, in µs. */
 export function ownMicroseconds(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + (readStat(pid)?.us ?? 0), 0)
 }
@@ -97,7 +100,7 @@ export function foreignMicroseconds(ourRoot: number): number {
   const KERNEL_THREADS = 2
   const ours = new Set([ourRoot, KERNEL_THREADS].flatMap(processTree))
   const stolen = Number(readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.trim().split(/\s+/)[8] ?? 0)
-  return ownMicroseconds(processes().filter((pid) => !ours.has(pid))) + stolen * US_PER_TICK
+  return wholeMicroseconds(processes().filter((pid) => !ours.has(pid))) + stolen * US_PER_TICK
 }
 
 /** The cores this process may run on, from a list like `0-1,4`. */
