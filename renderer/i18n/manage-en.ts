@@ -433,6 +433,7 @@ export const manageEn = {
   'desk.notice.new-user': 'A user called for the first time',
   'desk.notice.update-ready': 'An update is ready',
   'desk.notice.no-tray': 'There is no tray',
+  'desk.notice.capture-on': 'Requests are being recorded',
   'desk.notice.copied': 'Something was copied',
   'desk.updates': 'Updates',
   'desk.update.no-feed': 'Off: no feed is set.',

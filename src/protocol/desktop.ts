@@ -10,6 +10,7 @@ export const NOTICE_KINDS = [
   'new-user',
   'update-ready',
   'no-tray',
+  'capture-on',
   'copied',
 ] as const
 

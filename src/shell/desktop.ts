@@ -6,7 +6,7 @@ import type { LexoraPaths } from '../config/paths.ts'
 import { CommandError } from '../protocol/commands.ts'
 import type { DesktopVerb, DesktopView } from '../protocol/desktop.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
-import type { WindowPlatform } from '../protocol/window.ts'
+import type { CallResult, WindowPlatform } from '../protocol/window.ts'
 import { attachTo } from './attached.ts'
 import { applyAutostart, autostartSupport } from './autostart.ts'
 import type { Core, Ended, Hosted } from './core.ts'
@@ -65,6 +65,8 @@ export class Desktop {
   private snapshot: AppSnapshot | null = null
   private notices: NoticeMemory
   private hasTray: boolean | null = null
+  /** This window asked for a capture that no snapshot has shown yet. */
+  private isCaptureOurs = false
   private quit: QuitState = { is: 'running' }
   private alarm: NodeJS.Timeout | null = null
   private askedAt = Number.NEGATIVE_INFINITY
@@ -124,6 +126,9 @@ export class Desktop {
     serveWindow({
       core: () => this.core,
       contents: () => this.window.contents,
+      onCall: (name, result) => {
+        if (name === 'startCapture') void this.captureAsked(result)
+      },
       onWatch: () => this.window.tellAgain(),
       desktop: {
         read: async () => this.view(),
@@ -262,12 +267,20 @@ export class Desktop {
       isWatched: this.window.isFocused,
       update: this.updates.ready,
       hasTray: this.hasTray,
+      isCaptureOurs: this.isCaptureOurs,
     }
     const [memory, notices] = nextNotices(this.notices, snapshot, facts)
+    if (memory.capture !== null && memory.capture !== this.notices.capture) this.isCaptureOurs = false
     this.notices = memory
     const { users, update, noTray } = memory
     this.parts.preferences.remember({ users, update, noTrayTold: noTray })
     for (const notice of notices) this.notifications.tell(notice)
+  }
+
+  /** Who begins a capture in this window is not told of it. */
+  private async captureAsked(result: Promise<CallResult>): Promise<void> {
+    this.isCaptureOurs = true
+    if (!(await result).ok) this.isCaptureOurs = false
   }
 
   /** Tokens a second, for the tray's first line. */

@@ -14,6 +14,8 @@ export type IpcParts = {
   core: () => Core | null
   /** The window that may speak; null: none is open. */
   contents: () => WebContents | null
+  /** The window asks for a command. */
+  onCall: (name: CommandName, result: Promise<CallResult>) => void
   /** Somebody watches from now on: tells what is known. */
   onWatch: () => void
   desktop: {
@@ -36,7 +38,7 @@ export function serveWindow(parts: IpcParts): void {
     const contents = parts.contents()
     if (contents !== null && !contents.isDestroyed()) contents.send(CHANNELS.news, { id, news })
   }
-  on(CHANNELS.call, async (given) => await call(parts.core(), given))
+  on(CHANNELS.call, async (given) => await call(parts, given))
   on(CHANNELS.watch, () => parts.onWatch())
   on(CHANNELS.send, async (given) => {
     const { id, request } = sendShape.parse(given)
@@ -58,14 +60,21 @@ function isTrusted({ sender, senderFrame }: IpcMainInvokeEvent, contents: WebCon
   return contents !== null && sender === contents && senderFrame === sender.mainFrame && isOurPage(senderFrame?.url)
 }
 
-async function call(core: Core | null, given: unknown): Promise<CallResult> {
+async function call({ core: find, onCall }: IpcParts, given: unknown): Promise<CallResult> {
   const parsed = callShape.safeParse(given)
   if (!parsed.success || !Object.hasOwn(COMMANDS, parsed.data.name))
     return { ok: false, problem: problem('not_found', 'There is no such command.') }
+  const core = find()
   if (core === null) return { ok: false, problem: problem('shutting_down', 'Lexora does not run.') }
   const { name, args } = parsed.data
+  const result = run(core, name as CommandName, args)
+  onCall(name as CommandName, result)
+  return await result
+}
+
+async function run(core: Core, name: CommandName, args: unknown): Promise<CallResult> {
   try {
-    const command = core.commands[name as CommandName] as (args: unknown) => Promise<unknown>
+    const command = core.commands[name] as (args: unknown) => Promise<unknown>
     return { ok: true, result: await command(args) }
   } catch (error) {
     if (error instanceof CommandError) return { ok: false, problem: error.problem }

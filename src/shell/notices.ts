@@ -1,6 +1,7 @@
 import type { NoticeKind } from '../protocol/desktop.ts'
 import type { EngineState, EngineView } from '../protocol/engine.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
+import { timeOfDay } from './words.ts'
 
 /** One notification, without words. `at`: the screen that a click on it opens. None tells of a prompt. */
 export type Notice = { kind: NoticeKind; values: Record<string, string | number>; lost?: true; at: string }
@@ -14,6 +15,8 @@ export type NoticeMemory = {
   users: string[]
   update: string | null
   noTray: boolean
+  /** The end of the capture that was seen last; a new one has another. */
+  capture: string | null
   /** Nothing was seen yet: what is there at first is no news. */
   isNew: boolean
 }
@@ -27,6 +30,8 @@ export type NoticeFacts = {
   update: string | null
   /** Null: not known yet. */
   hasTray: boolean | null
+  /** A capture that is seen first now was begun in this window. */
+  isCaptureOurs: boolean
 }
 
 /** A start that took longer than anybody watches. */
@@ -44,6 +49,7 @@ export function newMemory(kept: Partial<Pick<NoticeMemory, 'users' | 'update' | 
     users: kept.users ?? [],
     update: kept.update ?? null,
     noTray: kept.noTray ?? false,
+    capture: null,
     isNew: true,
   }
 }
@@ -67,7 +73,10 @@ export function nextNotices(memory: NoticeMemory, snapshot: AppSnapshot, facts: 
   const update = isUpdate && snapshot.server.inFlight === 0 ? facts.update : memory.update
   const noTray = facts.hasTray === false && !memory.noTray
   if (noTray) notices.push({ kind: 'no-tray', values: {}, at: '/settings' })
-  return [{ engines, pulls, gpus, users, update, noTray: memory.noTray || noTray, isNew: false }, notices]
+  const capture = snapshot.server.capture?.endsAt ?? null
+  if (capture !== null && capture !== memory.capture && !memory.isNew && !facts.isCaptureOurs)
+    notices.push({ kind: 'capture-on', values: { time: timeOfDay(capture) }, at: '/requests' })
+  return [{ engines, pulls, gpus, users, update, noTray: memory.noTray || noTray, capture, isNew: false }, notices]
 }
 
 function engineNotice(

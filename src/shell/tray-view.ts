@@ -1,7 +1,7 @@
 import { canStop, type EngineState, type EngineView, isServing } from '../protocol/engine.ts'
 import { foremostEngine, type PrimaryVerb, primaryVerb } from '../protocol/primary-verb.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
-import { clock, type Say } from './words.ts'
+import { clock, type Say, timeOfDay } from './words.ts'
 
 export const TRAY_ICONS = ['stopped', 'starting', 'ready', 'busy', 'degraded', 'failed'] as const
 
@@ -15,9 +15,11 @@ export type TrayAction =
   | { do: 'command'; name: 'pause' | 'resume' | 'freeGpu' }
   | { do: 'serve-here' | 'update' | 'quit' }
 
+type PlainItem = { kind: 'item'; id: string; label: string; action: TrayAction | null; checked?: boolean }
+
 export type TrayItem =
   | { kind: 'separator' }
-  | { kind: 'item'; id: string; label: string; action: TrayAction | null; checked?: boolean }
+  | PlainItem
   | { kind: 'menu'; id: string; label: string; items: TrayItem[] }
 
 export type TrayView = { icon: TrayIcon; tooltip: string; items: TrayItem[] }
@@ -59,11 +61,13 @@ export function trayView(snapshot: AppSnapshot | null, facts: TrayFacts, say: Sa
   const open: TrayItem = { kind: 'item', id: 'open', label: say('tray.open'), action: { do: 'open', at: null } }
   const status: TrayItem = { kind: 'item', id: 'status', label: line, action: { do: 'open', at: '/dashboard' } }
   const end = [...update(facts, say), SEPARATOR, quitItem(snapshot, facts, say)]
-  const tooltip = `Lexora: ${statusOf(snapshot, facts, say)}`
+  const capture = captureItem(snapshot, say)
+  const tooltip = [`Lexora: ${statusOf(snapshot, facts, say)}`, ...capture.map(({ label }) => label)].join(' · ')
   if (snapshot === null || facts.quitting !== null)
-    return { icon, tooltip, items: [status, SEPARATOR, open, ...without(facts, say), ...logs(say), ...end] }
+    return { icon, tooltip, items: [status, ...capture, SEPARATOR, open, ...without(facts, say), ...logs(say), ...end] }
   const items = [
     status,
+    ...capture,
     copyItem(snapshot, say),
     ...configItem(snapshot, say),
     SEPARATOR,
@@ -140,6 +144,14 @@ function copyItem({ server }: AppSnapshot, say: Say): TrayItem {
     label: say('tray.copy', { address }),
     action: { do: 'copy', text: address },
   }
+}
+
+/** That prompts and answers are kept, as long as they are: whoever uses this machine is to know. */
+function captureItem(snapshot: AppSnapshot | null, say: Say): PlainItem[] {
+  const capture = snapshot?.server.capture ?? null
+  if (capture === null) return []
+  const label = say('tray.capture', { time: timeOfDay(capture.endsAt) })
+  return [{ kind: 'item', id: 'capture', label, action: { do: 'open', at: '/requests' } }]
 }
 
 /** What was written into the file and is not in force, with the way to it. */

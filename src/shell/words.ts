@@ -52,6 +52,7 @@ const en = {
   'tray.lanOff': 'LAN: off',
   'tray.lanOn': 'LAN: on · {place} · {count} users',
   'tray.config': 'The configuration has an error…',
+  'tray.capture': 'Recording requests until {time}',
   'tray.logs': 'Logs…',
   'tray.report': 'Report a problem…',
   'tray.update': 'Update {version} ready – restart when idle',
@@ -78,6 +79,8 @@ const en = {
   'notice.update-ready.body': 'It is installed when nothing runs.',
   'notice.no-tray.title': 'No tray on this desktop',
   'notice.no-tray.body': 'Closing the window can keep Lexora serving; start it again to see it.',
+  'notice.capture-on.title': 'Requests are being recorded',
+  'notice.capture-on.body': 'What they and their answers say is kept in memory until {time}.',
   'notice.copied.title': 'Copied',
   'notice.copied.body': '{address}',
   'notice.command-failed.title': 'That did not work',
@@ -167,6 +170,7 @@ const ja: Words = {
   'tray.lanOff': 'LAN: オフ',
   'tray.lanOn': 'LAN: オン · {place} · {count} ユーザー',
   'tray.config': '設定ファイルに誤りがあります…',
+  'tray.capture': 'リクエストを {time} まで記録中',
   'tray.logs': 'ログ…',
   'tray.report': '問題を報告…',
   'tray.update': '更新 {version} の準備完了 – 空き時に再起動',
@@ -193,6 +197,8 @@ const ja: Words = {
   'notice.update-ready.body': '処理がないときにインストールします。',
   'notice.no-tray.title': 'このデスクトップにはトレイがありません',
   'notice.no-tray.body': 'ウィンドウを閉じても Lexora は動作を続けられます。もう一度起動すると表示されます。',
+  'notice.capture-on.title': 'リクエストを記録しています',
+  'notice.capture-on.body': '{time} まで、リクエストと応答の内容をメモリに保持します。',
   'notice.copied.title': 'コピーしました',
   'notice.copied.body': '{address}',
   'notice.command-failed.title': '実行できませんでした',
@@ -271,6 +277,7 @@ const ko: Words = {
   'tray.lanOff': 'LAN: 꺼짐',
   'tray.lanOn': 'LAN: 켜짐 · {place} · 사용자 {count}명',
   'tray.config': '설정 파일에 오류가 있습니다…',
+  'tray.capture': '{time}까지 요청을 기록하는 중',
   'tray.logs': '로그…',
   'tray.report': '문제 신고…',
   'tray.update': '업데이트 {version} 준비됨 – 쉬는 동안 다시 시작',
@@ -297,6 +304,8 @@ const ko: Words = {
   'notice.update-ready.body': '처리 중인 요청이 없을 때 설치합니다.',
   'notice.no-tray.title': '이 데스크톱에는 트레이가 없습니다',
   'notice.no-tray.body': '창을 닫아도 Lexora는 계속 작동할 수 있습니다. 다시 시작하면 창이 보입니다.',
+  'notice.capture-on.title': '요청을 기록하고 있습니다',
+  'notice.capture-on.body': '{time}까지 요청과 응답의 내용을 메모리에 보관합니다.',
   'notice.copied.title': '복사했습니다',
   'notice.copied.body': '{address}',
   'notice.command-failed.title': '실행하지 못했습니다',
@@ -351,4 +360,10 @@ export function shellLanguage(chosen: string, locale: string): Language {
 export function clock(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+}
+
+/** An instant as this machine's clock shows it: `14:32`. */
+export function timeOfDay(iso: string): string {
+  const at = new Date(iso)
+  return `${String(at.getHours()).padStart(2, '0')}:${String(at.getMinutes()).padStart(2, '0')}`
 }

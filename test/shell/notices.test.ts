@@ -37,12 +37,18 @@ type Step = AppSnapshot | [snapshot: AppSnapshot, now: number]
 /** What is told along a story that begins with a quiet Lexora, ten seconds from step to step unless it says when. */
 function told(
   steps: readonly Step[],
-  { isWatched = false, update = null as string | null, hasTray = true as boolean | null } = {},
+  { isWatched = false, update = null as string | null, hasTray = true as boolean | null, isCaptureOurs = false } = {},
 ): string[] {
-  let [memory] = nextNotices(newMemory(), aSnapshot(), { now: 0, isWatched, update: null, hasTray: null })
+  let [memory] = nextNotices(newMemory(), aSnapshot(), {
+    now: 0,
+    isWatched,
+    update: null,
+    hasTray: null,
+    isCaptureOurs,
+  })
   return steps.flatMap((step, i) => {
     const [snapshot, now] = Array.isArray(step) ? step : [step, (i + 1) * 10_000]
-    const [next, notices] = nextNotices(memory, snapshot, { now, isWatched, update, hasTray })
+    const [next, notices] = nextNotices(memory, snapshot, { now, isWatched, update, hasTray, isCaptureOurs })
     memory = next
     return notices.map(({ kind, lost }) => (lost ? `${kind} (lost)` : kind))
   })
@@ -73,7 +79,7 @@ describe('an engine', () => {
   })
 
   test('that had failed before anybody looked is no news', () => {
-    const facts = { now: 0, isWatched: false, update: null, hasTray: true }
+    const facts = { now: 0, isWatched: false, update: null, hasTray: true, isCaptureOurs: false }
     expect(nextNotices(newMemory(), withEngine(FAILED), facts)[1]).toEqual([])
   })
 })
@@ -107,6 +113,31 @@ test('an update is told when nothing runs, once', () => {
 
 test('a desktop without a tray is told once ever', () => {
   expect(told([aSnapshot(), aSnapshot()], { hasTray: false })).toEqual(['no-tray'])
-  const facts = { now: 0, isWatched: false, update: null, hasTray: false }
+  const facts = { now: 0, isWatched: false, update: null, hasTray: false, isCaptureOurs: false }
   expect(nextNotices(newMemory({ noTray: true }), aSnapshot(), facts)[1]).toEqual([])
+})
+
+describe('a capture', () => {
+  const capturing = (user: string | null, minute: number): AppSnapshot =>
+    aSnapshot({ server: { capture: { user, endsAt: new Date(2026, 10, 22, 14, minute).toISOString() } } })
+
+  test('is told once when it begins, and so is the next one', () => {
+    expect(told([capturing(null, 32), capturing(null, 32)])).toEqual(['capture-on'])
+    expect(told([capturing(null, 32), aSnapshot(), capturing(null, 50)])).toEqual(['capture-on', 'capture-on'])
+    expect(told([capturing('kim', 32), capturing(null, 33)])).toEqual(['capture-on', 'capture-on'])
+  })
+
+  test('that was begun in this window is not told', () => {
+    expect(told([capturing(null, 32), capturing(null, 32)], { isCaptureOurs: true })).toEqual([])
+  })
+
+  test('says until when, and never whose', () => {
+    const facts = { now: 0, isWatched: true, update: null, hasTray: true, isCaptureOurs: false }
+    const [memory, atFirst] = nextNotices(newMemory(), aSnapshot(), facts)
+    expect(atFirst).toEqual([])
+    expect(nextNotices(memory, capturing('kim', 32), facts)[1]).toEqual([
+      { kind: 'capture-on', values: { time: '14:32' }, at: '/requests' },
+    ])
+    expect(nextNotices(newMemory(), capturing('kim', 32), facts)[1]).toEqual([])
+  })
 })

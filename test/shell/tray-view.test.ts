@@ -181,6 +181,30 @@ test('a file that is not in force is said, with the way to it', () => {
   })
 })
 
+describe('while requests are captured', () => {
+  const capture = { user: 'kim', endsAt: new Date(2026, 10, 22, 14, 32).toISOString() }
+  const line = 'Recording requests until 14:32'
+
+  test.each(ENGINE_STATES.map((is) => [is] as const))('%s: the tray says until when, and never whose', (is) => {
+    const quiet = view(aSnapshot({ engines: [anEngine(STATES[is])] }))
+    const shown = view(aSnapshot({ engines: [anEngine(STATES[is])], server: { capture } }))
+    const [status, ...rest] = printed(quiet.items)
+    expect(printed(shown.items)).toEqual([status, line, ...rest])
+    expect(shown.items[1]).toMatchObject({ id: 'capture', action: { do: 'open', at: '/requests' } })
+    expect([shown.icon, shown.tooltip]).toEqual([quiet.icon, `${quiet.tooltip} · ${line}`])
+  })
+
+  test.each(SHELL_LANGUAGES)('in %s it is one line with the time', (language) => {
+    const shown = trayView(aSnapshot({ server: { capture } }), HOSTED, sayIn(language))
+    expect(printed(shown.items)[1]).toMatch(/^[^{}]*14:32[^{}]*$/)
+  })
+
+  test('it is said to the end, since what still runs is captured, too', () => {
+    const { items } = view(aSnapshot({ server: { capture } }), { quitting: { left: 1 } })
+    expect(printed(items).slice(0, 2)).toEqual(['◐ Finishing 1 and stopping', line])
+  })
+})
+
 test('an update stands before the end, unless it ends already', () => {
   const update = '2.0.0'
   expect(printed(view(aSnapshot(), { update }).items).slice(-3)).toEqual([
