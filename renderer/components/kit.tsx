@@ -57,11 +57,14 @@ export function IconButton({
   label,
   onClick,
   small = true,
+  disabled = false,
 }: {
   icon: IconName
   label: string
   onClick: () => void
   small?: boolean
+  /** It does nothing now, and keeps the focus. */
+  disabled?: boolean
 }) {
   return (
     <button
@@ -69,7 +72,8 @@ export function IconButton({
       className={`btn btn-quiet btn-icon${small ? ' btn-small' : ''}`}
       aria-label={label}
       title={label}
-      onClick={onClick}
+      aria-disabled={disabled || undefined}
+      onClick={disabled ? undefined : onClick}
     >
       <Icon name={icon} />
     </button>
@@ -172,10 +176,10 @@ export function Popover({
       <BasePopover.Portal>
         <BasePopover.Positioner sideOffset={4} align="start" className="over">
           <BasePopover.Popup className="dialog popover">
-            <header>
+            <div>
               <BasePopover.Title>{title}</BasePopover.Title>
-            </header>
-            <div>{children}</div>
+              {children}
+            </div>
           </BasePopover.Popup>
         </BasePopover.Positioner>
       </BasePopover.Portal>

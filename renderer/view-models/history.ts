@@ -131,6 +131,23 @@ export function waterfall({ queueMs, ttftMs, totalMs, tries }: HistoryRow): Bar[
   ]
 }
 
+/** The columns of a table as they were put in order: one that is gone is left out, a new one follows the one it follows by default. */
+export function inOrder(columns: readonly string[], kept: readonly string[]): string[] {
+  const order = [...new Set(kept)].filter((id) => columns.includes(id))
+  columns.forEach((id, at) => {
+    if (!order.includes(id)) order.splice(at === 0 ? 0 : order.indexOf(columns[at - 1]!) + 1, 0, id)
+  })
+  return order
+}
+
+/** One place up (-1) or down (1); at an end it stays. */
+export function moved(order: readonly string[], id: string, by: -1 | 1): string[] {
+  const from = order.indexOf(id)
+  const other = order[from + by]
+  if (from === -1 || other === undefined) return [...order]
+  return order.with(from, other).with(from + by, id)
+}
+
 const COLUMNS = [
   'at',
   'id',

@@ -4,7 +4,7 @@ import { createPortal } from 'react-dom'
 import type { HistoryRow } from '../../src/protocol/users.ts'
 import { download, useToasts } from '../actions.ts'
 import { Icon, StateMark } from '../components/Icon.tsx'
-import { Button, Empty, Menu, Skeleton } from '../components/kit.tsx'
+import { Button, Empty, IconButton, Menu, Popover, Skeleton, Switch } from '../components/kit.tsx'
 import { duration, moment, NONE, number } from '../format.ts'
 import { type MessageKey, type Translate, useT } from '../i18n/index.ts'
 import { keepList, readList } from '../preferences.ts'
@@ -15,6 +15,8 @@ import {
   type Filter,
   filterText,
   fits,
+  inOrder,
+  moved,
   parseFilter,
   queryOf,
   rowSpeed,
@@ -124,7 +126,9 @@ const COLUMNS: readonly Column[] = [
 const PAGE = 100
 const MOST_EXPORTED = 10_000
 const ROW_HEIGHT = 28
-const KEY = 'lexora.history.columns'
+const HIDDEN = 'lexora.history.columns'
+const ORDER = 'lexora.history.order'
+const IDS = COLUMNS.map(({ id }) => id)
 
 /** What ended, newest first, page by page; at first only what `filter` lets through. */
 export function History({ corner, filter = '' }: { corner: HTMLElement | null; filter?: string }) {
@@ -133,14 +137,19 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
     const first = filter === '' ? null : parseFilter(filter)
     return first === null ? [] : [first]
   })
-  const [hidden, setHidden] = useState<readonly string[]>(() => readList(KEY))
+  const [hidden, setHidden] = useState<readonly string[]>(() => readList(HIDDEN))
+  const [order, setOrder] = useState<readonly string[]>(() => inOrder(IDS, readList(ORDER)))
   const [chosen, setChosen] = useState<string | null>(null)
   const { rows, failed, more, load, refresh } = usePages(filters)
-  const columns = COLUMNS.filter(({ id }) => !hidden.includes(id))
-  const toggle = (id: string): void => {
-    const next = hidden.includes(id) ? hidden.filter((other) => other !== id) : [...hidden, id]
+  const all = order.map((id) => COLUMNS[IDS.indexOf(id)]!)
+  const columns = all.filter(({ id }) => !hidden.includes(id))
+  const hide = (next: readonly string[]): void => {
     setHidden(next)
-    keepList(KEY, next)
+    keepList(HIDDEN, next)
+  }
+  const arrange = (next: readonly string[]): void => {
+    setOrder(next)
+    keepList(ORDER, next)
   }
   const shown = rows?.filter((row) => fits(row, filters)) ?? null
   const at = shown?.findIndex(({ id }) => id === chosen) ?? -1
@@ -157,15 +166,7 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
             <Button small look="quiet" onClick={refresh}>
               {t('history.refresh')}
             </Button>
-            <Menu
-              label={t('history.columns')}
-              trigger={t('history.columns')}
-              entries={COLUMNS.slice(1).map(({ id, title }) => ({
-                label: t(title),
-                checked: !hidden.includes(id),
-                onClick: () => toggle(id),
-              }))}
-            />
+            <Chooser columns={all} hidden={hidden} onHide={hide} onArrange={arrange} />
             <Export filters={filters} />
           </>,
           corner,
@@ -186,6 +187,63 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
         {row !== null && <RequestDrawer row={row} onClose={() => setChosen(null)} onStep={step} />}
       </div>
     </>
+  )
+}
+
+/** Which columns there are, and in which order. The time always is: without it no row says when. */
+function Chooser({
+  columns,
+  hidden,
+  onHide,
+  onArrange,
+}: {
+  columns: readonly Column[]
+  hidden: readonly string[]
+  onHide: (hidden: readonly string[]) => void
+  onArrange: (order: readonly string[]) => void
+}) {
+  const t = useT()
+  const [told, setTold] = useState<string | null>(null)
+  const order = columns.map(({ id }) => id)
+  const move = (id: string, column: string, by: -1 | 1): void => {
+    const next = moved(order, id, by)
+    onArrange(next)
+    setTold(t('history.movedTo', { column, place: next.indexOf(id) + 1, count: next.length }))
+  }
+  return (
+    <Popover className="btn btn-quiet btn-small" title={t('history.columns')} trigger={t('history.columns')}>
+      <ul>
+        {columns.map(({ id, title }, at) => {
+          const column = t(title)
+          return (
+            <li key={id} className="row tight">
+              <Switch
+                label={column}
+                checked={!hidden.includes(id)}
+                disabled={id === 'time'}
+                onChange={(on) => onHide(on ? hidden.filter((other) => other !== id) : [...hidden, id])}
+              />
+              <span className="grow clip">{column}</span>
+              <IconButton
+                icon="up"
+                label={t('history.moveUp', { column })}
+                disabled={at === 0}
+                onClick={() => move(id, column, -1)}
+              />
+              <IconButton
+                icon="down"
+                label={t('history.moveDown', { column })}
+                disabled={at === columns.length - 1}
+                onClick={() => move(id, column, 1)}
+              />
+            </li>
+          )
+        })}
+      </ul>
+      <p className="small dim" role="status">
+        {told}
+      </p>
+    </Popover>
   )
 }
 

@@ -4,7 +4,9 @@ import {
   curlOf,
   filterText,
   fits,
+  inOrder,
   isReplayable,
+  moved,
   parseFilter,
   queryOf,
   rowSpeed,
@@ -13,6 +15,31 @@ import {
   waterfall,
 } from '../../renderer/view-models/history.ts'
 import type { HistoryRow } from '../../src/protocol/users.ts'
+
+describe('the columns', () => {
+  test.each<[string, string[], string]>([
+    ['the default order, where nothing was kept', [], 'time user model status total'],
+    ['the kept one', ['total', 'status', 'model', 'user', 'time'], 'total status model user time'],
+    [
+      'a new one behind the one it follows by default',
+      ['total', 'model', 'user', 'time'],
+      'total model status user time',
+    ],
+    ['a new first one first', ['status', 'user'], 'time status total user model'],
+    ['no unknown name, and none twice', ['gone', 'user', 'time', 'user'], 'user model status total time'],
+  ])('come in %s', (_, kept, expected) => {
+    expect(inOrder(['time', 'user', 'model', 'status', 'total'], kept).join(' ')).toBe(expected)
+  })
+
+  test('move by one, and not beyond an end', () => {
+    const order = ['time', 'user', 'model']
+    expect(moved(order, 'user', 1)).toEqual(['time', 'model', 'user'])
+    expect(moved(order, 'user', -1)).toEqual(['user', 'time', 'model'])
+    expect(moved(order, 'time', -1)).toEqual(order)
+    expect(moved(order, 'model', 1)).toEqual(order)
+    expect(moved(order, 'gone', 1)).toEqual(order)
+  })
+})
 
 const aRow = (changes: Partial<HistoryRow> = {}): HistoryRow => ({
   id: 'req-1',

@@ -171,6 +171,37 @@ describe('requests', () => {
     ])
     expect(readFileSync(await file.path(), 'utf8')).toMatch(/^at,id,user,/)
   })
+
+  test('have columns that are hidden and moved by keys, and stay so', async () => {
+    await chat()
+    const page = await aWindow()
+    await goTo(page, '/requests/history')
+    const titles = page.locator('thead th')
+    await titles.first().waitFor()
+    const first = await titles.allTextContents()
+    expect(first.slice(0, 3)).toEqual(['time', 'user', 'model'])
+    await page.getByRole('button', { name: 'Columns' }).focus()
+    await page.keyboard.press('Enter')
+    const chooser = page.getByRole('dialog', { name: 'Columns' })
+    const down = chooser.getByRole('button', { name: 'Move time down' })
+    await down.focus()
+    await page.keyboard.press('Enter')
+    await chooser.getByText('time is column 2 of').waitFor()
+    // The row was moved, and the button is still the one that has the focus.
+    await page.keyboard.press('Enter')
+    await chooser.getByText('time is column 3 of').waitFor()
+    await chooser.getByRole('switch', { name: 'model' }).click()
+    await page.getByRole('columnheader', { name: 'model' }).waitFor({ state: 'detached' })
+    expect(await violations(page)).toEqual([])
+    const next = ['user', 'time', ...first.slice(3)]
+    expect(await titles.allTextContents()).toEqual(next)
+    await page.keyboard.press('Escape')
+    await chooser.waitFor({ state: 'detached' })
+    await page.reload()
+    await titles.first().waitFor()
+    expect(await titles.allTextContents()).toEqual(next)
+    expect(page.complaints).toEqual([])
+  })
 })
 
 describe('try it', () => {
