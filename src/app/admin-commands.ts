@@ -113,6 +113,8 @@ export function adminCommands(parts: CommandParts): AppCommands {
     configText: async () => await parts.config().configText(),
     writeConfig: async (args) => await parts.config().writeConfig(args),
     undoConfig: async () => await parts.config().undoConfig(),
+    readTls: async () => await parts.config().readTls(),
+    createCertificate: async (args) => await parts.config().createCertificate(args),
   }
 }
 

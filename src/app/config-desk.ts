@@ -20,5 +20,7 @@ export function fixedConfig(): ConfigDesk {
     configText: told,
     writeConfig: told,
     undoConfig: told,
+    readTls: told,
+    createCertificate: told,
   }
 }

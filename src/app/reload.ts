@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
-import { basename } from 'node:path'
+import { hostname, networkInterfaces } from 'node:os'
+import { basename, join } from 'node:path'
 import { describeConfig } from '../config/describe.ts'
 import { editYaml } from '../config/edit.ts'
 import { readConfigFile } from '../config/find-file.ts'
@@ -22,8 +23,10 @@ import type {
 } from '../protocol/config-view.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { ConfigFault } from '../protocol/snapshot.ts'
+import type { TlsReport } from '../protocol/tls.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { AppSettings } from './app-settings.ts'
+import { certificateNames, describeCertificate, makeCertificate } from './certificate.ts'
 import type { ConfigDesk } from './config-desk.ts'
 import type { Settings } from './settings.ts'
 
@@ -212,7 +215,31 @@ export class Reloader {
       configText: async () => this.text(),
       writeConfig: async ({ text, revision }) => await this.write(text, revision),
       undoConfig: async () => await this.undo(),
+      readTls: async () => this.tls(),
+      createCertificate: async ({ names } = {}) => await this.certify(names ?? ''),
     }
+  }
+
+  private tls(): TlsReport {
+    const { certificate, config } = this.settings
+    const { tls } = config.server
+    return {
+      certificate: certificate === null || tls === null ? null : describeCertificate(certificate.cert, tls),
+      pendingRestart: this.options.pendingRestart().includes('server.tls'),
+    }
+  }
+
+  /** Makes a certificate and goes over to it. */
+  private async certify(asked: string): Promise<TlsReport> {
+    const names = certificateNames(asked, { hostname: hostname(), interfaces: networkInterfaces() })
+    if (typeof names === 'string') throw refusal('invalid_request', `names: ${names}.`, 'names')
+    const files = await makeCertificate(join(this.options.stateDir, 'tls'), names, process.env).catch(
+      (error: Error) => {
+        throw refusal('overloaded', `${error.message}; nothing was changed.`, null)
+      },
+    )
+    await this.edit([{ path: 'server.tls', value: files }])
+    return this.tls()
   }
 
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
 import type { ConfigText, ConfigView, ReloadReport, ValidationReport } from './config-view.ts'
+import { TLS_COMMANDS } from './tls.ts'
 
 const text = z.string('is not text').max(1024 * 1024, 'is larger than 1 MiB')
 const revision = z.string('is not text').regex(/^[0-9a-f]{24}$/, 'is no revision; take the one that came with the text')
@@ -87,4 +88,5 @@ export const CONFIG_COMMANDS = {
     ownWords: true,
     answersWithinMs: 120_000,
   }),
+  ...TLS_COMMANDS,
 } as const

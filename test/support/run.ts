@@ -20,6 +20,8 @@ export type TestRun = {
   commands: AppCommands
   /** What SIGHUP does. */
   reload: () => void
+  /** Ends it before the test does. */
+  stop: () => Promise<unknown>
   log: () => string
 }
 
@@ -65,10 +67,11 @@ export async function startRun(text: string, home = aHome()): Promise<TestRun> {
       version: '0.0.0-test',
     },
   )
-  onTestFinished(async () => {
+  const stopAll = async (): Promise<unknown> => {
     stop()
-    await ended
-  })
+    return await ended
+  }
+  onTestFinished(async () => void (await stopAll()))
   await until(
     () => log.includes('ready address=') || log.includes('did not start'),
     () => log,
@@ -85,6 +88,7 @@ export async function startRun(text: string, home = aHome()): Promise<TestRun> {
     record: record(),
     commands: adminClient({ address, key: token, certificate: certificate ?? null }),
     reload: () => reload(),
+    stop: stopAll,
     log: () => log,
   }
 }
