@@ -477,4 +477,22 @@ export const manageEn = {
     'Never kept by themselves: only for ten minutes when you ask for it, in memory, and with a red mark on every screen. Open a request to capture one user.',
   'set.resetSection': 'Reset this section',
   'set.resetDone': 'Back to the defaults. The last change can be taken back under Advanced.',
+  'tls.title': 'Encrypted connections (TLS)',
+  'tls.none':
+    'Clients connect by plain http. On this computer that is fine; in a network a certificate keeps others from reading along.',
+  'tls.own':
+    'A certificate that signs itself: each client must be told to trust the file below, and can compare the fingerprint.',
+  'tls.given': 'Clients connect by https with your certificate.',
+  'tls.create': 'Make a certificate',
+  'tls.createWhy':
+    'For all names and addresses of this computer. It signs itself, so clients must be told to trust it.',
+  'tls.moreNames': 'More names or addresses, by commas',
+  'tls.import': 'Use a certificate of mine',
+  'tls.importWhy': 'Two PEM files on this computer. They are read again whenever they change.',
+  'tls.cert': 'File of the certificate',
+  'tls.key': 'File of its private key',
+  'tls.off': 'Switch TLS off',
+  'tls.names': 'For',
+  'tls.until': 'Valid until',
+  'tls.file': 'File',
 } as const

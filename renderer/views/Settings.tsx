@@ -15,6 +15,7 @@ import { DesktopSettings } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
 import { RawConfig } from './RawConfig.tsx'
 import { SettingRow } from './SettingRow.tsx'
+import { TlsDoor } from './TlsDoor.tsx'
 
 /** Every setting, where it comes from and when a change acts. It writes the same file that people edit. */
 export function Settings({ path }: ScreenProps) {
@@ -48,7 +49,10 @@ export function Settings({ path }: ScreenProps) {
         {config.value !== null && <Pending config={config.value} />}
         {section === 'general' && !isSearch && <General />}
         {section === 'network' && !isSearch && config.value !== null && (
-          <LanDoor config={config.value} onChanged={() => void config.again()} />
+          <>
+            <LanDoor config={config.value} onChanged={() => void config.again()} />
+            <TlsDoor config={config.value} onChanged={() => void config.again()} />
+          </>
         )}
         {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
         {section === 'data' && !isSearch && <Captures />}
