@@ -39,7 +39,7 @@ export const TLS_COMMANDS = {
       names: z.string('is not text').max(MOST_NAMES_LENGTH, 'is too long').optional(),
     }),
     about:
-      'make a certificate for this machine (and --names a,b) that signs itself, and serve https with it from the next start on',
+      'make a certificate for this machine that signs itself, and serve https with it from the next start on',
     answersWithinMs: 120_000,
   }),
 } as const
