@@ -464,6 +464,8 @@ export const manageEn = {
   'pull.held': 'paused',
   'pull.pause': 'Pause the download',
   'pull.resume': 'Resume the download',
+  'pull.goOn': 'Resume',
+  'pull.full': '{name} is paused, for the disk is full: {size} more are needed in {folder}. Make room, then resume it.',
   'disk.free': '{free} of {total} free',
   'disk.short': '{free} free',
   'disk.label': 'Disk of the models, which take {models}',

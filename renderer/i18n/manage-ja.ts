@@ -464,6 +464,9 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'pull.held': '一時停止中',
   'pull.pause': 'ダウンロードを一時停止',
   'pull.resume': 'ダウンロードを再開',
+  'pull.goOn': '再開',
+  'pull.full':
+    '{name} は一時停止中です。ディスクがいっぱいで、{folder} にあと {size} 必要です。空きを作ってから再開してください。',
   'disk.free': '空き {free} / 全 {total}',
   'disk.short': '空き {free}',
   'disk.label': 'モデルのディスク（モデルは {models}）',

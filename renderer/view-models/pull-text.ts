@@ -1,15 +1,22 @@
-import { isPullOpen } from '../../src/protocol/models.ts'
+import { type DiskView, isPullFull, isPullOpen, type PullView } from '../../src/protocol/models.ts'
 import { duration, gigabytes, NONE, number } from '../format.ts'
 import type { Translate } from '../i18n/index.ts'
-import type { ModelRow } from './catalogue.ts'
+import { type ModelRow, shortName } from './catalogue.ts'
 
 /** `15.4 of 24.8 GB · 88 MB/s · 1 min 47 s left`. */
 export function pullText({ pull }: Pick<ModelRow, 'pull'>, t: Translate): string {
   if (pull === null) return ''
-  if (pull.problem !== null && !isPullOpen(pull)) return pull.problem.cause
+  if (pull.problem !== null && (!isPullOpen(pull) || isPullFull(pull))) return pull.problem.cause
   const of = t('pull.of', { bytes: gigabytes(pull.bytes), total: pull.total === null ? NONE : gigabytes(pull.total) })
   const speed = pull.bytesPerSecond === null ? null : `${number(pull.bytesPerSecond / 1e6, 1)} MB/s`
   const left = pull.etaSeconds === null ? null : t('pull.left', { left: duration(pull.etaSeconds * 1000) })
   const state = pull.state === 'running' ? null : t(`pull.${pull.state}`)
   return [state, of, speed, left].filter((part) => part !== null).join(' · ')
+}
+
+/** Why one that met a full disk waits; with the server's own words where its files are not listed yet. */
+export function fullText({ repo, bytes, total, problem }: PullView, disk: DiskView | null, t: Translate): string {
+  const name = shortName(repo)
+  if (total === null || disk === null) return `${name}: ${problem?.cause ?? t('pull.held')}`
+  return t('pull.full', { name, size: gigabytes(total - bytes), folder: disk.folder })
 }

@@ -294,6 +294,11 @@ function ModelStep() {
               <span className="strong name clip">{shortName(pull.repo)}</span>
               <span className="micro dim clip">{pullText({ pull }, t)}</span>
             </span>
+            {pull.state === 'held' && (
+              <Button small onClick={() => void told(client.commands.resumePull({ id: pull.id })).then(again)}>
+                {t('pull.goOn')}
+              </Button>
+            )}
             <Button small onClick={() => void told(client.commands.cancelPull({ id: pull.id })).then(again)}>
               {t('verb.cancel')}
             </Button>

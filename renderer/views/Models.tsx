@@ -1,5 +1,5 @@
 import { type KeyboardEvent, useState } from 'react'
-import { type DiskView, type FitReport, isPullOpen } from '../../src/protocol/models.ts'
+import { type DiskView, type FitReport, isPullFull, isPullOpen } from '../../src/protocol/models.ts'
 import { useActions } from '../actions.ts'
 import { benches } from '../bench-store.ts'
 import { Field } from '../components/forms.tsx'
@@ -13,7 +13,7 @@ import { useSnapshot, useWorld } from '../stores.ts'
 import { useFits, useHeld, useModels, useStartModel } from '../use-models.ts'
 import { diskLook, fitLook, type ListKind, type ModelRow, modelRows, rowVerb } from '../view-models/catalogue.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
-import { pullText } from '../view-models/pull-text.ts'
+import { fullText, pullText } from '../view-models/pull-text.ts'
 import { AddModel } from './AddModel.tsx'
 import { EngineVersions } from './EngineVersions.tsx'
 import { ModelDrawer } from './ModelDrawer.tsx'
@@ -90,6 +90,19 @@ export function Models({ path }: ScreenProps) {
           {t('disk.low', { size: gigabytes(disk.freeBytes), folder: disk.folder })}
         </Banner>
       )}
+      {pulls.filter(isPullFull).map((pull) => (
+        <Banner
+          key={pull.id}
+          look="bad"
+          actions={
+            <Button small onClick={() => void told(client.commands.resumePull({ id: pull.id })).then(again)}>
+              {t('pull.goOn')}
+            </Button>
+          }
+        >
+          {fullText(pull, disk, t)}
+        </Banner>
+      ))}
       <div className={isOpen ? 'pane fill pane-wide' : 'fill-col'}>
         {kind === 'hub' ? (
           <Presets presets={presets} onChanged={() => void again()} search={search} />

@@ -61,6 +61,7 @@ export class ModelDesk {
         log.info('a model is here', { repo })
       },
       onFailed: (repo, reason) => log.warn('a model could not be fetched', { repo, reason }),
+      onFull: (repo, reason) => log.warn('a model waits for room on the disk', { repo, reason }),
     })
     this.installer = new Installer({
       folder: this.versions,

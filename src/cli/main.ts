@@ -6,7 +6,15 @@ import type { Machine } from '../config/paths.ts'
 import { type AppCommands, CommandError, type CommandName } from '../protocol/commands.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import { type EngineView, isComing } from '../protocol/engine.ts'
-import type { BenchReport, FitReport, InstallView, PullView, VerifyReport } from '../protocol/models.ts'
+import {
+  type BenchReport,
+  type FitReport,
+  type InstallView,
+  isPullFull,
+  isPullOpen,
+  type PullView,
+  type VerifyReport,
+} from '../protocol/models.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { type Asked, type OWN_WORDS, parseCommandLine } from './arguments.ts'
 import { runCompletion } from './completion.ts'
@@ -207,7 +215,7 @@ async function runOnce(asked: Asked, commands: Partial<AppCommands>, lives: bool
 
 /** It would go on in a Lexora that runs; in this process it ends with it. */
 function isUnderWay(name: CommandName, result: unknown): boolean {
-  if (name === 'pullModel') return !['done', 'failed', 'cancelled'].includes((result as PullView).state)
+  if (name === 'pullModel') return isPullOpen(result as PullView) && !isPullFull(result as PullView)
   return name === 'installEngine' && !['done', 'failed'].includes((result as InstallView).phase)
 }
 
@@ -335,7 +343,7 @@ function exitOfModel(name: CommandName, result: unknown): number | null {
     case 'verifyModel':
       return (result as VerifyReport).problems.length === 0 ? null : EXIT.badModel
     case 'pullModel':
-      return (result as PullView).state === 'failed' ? EXIT.failure : null
+      return (result as PullView).state === 'failed' || isPullFull(result as PullView) ? EXIT.failure : null
     case 'installEngine':
       return (result as InstallView).phase === 'failed' ? EXIT.failure : null
     case 'bench':

@@ -122,9 +122,11 @@ function pullEnd(view: PullView, look: Look): string[] {
   const { id, repo, state, problem } = view
   if (state === 'done')
     return [line(look, ['good', `${pullLine(view)}`]), `See whether it fits: lexora fit ${plain(repo)}`]
-  if (state === 'failed' && problem !== null) {
+  if ((state === 'failed' || state === 'held') && problem !== null) {
     const fix = problem.fix === null ? [] : [`  ${plain(problem.fix)}`]
-    return [line(look, ['bad', `${plain(repo)}: ${plain(problem.cause)}`]), ...fix]
+    const on =
+      state === 'held' ? [`It is paused. To go on: pull it again, or where Lexora runs: lexora pulls resume ${id}`] : []
+    return [line(look, ['bad', `${plain(repo)}: ${plain(problem.cause)}`]), ...fix, ...on]
   }
   if (state === 'held') return [pullLine(view), `To go on: lexora pulls resume ${id}`]
   const ways = `It goes on in Lexora: lexora pulls. To end it: lexora pulls cancel ${id}`

@@ -22,12 +22,19 @@ export class HubError extends Error {
   readonly fix: string | null
   readonly again: boolean
   readonly afterMs: number | null
+  /** It can go on as soon as there is room. */
+  readonly diskFull: boolean
 
-  constructor(cause: string, fix: string | null, more: { again?: boolean; afterMs?: number | null } = {}) {
+  constructor(
+    cause: string,
+    fix: string | null,
+    more: { again?: boolean; afterMs?: number | null; diskFull?: boolean } = {},
+  ) {
     super(cause)
     this.fix = fix
     this.again = more.again ?? false
     this.afterMs = more.afterMs ?? null
+    this.diskFull = more.diskFull ?? false
   }
 }
 

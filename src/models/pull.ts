@@ -51,19 +51,22 @@ export async function pull(job: Job): Promise<string> {
   const listing = await again(job, async () => await hub.list(repo, revision, signal))
   const chosen = chooseFiles(listing.files, patterns, repo)
   const folder = join(job.hubCache, repositoryFolder(repo))
-  const unlock = await lock(folder, repo)
+  const files: FileJob[] = []
+  let unlock: (() => Promise<void>) | null = null
   try {
-    const files = await Promise.all(chosen.map(async (file) => await fileJob(folder, file)))
-    checkRoom(folder, files, job.freeBytes ?? freeBytesOf)
+    unlock = await lock(folder, repo)
+    files.push(...(await Promise.all(chosen.map(async (file) => await fileJob(folder, file)))))
+    job.onFiles(files.map(({ told }) => told))
+    checkRoom(job, folder, files)
     await fetchAll(job, listing.commit, files)
     const snapshot = join(folder, 'snapshots', listing.commit)
     for (const { file, blob } of files) await link(blob, join(snapshot, ...file.path.split('/')))
     await writeRef(folder, revision, listing.commit)
     return snapshot
   } catch (error) {
-    throw explained(error, folder)
+    throw explained(error, job, folder, files)
   } finally {
-    await unlock()
+    await unlock?.()
   }
 }
 
@@ -152,7 +155,9 @@ async function fetchRest(job: Job, commit: string, own: FileJob, tell: () => voi
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       if (at + chunk.length > file.size)
         throw new HubError(`The hub sends more of ${file.path} than it has listed.`, null)
-      await output.write(chunk, 0, chunk.length, at)
+      // A disk that is nearly full takes the beginning of a piece.
+      for (let written = 0; written < chunk.length; )
+        written += (await output.write(chunk, written, chunk.length - written, at + written)).bytesWritten
       at += chunk.length
       told.bytes = at
       tell()
@@ -190,14 +195,24 @@ function freeBytesOf(folder: string): number {
   return bavail * bsize
 }
 
-function checkRoom(folder: string, files: readonly FileJob[], freeBytes: (folder: string) => number): void {
+function checkRoom(job: Job, folder: string, files: readonly FileJob[]): void {
   mkdirSync(join(folder, 'blobs'), { recursive: true })
-  const needed = files.reduce((sum, { told }) => sum + told.total - told.bytes, 0)
-  const free = freeBytes(folder)
-  if (needed === 0 || needed + SPARE_BYTES <= free) return
-  throw new HubError(
-    `There is no room: ${gib(needed)} are still to come, and ${gib(free)} are free on the disk of ${folder}.`,
-    'Remove models (`lexora models rm`), or set HF_HOME to another disk.',
+  const needed = bytesToCome(files)
+  if (needed > 0 && needed + SPARE_BYTES > (job.freeBytes ?? freeBytesOf)(folder)) throw fullDisk(job, folder, files)
+}
+
+function bytesToCome(files: readonly FileJob[]): number {
+  return files.reduce((sum, { told }) => sum + told.total - told.bytes, 0)
+}
+
+/** Of a quota that is used up the disk may say that there is room. */
+function fullDisk({ freeBytes = freeBytesOf }: Job, folder: string, files: readonly FileJob[]): HubError {
+  const room = (): string => `${gib(freeBytes(folder))} are free and ${gib(SPARE_BYTES)} of them stay so`
+  const needs = files.length === 0 ? folder : `${gib(bytesToCome(files))} more are needed in ${folder}, where ${room()}`
+  return new HubError(
+    `The disk is full: ${needs}.`,
+    'Make room (`lexora models rm`), and it goes on where it was; or set HF_HOME to another disk.',
+    { diskFull: true },
   )
 }
 
@@ -223,16 +238,14 @@ async function writeRef(folder: string, revision: string, commit: string): Promi
 
 /** Two programs would write into one file. One that is gone holds nothing. */
 async function lock(folder: string, repo: string): Promise<() => Promise<void>> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw explained(error, folder)
-  })
+  await mkdir(folder, { recursive: true })
   const path = join(folder, 'lexora.lock')
   for (let tries = 0; tries < 2; tries++) {
     try {
       await writeFile(path, String(process.pid), { flag: 'wx' })
       return async () => await rm(path, { force: true })
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw explained(error, folder)
+      if (codeOf(error) !== 'EEXIST') throw error
     }
     const holder = Number(await readFile(path, 'utf8').catch(() => ''))
     if (holder > 0 && isAlive(holder)) {
@@ -253,8 +266,6 @@ function isAlive(pid: number): boolean {
 }
 
 const DISK_FIXES: Record<string, string> = {
-  ENOSPC: 'Make room (`lexora models rm`), or set HF_HOME to another disk; it goes on where it was.',
-  EDQUOT: 'Your quota is used up: make room, or set HF_HOME to another disk.',
   EACCES: 'Give yourself the right to write there, or set HF_HOME to a folder of yours.',
   EPERM: 'Give yourself the right to write there, or set HF_HOME to a folder of yours.',
   EROFS: 'The disk is read-only: set HF_HOME to another one.',
@@ -263,15 +274,17 @@ const DISK_FIXES: Record<string, string> = {
   EEXIST: 'Something that is no folder is in the way.',
 }
 
+const FULL = new Set(['ENOSPC', 'EDQUOT'])
+
 function isDiskError(error: unknown): boolean {
-  return Object.hasOwn(DISK_FIXES, codeOf(error))
+  return FULL.has(codeOf(error)) || Object.hasOwn(DISK_FIXES, codeOf(error))
 }
 
-function explained(error: unknown, folder: string): unknown {
+function explained(error: unknown, job: Job, folder: string, files: readonly FileJob[]): unknown {
   const code = codeOf(error)
   if (error instanceof HubError || !isDiskError(error)) return error
-  const what = code === 'ENOSPC' || code === 'EDQUOT' ? 'The disk became full' : 'It cannot be written'
-  return new HubError(`${what}: ${folder} (${code}).`, DISK_FIXES[code]!)
+  if (FULL.has(code)) return fullDisk(job, folder, files)
+  return new HubError(`It cannot be written: ${folder} (${code}).`, DISK_FIXES[code]!)
 }
 
 function codeOf(error: unknown): string {

@@ -13,12 +13,23 @@ export type PullsOptions = {
   /** Where unfinished pulls are written down, so that a restart goes on with them; null: nowhere. */
   journal: string | null
   timing: PullTiming
+  /** Of a folder's disk; for tests. */
+  freeBytes?: (folder: string) => number
   /** Told when one has ended well: there is a new model. */
   onDone: (repo: string) => void
   onFailed: (repo: string, cause: string) => void
+  /** The disk is full: it waits until somebody resumes it. */
+  onFull: (repo: string, cause: string) => void
 }
 
-type Wanted = { id: string; repo: string; revision: string; patterns: string[]; held?: boolean }
+type Wanted = {
+  id: string
+  repo: string
+  revision: string
+  patterns: string[]
+  held?: boolean
+  problem?: PullView['problem']
+}
 type Entry = Wanted & {
   state: PullView['state']
   files: readonly PullFile[]
@@ -96,7 +107,7 @@ export class Pulls {
   resume(id: string): PullView | undefined {
     const entry = this.entries.get(id)
     if (entry?.state === 'held') {
-      Object.assign(entry, { state: 'queued', cancel: new AbortController() })
+      Object.assign(entry, { state: 'queued', problem: null, cancel: new AbortController() })
       this.write()
       this.next()
     }
@@ -119,12 +130,12 @@ export class Pulls {
     await this.running
   }
 
-  private enter({ held = false, ...wanted }: Wanted): Entry {
+  private enter({ held = false, problem = null, ...wanted }: Wanted): Entry {
     const entry: Entry = {
       ...wanted,
       state: held ? 'held' : 'queued',
       files: [],
-      problem: null,
+      problem,
       verifying: 0,
       cancel: new AbortController(),
       mark: { at: 0, bytes: 0 },
@@ -149,7 +160,7 @@ export class Pulls {
   private async run(entry: Entry): Promise<void> {
     // A pull that is held and resumed gets another one, while this run may still be ending.
     const { repo, revision, patterns, cancel } = entry
-    const { hubCache, timing } = this.options
+    const { hubCache, timing, freeBytes } = this.options
     entry.state = 'running'
     try {
       const hub = this.options.hub()
@@ -161,6 +172,7 @@ export class Pulls {
         revision,
         patterns,
         timing,
+        ...(freeBytes === undefined ? {} : { freeBytes }),
         signal: cancel.signal,
         onFiles: (files) => {
           if (!cancel.signal.aborted) measure(entry, files)
@@ -179,9 +191,11 @@ export class Pulls {
     } catch (error) {
       // Cancelled or held it says so already; of one that a closing ends, the journal knows.
       if (cancel.signal.aborted) return
-      entry.state = 'failed'
-      entry.problem = problemOf(error)
-      this.options.onFailed(repo, entry.problem.cause)
+      const problem = problemOf(error)
+      const isFull = error instanceof HubError && error.diskFull
+      Object.assign(entry, { state: isFull ? 'held' : 'failed', problem, rate: null, mark: { at: 0, bytes: 0 } })
+      if (isFull) this.options.onFull(repo, problem.cause)
+      else this.options.onFailed(repo, problem.cause)
     } finally {
       if (!this.closing) this.write()
     }
@@ -212,9 +226,9 @@ export class Pulls {
   private write(): void {
     const { journal } = this.options
     if (journal === null) return
-    const open = this.open.map(({ id, repo, revision, patterns, state }) => ({
+    const open = this.open.map(({ id, repo, revision, patterns, state, problem }) => ({
       ...{ id, repo, revision, patterns },
-      ...(state === 'held' ? { held: true } : {}),
+      ...(state === 'held' ? { held: true, problem } : {}),
     }))
     try {
       if (open.length === 0) return rmSync(journal, { force: true })
@@ -254,14 +268,19 @@ function readJournal(path: string | null): Wanted[] {
   try {
     const found: unknown = JSON.parse(readFileSync(path, 'utf8'))
     return (Array.isArray(found) ? found : []).flatMap((one: Partial<Wanted> | null) => {
-      const { id, repo, revision, patterns, held } = one ?? {}
+      const { id, repo, revision, patterns, held, problem } = one ?? {}
       const isWhole =
         typeof id === 'string' && typeof repo === 'string' && typeof revision === 'string' && Array.isArray(patterns)
-      return isWhole
-        ? [{ id, repo: parseRepository(repo).repo, revision, patterns: patterns.map(String), held: held === true }]
-        : []
+      if (!isWhole) return []
+      const wanted = { id, repo: parseRepository(repo).repo, revision, patterns: patterns.map(String) }
+      return [{ ...wanted, held: held === true, problem: held === true ? readProblem(problem) : null }]
     })
   } catch {
     return []
   }
+}
+
+function readProblem(found: unknown): PullView['problem'] {
+  const { cause, fix } = (found ?? {}) as Record<string, unknown>
+  return typeof cause === 'string' ? { cause, fix: typeof fix === 'string' ? fix : null } : null
 }

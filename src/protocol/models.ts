@@ -42,6 +42,11 @@ export function isPullOpen({ state }: { state: PullState }): boolean {
   return !OVER.has(state)
 }
 
+/** It met a full disk, and waits for room and for somebody to resume it. */
+export function isPullFull({ state, problem }: Pick<PullView, 'state' | 'problem'>): boolean {
+  return state === 'held' && problem !== null
+}
+
 const OVER = new Set<PullState>(['done', 'failed', 'cancelled'])
 
 export type PullView = {
@@ -49,7 +54,7 @@ export type PullView = {
   repo: string
   /** As asked for, until the hub has said which commit that is. */
   revision: string
-  /** `paused`: the hub or the network does not answer; it goes on by itself. `held`: a person wants it to wait. */
+  /** `paused`: the hub or the network does not answer; it goes on by itself. `held`: a person wants it to wait, or the disk is full, as its problem says; it goes on when it is resumed. */
   state: PullState
   bytes: number
   /** Null until the hub has listed the files. */

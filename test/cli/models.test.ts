@@ -1,5 +1,6 @@
 /** Models by the command line: without a Lexora that runs, and with one. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -90,6 +91,27 @@ describe('without a Lexora that runs', () => {
     expect(cut).toMatchObject({ code: EXIT.failure, out: '', err: expect.stringMatching(/It was interrupted/) })
     expect((await run('pull acme/tiny', { env })).code).toBe(0)
   })
+
+  test.skipIf(!existsSync('/dev/full'))(
+    'a full disk pauses a pull: it says so, and goes on the next time',
+    async () => {
+      const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
+      const { home, run } = aUser()
+      const env = { HF_ENDPOINT: hub.address }
+      const blobs = join(home, 'hf', 'hub', 'models--acme--tiny', 'blobs')
+      const part = join(blobs, `${createHash('sha256').update(FILES['model.safetensors']).digest('hex')}.incomplete`)
+      mkdirSync(blobs, { recursive: true })
+      symlinkSync('/dev/full', part)
+      const full = await run('pull acme/tiny', { env })
+      expect(full).toMatchObject({
+        code: EXIT.failure,
+        out: expect.stringMatching(/^acme\/tiny: The disk is full: .*\n {2}Make room.*\nIt is paused/),
+      })
+      expect(full.err).not.toMatch(/interrupted/)
+      rmSync(part)
+      expect((await run('pull acme/tiny', { env })).code).toBe(0)
+    },
+  )
 
   test('what is not there has its own exit code, and what cannot be fetched its reason', async () => {
     const hub = await FakeHub.start({})

@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -241,8 +242,27 @@ describe('a pull', () => {
   test('without room ends before the first byte, and says how much is needed', async () => {
     const hub = await FakeHub.start({ [REPO]: REPOSITORY })
     const error = await failure(pulled(hub, aCache(), { freeBytes: 512 * 2 ** 20 }))
-    expect(error.message).toMatch(/There is no room: .* are still to come/)
+    expect(error.message).toMatch(/^The disk is full: 0\.0 GiB more are needed in .*models--acme--tiny, where 0\.5 GiB/)
+    expect(error.diskFull).toBe(true)
     expect(hub.asked('model.safetensors')).toEqual([])
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('that the disk takes no more of says so, and goes on', async () => {
+    const hub = await FakeHub.start({ [REPO]: REPOSITORY })
+    const cache = aCache()
+    const folder = join(cache, 'models--acme--tiny', 'blobs')
+    const part = join(folder, `${createHash('sha256').update(WEIGHTS).digest('hex')}.incomplete`)
+    mkdirSync(folder, { recursive: true })
+    // A file that is always full: every write to it is refused with ENOSPC.
+    symlinkSync('/dev/full', part)
+    const error = await failure(pulled(hub, cache))
+    expect([error.diskFull, error.message]).toEqual([
+      true,
+      expect.stringMatching(/^The disk is full: .* more are needed/),
+    ])
+    rmSync(part)
+    const { snapshot } = await pulled(hub, cache)
+    expect(readFileSync(join(snapshot, 'model.safetensors'))).toEqual(WEIGHTS)
   })
 
   test('into a place that cannot be written says so', async () => {

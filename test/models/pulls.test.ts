@@ -28,14 +28,16 @@ async function aHub(): Promise<FakeHub> {
   return hub
 }
 
-function somePulls(hub: FakeHub, folder: string): Pulls {
+function somePulls(hub: FakeHub, folder: string, disk = { freeBytes: Number.MAX_SAFE_INTEGER }): Pulls {
   const pulls = new Pulls({
     hub: () => new Hub({ address: hub.address, token: null }),
     hubCache: join(folder, 'hub'),
     journal: join(folder, 'pulls.json'),
     timing: { retryMs: [0, 0] },
+    freeBytes: () => disk.freeBytes,
     onDone: () => {},
     onFailed: () => {},
+    onFull: () => {},
   })
   onTestFinished(async () => await pulls.close())
   return pulls
@@ -108,4 +110,34 @@ test('one that is held can be cancelled', async () => {
   expect(pulls.cancel(id)).toMatchObject({ state: 'cancelled' })
   expect(pulls.resume(id)).toMatchObject({ state: 'cancelled' })
   expect(pulls.open).toEqual([])
+})
+
+test('one that meets a full disk waits with the reason, over a restart, too, and goes on where it was', async () => {
+  const hub = await aHub()
+  const folder = aFolder()
+  const disk = { freeBytes: Number.MAX_SAFE_INTEGER }
+  const before = somePulls(hub, folder, disk)
+  const { id } = before.add(wanted('acme/one'))
+  await until(() => bytesOf(before, id) >= STALL)
+  before.pause(id)
+  disk.freeBytes = 0
+  before.resume(id)
+  const waits = {
+    state: 'held',
+    problem: { cause: expect.stringMatching(/^The disk is full: .* more are needed in /) },
+  }
+  await until(() => before.views().some(({ problem }) => problem !== null))
+  expect(before.views()).toMatchObject([{ id, ...waits }])
+  expect(before.views()[0]!.bytes).toBeGreaterThanOrEqual(STALL)
+  // The next one has its turn, and meets the same.
+  const two = before.add(wanted('acme/two'))
+  await until(() => stateOf(before, two.id) === 'held')
+  before.cancel(two.id)
+  await before.close()
+  const after = somePulls(hub, folder, disk)
+  expect(after.views()).toMatchObject([{ id, ...waits }])
+  disk.freeBytes = Number.MAX_SAFE_INTEGER
+  expect(after.resume(id)).toMatchObject({ problem: null })
+  await until(() => stateOf(after, id) === 'done')
+  expect(hub.asked('model.safetensors').at(-1)!.from).toBeGreaterThanOrEqual(STALL)
 })

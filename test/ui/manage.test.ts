@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { translator } from '../../renderer/i18n/index.ts'
 import { settingsEn } from '../../renderer/i18n/settings-en.ts'
 import { settingsJa } from '../../renderer/i18n/settings-ja.ts'
 import { settingsKo } from '../../renderer/i18n/settings-ko.ts'
@@ -32,6 +33,7 @@ import {
   presetForm,
   sevenDays,
 } from '../../renderer/view-models/people.ts'
+import { fullText, pullText } from '../../renderer/view-models/pull-text.ts'
 import {
   controlOf,
   fieldText,
@@ -295,6 +297,21 @@ test('a section is reset without what people made in it, and without what is loc
   expect(resettable(entries, 'limits')).toEqual(['queue.max_size'])
   expect(resettable(entries, 'engines')).toEqual([])
   expect(resettable(entries, 'access')).toEqual(['auth.mode'])
+})
+
+test('a pull that met a full disk says what it needs, in the words of the window where it can', () => {
+  const problem = { cause: 'The disk is full: /models.', fix: null }
+  const full: PullView = { ...aPull('acme/new', 'held'), bytes: 1e9, total: 6e9, problem }
+  const disk = { folder: '/models', freeBytes: 0, totalBytes: 10e9 }
+  const t = translator('en')
+  expect(fullText(full, disk, t)).toMatch(
+    /^new is paused, for the disk is full: 5\.0\sGB more are needed in \/models\./,
+  )
+  expect(fullText({ ...full, total: null }, disk, t)).toBe('new: The disk is full: /models.')
+  expect([pullText({ pull: full }, t), pullText({ pull: aPull('acme/new', 'held') }, t)]).toEqual([
+    problem.cause,
+    expect.stringMatching(/^paused/),
+  ])
 })
 
 describe('the list of models', () => {

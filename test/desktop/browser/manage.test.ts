@@ -1,5 +1,6 @@
 /** Models, Users, Settings and the first run in a real Chromium: a real headless Lexora, a fake vLLM, GPU and hub. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
@@ -333,6 +334,32 @@ describe('settings', () => {
 })
 
 describe('models', () => {
+  test('a download that meets a full disk waits in a banner, and is resumed there', async () => {
+    const files = hubFiles(400_000)
+    const hub = await FakeHub.start({ 'acme/tiny-chat': { files } })
+    const machine = aMachine({ hub: hub.address })
+    onTestFinished(() => machine.dispose())
+    const blobs = join(machine.env['HF_HOME']!, 'hub', 'models--acme--tiny-chat', 'blobs')
+    const part = join(blobs, `${createHash('sha256').update(files['model.safetensors']!).digest('hex')}.incomplete`)
+    mkdirSync(blobs, { recursive: true })
+    // A file that is always full: every write to it is refused with ENOSPC.
+    symlinkSync('/dev/full', part)
+    const at = await own(null, { env: machine.env })
+    const page = await aWindow(at)
+    await goTo(page, '/models')
+    await at.commands.pullModel({ repo: 'acme/tiny-chat' })
+    const banner = page.getByRole('alert').filter({ hasText: 'tiny-chat is paused, for the disk is full' })
+    await banner.waitFor()
+    const row = page.getByRole('row').filter({ hasText: 'tiny-chat' })
+    await row.getByText('The disk is full').waitFor()
+    expect(await row.getByRole('button', { name: 'Start' }).count()).toBe(0)
+    expect(await violations(page)).toEqual([])
+    rmSync(part)
+    await banner.getByRole('button', { name: 'Resume' }).click()
+    await banner.waitFor({ state: 'detached' })
+    await row.getByText('Fits').waitFor({ timeout: SLOW_MS })
+  })
+
   test('one is fetched from the hub while its progress shows, then fits, starts, is measured and removed', async () => {
     const hub = await FakeHub.start({ 'acme/tiny-chat': { files: hubFiles(400_000) } })
     hub.fault = (path, nth) => (path === 'model.safetensors' && nth <= 2 ? { stallAfter: 100_000 } : null)
