@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { Fragment, useState } from 'react'
 import type { ConfigView } from '../../src/protocol/config-view.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
@@ -16,6 +16,7 @@ import { LanDoor } from './LanDoor.tsx'
 import { RawConfig } from './RawConfig.tsx'
 import { SettingRow } from './SettingRow.tsx'
 import { TlsDoor } from './TlsDoor.tsx'
+import { WaitingOrigins } from './WaitingOrigins.tsx'
 
 /** Every setting, where it comes from and when a change acts. It writes the same file that people edit. */
 export function Settings({ path }: ScreenProps) {
@@ -96,7 +97,10 @@ function Rows({
     <section key={owner ?? ''} aria-label={owner ?? t(`set.section.${section}`)}>
       {owner !== null && <h2 className="set-owner name">{owner}</h2>}
       {entries.map((entry) => (
-        <SettingRow key={entry.path} entry={entry} onChanged={onChanged} />
+        <Fragment key={entry.path}>
+          <SettingRow entry={entry} onChanged={onChanged} />
+          {entry.path === 'server.cors_origins' && <WaitingOrigins config={config} onChanged={onChanged} />}
+        </Fragment>
       ))}
     </section>
   ))

@@ -10,6 +10,7 @@ import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
 import type { GpuDesk } from './gpu-desk.ts'
 import { type ModelParts, modelCommands } from './model-commands.ts'
+import { type NetworkParts, networkCommands } from './network-commands.ts'
 import { type UiParts, uiCommands } from './ui-commands.ts'
 import { type RecordParts, userCommands } from './users-commands.ts'
 
@@ -24,6 +25,7 @@ export type CommandParts = {
     cancel(id: string): boolean
     pause(): void
     resume(): void
+    refusedOrigins: ReturnType<NetworkParts['origins']>
   }
   /** Null where none is configured. Asked when a command comes, too. */
   engines: () => Pick<Engines, 'get' | 'all' | 'views' | 'start' | 'stop' | 'restart' | 'freeGpu'> | null
@@ -92,6 +94,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     ...uiCommands(parts.ui, () =>
       refusal('not_found', 'The window is switched off here: see ui.enabled.', 'ui.enabled'),
     ),
+    ...networkCommands({ origins: () => gateway().refusedOrigins, config: parts.config }),
     startCapture: async ({ user } = {}) => {
       parts.captures.start(user ?? null)
       return parts.captures.report()

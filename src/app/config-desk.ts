@@ -1,9 +1,13 @@
 import { type AppCommands, CommandError } from '../protocol/commands.ts'
 import type { CONFIG_COMMANDS } from '../protocol/config-commands.ts'
+import type { ReloadReport } from '../protocol/config-view.ts'
 import { problem } from '../protocol/errors.ts'
 
 /** What can be done with the configuration of a Lexora that runs. */
-export type ConfigDesk = Pick<AppCommands, keyof typeof CONFIG_COMMANDS>
+export type ConfigDesk = Pick<AppCommands, keyof typeof CONFIG_COMMANDS> & {
+  /** Adds one to server.cors_origins, as the file has it at that moment. */
+  allowOrigin: (origin: string) => Promise<ReloadReport>
+}
 
 /** For a core that was given its configuration by value. */
 export function fixedConfig(): ConfigDesk {
@@ -22,5 +26,6 @@ export function fixedConfig(): ConfigDesk {
     undoConfig: told,
     readTls: told,
     createCertificate: told,
+    allowOrigin: told,
   }
 }

@@ -13,6 +13,7 @@ import { writeWhole } from '../config/write.ts'
 import { planReload } from '../policy/reload-plan.ts'
 import { unifiedDiff } from '../policy/unified-diff.ts'
 import { CommandError } from '../protocol/commands.ts'
+import type { Config } from '../protocol/config.ts'
 import type {
   ConfigChange,
   ConfigIssue,
@@ -85,17 +86,19 @@ export class Reloader {
   }
 
   /** Changes settings in the file and goes over to them; comments and order stay. Nothing is written that is not valid. */
-  async edit(changes: readonly ConfigChange[]): Promise<ReloadReport> {
+  async edit(wanted: readonly ConfigChange[] | ((config: Config) => ConfigChange[])): Promise<ReloadReport> {
     return await this.inTurn(async () => {
       const { explain, config } = this.loaded
+      const now = this.options.load()
+      if (!now.ok && now.path !== null) throw refused(now.issues)
+      const changes = typeof wanted === 'function' ? wanted(now.ok ? now.config : config) : wanted
       for (const { path } of changes) {
         const said = explain(path)
         if (said?.from === 'environment' || said?.from === 'flag') {
           throw refusal('invalid_request', `${path} is set by ${said.detail}, which goes before the file.`, path)
         }
       }
-      const now = this.options.load()
-      if (!now.ok && now.path !== null) throw refused(now.issues)
+      if (changes.length === 0) return await this.goOver(this.check(), 'edit')
       const before = now.ok ? now.text : null
       const edited = editYaml(before ?? '', changes, config)
       if (!edited.ok) throw refusal('invalid_request', `${edited.path}: ${edited.message}`, edited.path)
@@ -217,6 +220,7 @@ export class Reloader {
       undoConfig: async () => await this.undo(),
       readTls: async () => this.tls(),
       createCertificate: async ({ names } = {}) => await this.certify(names ?? ''),
+      allowOrigin: async (origin) => await this.edit(({ server }) => alsoFrom(origin, server.cors_origins)),
     }
   }
 
@@ -309,6 +313,11 @@ export class Reloader {
     const paths = [this.loaded.target, ...(tls === null ? [] : [tls.cert, tls.key])]
     this.watch = new FileWatch(paths, () => void this.reload('file').catch(() => {}))
   }
+}
+
+/** Nothing to change where it may call already. */
+function alsoFrom(origin: string, allowed: readonly string[]): ConfigChange[] {
+  return allowed.includes(origin) ? [] : [{ path: 'server.cors_origins', value: [...allowed, origin] }]
 }
 
 /** What was found in the whole text, at its place in the one that was typed. */

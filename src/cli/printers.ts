@@ -7,6 +7,7 @@ import { CONFIG_PRINTERS } from './config-printers.ts'
 import { engineWords, failureOf, receiptWords } from './engine-words.ts'
 import { bytes, type Column, duration, plain, table } from './format.ts'
 import { MODEL_PRINTERS } from './model-printers.ts'
+import { NETWORK_PRINTERS } from './network-printers.ts'
 import { failureLines, gpuLines, type Look, line, statusLines, type Tone } from './status-view.ts'
 import { UI_PRINTERS } from './ui-printers.ts'
 import { USERS_PRINTERS } from './users-printers.ts'
@@ -32,6 +33,7 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   ...MODEL_PRINTERS,
   ...UI_PRINTERS,
   ...CAPTURE_PRINTERS,
+  ...NETWORK_PRINTERS,
   ...CONFIG_PRINTERS,
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Document,
   isAlias,
@@ -68,6 +69,7 @@ function changeOne(text: string, steps: Steps, value: unknown): { text: string }
     document.deleteIn(steps)
     return { text: printed(document) }
   }
+  if (grows(document, node, value)) return { text: printed(document) }
   const spliced = splice(text, node, value)
   if (spliced !== null) return { text: spliced }
   makeWay(document, steps)
@@ -96,6 +98,16 @@ function splice(text: string, node: unknown, value: unknown): string | null {
   // Only the line break that ends the document goes: those of a text of line breaks alone are its own.
   const word = stringify(value, { lineWidth: 0 }).replace(/\n$/, '')
   return word.includes('\n') ? null : text.slice(0, start) + word + text.slice(end)
+}
+
+/** A list that is only added to keeps what is written about its items. */
+function grows(document: Document, node: unknown, value: unknown): boolean {
+  if (!isSeq(node) || !Array.isArray(value)) return false
+  const held = node.toJS(document) as unknown[]
+  const added = value.slice(held.length)
+  if (added.length === 0 || !isDeepStrictEqual(held, value.slice(0, held.length))) return false
+  for (const item of added) node.add(nodeOf(document, item))
+  return true
 }
 
 /** Texts of several lines become blocks, but not those whose lines begin or end in spaces: blocks lose some of these. */

@@ -29,6 +29,7 @@ import { Outbox } from './outbox.ts'
 import { PassThrough } from './pass-through.ts'
 import { Realtime } from './realtime.ts'
 import { refuseConnection } from './refused-connection.ts'
+import { RefusedOrigins } from './refused-origins.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 import { type Operations, operationRoutes } from './routes/operations.ts'
 import { Settlement } from './settlement.ts'
@@ -106,6 +107,7 @@ export class Gateway {
   private requestCount = 0
   private callers = new WeakMap<Socket, { key: string; caller: Authenticated; version: number }>()
   private readonly wrongKeys = new WrongKeys()
+  readonly refusedOrigins = new RefusedOrigins()
   private draining = false
   private paused = false
   private open = 0
@@ -173,6 +175,7 @@ export class Gateway {
     this.exchangeOptions.bodies.reconfigure(Math.max(BODIES_BYTES, 4 * changed.limits.maxBodyBytes))
     this.exchangeOptions = { ...this.exchangeOptions, ...changed }
     this.passThrough = passThroughOf(this.options)
+    for (const origin of changed.rules.origins) this.refusedOrigins.forget(origin)
     // Who somebody is may be another matter now.
     this.callers = new WeakMap()
     return new Promise((resolve) => {
@@ -338,7 +341,7 @@ export class Gateway {
     const { head } = context
     if (this.draining || this.retired.has(server)) res.setHeader('connection', 'close')
     const endpoint = this.managed.get(head.path)
-    const told = guard(head, this.options.rules, () => req.socket.localAddress)
+    const told = this.guard(context)
     if (told !== null) return this.refuse(context, told, endpoint)
     if (head.origin !== null) {
       for (const [name, value] of corsHeaders(head, this.options.rules)) res.setHeader(name, value)
@@ -354,6 +357,12 @@ export class Gateway {
     if (this.ui !== null && (head.path === UI_PATH || head.path.startsWith(`${UI_PATH}/`)))
       return this.ui(req, Object.assign(res, { locals: context }))
     this.operations(req, Object.assign(res, { locals: context }))
+  }
+
+  private guard({ req, head }: Context): Problem | null {
+    const told = guard(head, this.options.rules, () => req.socket.localAddress)
+    if (told?.code === 'origin_not_allowed' && head.origin !== null) this.refusedOrigins.note(head.origin, Date.now())
+    return told
   }
 
   private contextOf(req: IncomingMessage, res: ServerResponse): Context {
@@ -432,10 +441,7 @@ export class Gateway {
     const res = answerBefore(req, socket)
     const context = this.contextOf(req, res)
     const { head, requestId } = context
-    const told =
-      guard(head, this.options.rules, () => socket.localAddress) ??
-      this.admit(context, 'GET') ??
-      (this.retired.has(server) ? shuttingDown() : null)
+    const told = this.guard(context) ?? this.admit(context, 'GET') ?? (this.retired.has(server) ? shuttingDown() : null)
     if (told !== null) return this.refuse(context, told)
     const caller = this.callerOf(context)
     if (!caller.ok) return this.refuse(context, caller.problem)

@@ -6,6 +6,7 @@ import type { DoctorReport } from './doctor.ts'
 import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
 import { MODEL_COMMANDS } from './model-commands.ts'
+import { NETWORK_COMMANDS } from './network-commands.ts'
 import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } from './snapshot.ts'
 import { UI_COMMANDS } from './ui-commands.ts'
 import { USERS_COMMANDS } from './users-commands.ts'
@@ -147,6 +148,7 @@ export const COMMANDS = {
   ...MODEL_COMMANDS,
   ...UI_COMMANDS,
   ...CAPTURE_COMMANDS,
+  ...NETWORK_COMMANDS,
   ...CONFIG_COMMANDS,
 } as const
 

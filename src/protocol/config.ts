@@ -29,7 +29,8 @@ const hostName = z
     /^(\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$/,
     'must be a host name or an address without scheme and port, as in "127.0.0.1" or "gpu.lan"',
   )
-const origin = z
+/** One page's origin, as a browser writes it. */
+export const origin = z
   .string()
   .regex(
     /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s/*?#@]+$/,

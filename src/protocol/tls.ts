@@ -38,8 +38,7 @@ export const TLS_COMMANDS = {
     args: z.strictObject({
       names: z.string('is not text').max(MOST_NAMES_LENGTH, 'is too long').optional(),
     }),
-    about:
-      'make a certificate for this machine that signs itself, and serve https with it from the next start on',
+    about: 'make a certificate for this machine that signs itself, and serve https with it from the next start on',
     answersWithinMs: 120_000,
   }),
 } as const

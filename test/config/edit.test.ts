@@ -71,6 +71,23 @@ describe('a setting that is new, or a list', () => {
     })
   })
 
+  test('that only grows keeps what is written about its items, in a block and in one line', () => {
+    const block = 'server:\n  cors_origins:\n    # Ann asked for it\n    - https://a.example # hers\n'
+    expect(edit(block, 'server.cors_origins', ['https://a.example', 'https://b.example'])).toBe(
+      `${block}    - https://b.example\n`,
+    )
+    const line = 'server:\n  allowed_hosts: [gpu.lan, "gpu"] # both\n  port: 1\n'
+    expect(edit(line, 'server.allowed_hosts', ['gpu.lan', 'gpu', 'third'])).toBe(
+      line.replace('"gpu"]', '"gpu", third]'),
+    )
+    expect(edit('server: {cors_origins: []}\n', 'server.cors_origins', ['https://b.example'])).toBe(
+      'server: {cors_origins: [https://b.example]}\n',
+    )
+    expect(parse(edit(line, 'server.allowed_hosts', ['other', 'gpu', 'third']))).toMatchObject({
+      server: { allowed_hosts: ['other', 'gpu', 'third'] },
+    })
+  })
+
   test('comes into an empty file, and into a section whose lines are all comments', () => {
     expect(parse(edit('', 'server.port', 1))).toEqual({ server: { port: 1 } })
     const text = edit('# mine\nserver:\n  # port: 5\nqueue:\n', 'server.port', 1)

@@ -22,7 +22,7 @@ import {
   STEPS,
   showsItself,
 } from '../../renderer/view-models/first-run.ts'
-import { lanChecks } from '../../renderer/view-models/lan.ts'
+import { lanChecks, waitingOrigins } from '../../renderer/view-models/lan.ts'
 import {
   badFields,
   doors,
@@ -119,6 +119,17 @@ describe('who may call without a key', () => {
     const failing = (mode: string, keys: number) =>
       lanChecks(aView({ 'auth.mode': mode }), keys).flatMap(({ id, ok }) => (ok === false ? [id] : []))
     expect([failing('auto', 1), failing('auto', 0), failing('off', 1)]).toEqual([[], ['keys'], ['required']])
+  })
+
+  test('pages wait to be allowed until they are; a variable that holds the list is named', () => {
+    const page = (origin: string) => ({ origin, firstAt: '', lastAt: '', times: 1 })
+    const refused = [page('https://a.example'), page('https://b.example')]
+    const listed = { 'server.cors_origins': ['https://a.example'] }
+    expect(waitingOrigins(aView(listed), refused)).toEqual({ rows: [refused[1]], lockedBy: null })
+    expect(waitingOrigins(aView({ 'server.cors_origins': [] }, ['server.cors_origins']), refused)).toEqual({
+      rows: refused,
+      lockedBy: 'LEXORA_X',
+    })
   })
 })
 

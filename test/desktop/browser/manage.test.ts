@@ -283,6 +283,28 @@ describe('settings', () => {
     expect((await at.commands.readTls()).certificate).toBe(null)
   })
 
+  test('a page that was turned away waits below the allowed origins, is allowed there, and another is dismissed', async () => {
+    const at = await own(routed({ main: fake }))
+    const statusOf = async (origin: string): Promise<number> =>
+      (await fetch(`${at.origin}/healthz`, { headers: { origin } })).status
+    expect(await statusOf('https://app.example')).toBe(403)
+    expect(await statusOf('https://other.example')).toBe(403)
+    const page = await aWindow(at)
+    await goTo(page, '/settings/network')
+    const waiting = page.getByRole('region', { name: 'Waiting for approval' })
+    const row = (origin: string) => waiting.getByRole('listitem').filter({ hasText: origin })
+    await row('https://app.example').waitFor()
+    expect(await violations(page)).toEqual([])
+    await row('https://app.example').getByRole('button', { name: 'Allow' }).click()
+    await page.getByText('Pages of https://app.example may call now.').waitFor()
+    expect(await statusOf('https://app.example')).toBe(200)
+    await row('https://other.example').getByRole('button', { name: 'Dismiss' }).click()
+    await waiting.waitFor({ state: 'detached' })
+    expect(await statusOf('https://other.example')).toBe(403)
+    const field = page.locator('[data-path="server.cors_origins"]').getByRole('textbox')
+    await expect.poll(async () => await field.inputValue()).toBe('https://app.example')
+  })
+
   test('a section goes back to its defaults, and what else the file says stays', async () => {
     const at = await own(routed({ main: fake }, { queue: { max_size: 7 }, logging: { level: 'DEBUG' } }))
     const page = await aWindow(at)

@@ -1,0 +1,31 @@
+import type { RefusedOrigins } from '../gateway/refused-origins.ts'
+import { type AppCommands, CommandError } from '../protocol/commands.ts'
+import { origin as exactOrigin } from '../protocol/config.ts'
+import { type ErrorCode, problem } from '../protocol/errors.ts'
+import type { NETWORK_COMMANDS } from '../protocol/network-commands.ts'
+import type { ConfigDesk } from './config-desk.ts'
+
+/** Each asked when a command comes. */
+export type NetworkParts = {
+  origins: () => RefusedOrigins
+  config: () => ConfigDesk
+}
+
+export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof typeof NETWORK_COMMANDS> {
+  return {
+    listOrigins: async () => ({ origins: parts.origins().list() }),
+    allowOrigin: async ({ origin }) => {
+      const read = exactOrigin.safeParse(origin)
+      if (read.success) return await parts.config().allowOrigin(origin)
+      throw refusal('invalid_request', `origin: ${read.error.issues[0]!.message}`)
+    },
+    forgetOrigin: async ({ origin }) => {
+      if (parts.origins().forget(origin)) return { forgotten: origin }
+      throw refusal('not_found', 'This origin does not wait to be allowed.')
+    },
+  }
+}
+
+function refusal(code: ErrorCode, message: string): CommandError {
+  return new CommandError(problem(code, message, { param: 'origin' }))
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { row } from './command-row.ts'
+import type { ReloadReport } from './config-view.ts'
+
+/** A web page that was turned away for its origin, and that somebody may let in. */
+export type RefusedOrigin = {
+  origin: string
+  firstAt: string
+  lastAt: string
+  times: number
+}
+
+/** What makes it an origin says the schema of the configuration, which the window does not carry. */
+const args = z.strictObject({ origin: z.string('is not text').min(1, 'is empty').max(512, 'is too long') })
+
+/** Who may reach this Lexora, as far as it is decided while it runs. */
+export const NETWORK_COMMANDS = {
+  listOrigins: row<{ origins: RefusedOrigin[] }>()({
+    method: 'GET',
+    path: '/admin/origins',
+    cli: ['origins'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'web pages that were turned away and wait to be allowed',
+  }),
+  allowOrigin: row<ReloadReport>()({
+    method: 'POST',
+    path: '/admin/origins/allow',
+    cli: ['origins', 'allow'],
+    places: ['origin'],
+    scope: 'admin:write',
+    args,
+    about: 'let the pages of an origin call: writes it into server.cors_origins',
+    answersWithinMs: 120_000,
+  }),
+  forgetOrigin: row<{ forgotten: string }>()({
+    method: 'POST',
+    path: '/admin/origins/forget',
+    cli: ['origins', 'forget'],
+    places: ['origin'],
+    scope: 'admin:write',
+    args,
+    about: 'take an origin off the list of those that wait; it stays shut out',
+  }),
+} as const
