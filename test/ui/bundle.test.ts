@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { COMMANDS } from '../../src/protocol/commands.ts'
 
 const DIR = join(import.meta.dirname, '..', '..', 'dist', 'ui')
 const MOST_BYTES = 350_000
@@ -24,6 +25,13 @@ describe('the built window', () => {
     const rest = sizes.filter((one) => !fonts.includes(one) && !OTHER_LANGUAGE.test(one.name))
     expect(sum(rest) + Math.max(...languages)).toBeLessThan(MOST_BYTES)
     expect(sum(fonts)).toBeLessThan(MOST_FONT_BYTES)
+  })
+
+  test('carries no words that only terminals say of commands', () => {
+    const scripts = files.filter(({ name }) => name.endsWith('.js'))
+    const text = scripts.map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'utf8')).join('\n')
+    expect(text).toContain(COMMANDS.snapshot.path)
+    expect(Object.values(COMMANDS).flatMap(({ about }) => (text.includes(about) ? [about] : []))).toEqual([])
   })
 
   test('keeps each other language in a file of its own, which its page does not ask for', () => {
