@@ -77,6 +77,17 @@ export function moment(at: string, now: Date, language: string): string {
   return `${day} ${clock(date)}`
 }
 
+/** How long ago, in the words of a language: `5 minutes ago`; `now` within the last minute. */
+export function ago(at: string, now: Date, language: string): string {
+  const words = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
+  const minutes = Math.floor(Math.max(0, now.getTime() - Date.parse(at)) / 60_000)
+  if (minutes < 1) return words.format(0, 'second')
+  if (minutes < 60) return words.format(-minutes, 'minute')
+  return minutes < 1440
+    ? words.format(-Math.floor(minutes / 60), 'hour')
+    : words.format(-Math.floor(minutes / 1440), 'day')
+}
+
 /** Context lengths: 32768 → `32k`. */
 export function kilo(value: number): string {
   return value >= 1000 ? `${number(value >= 1024 && value % 1024 === 0 ? value / 1024 : value / 1000)}k` : number(value)

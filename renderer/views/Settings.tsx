@@ -13,6 +13,7 @@ import { useSnapshot, useWorld } from '../stores.ts'
 import { resettable, SECTION_NAMES, type Section, settingGroups } from '../view-models/settings.ts'
 import { DesktopSettings } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
+import { Outbound } from './Outbound.tsx'
 import { RawConfig } from './RawConfig.tsx'
 import { SettingRow } from './SettingRow.tsx'
 import { TlsDoor } from './TlsDoor.tsx'
@@ -56,7 +57,8 @@ export function Settings({ path }: ScreenProps) {
           </>
         )}
         {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
-        {section === 'data' && !isSearch && <Captures />}
+        {section === 'privacy' && !isSearch && <Captures />}
+        {section === 'privacy' && !isSearch && <Outbound />}
         {section === 'advanced' && !isSearch && <RawConfig onChanged={() => void config.again()} />}
         {config.failed !== null && config.value === null ? (
           <Empty
@@ -67,7 +69,7 @@ export function Settings({ path }: ScreenProps) {
             {config.failed}
           </Empty>
         ) : config.value === null ? (
-          section !== 'general' && <Skeleton rows={6} height={72} widths={[30, 40]} />
+          section !== 'general' && section !== 'privacy' && <Skeleton rows={6} height={72} widths={[30, 40]} />
         ) : (
           <>
             <Rows config={config.value} section={section} search={search} onChanged={() => void config.again()} />

@@ -5,6 +5,7 @@ import { type ErrorCode, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.ts'
 import type { Captures } from '../telemetry/captures.ts'
+import type { OutboundLedger } from '../telemetry/outbound.ts'
 import type { ConfigDesk } from './config-desk.ts'
 import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
@@ -37,6 +38,7 @@ export type CommandParts = {
   models: ModelParts
   ui: UiParts
   captures: Captures
+  outbound: OutboundLedger
   /** The configuration it runs by. Asked when a command comes. */
   config: () => ConfigDesk
 }
@@ -109,6 +111,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
       if (captured === null) throw refusal('not_found', 'No request of this id was captured.', 'id')
       return captured
     },
+    listOutbound: async () => parts.outbound.report(),
     reload: async () => await parts.config().reload(),
     getConfig: async () => await parts.config().getConfig(),
     setConfig: async (args) => await parts.config().setConfig(args),

@@ -26,6 +26,7 @@ import { LogBuffer } from '../telemetry/log-buffer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { LoopWatch } from '../telemetry/loop-watch.ts'
 import { Metrics } from '../telemetry/metrics.ts'
+import { OutboundLedger } from '../telemetry/outbound.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { Redactor } from '../telemetry/redact.ts'
 import { RequestLog } from '../telemetry/request-log.ts'
@@ -75,6 +76,8 @@ export type AppOptions = {
   log: Logger
   /** Knows the secrets that nothing may show. */
   redactor?: Redactor
+  /** Who was spoken to outside this computer, by other parts of this process as well. */
+  outbound?: OutboundLedger
   /** What the log has kept, for faces. */
   logBuffer?: LogBuffer
   /** Where the built window lies; null: it is not served. */
@@ -133,6 +136,7 @@ export class App {
   private readonly source = new SnapshotSource((revision) => this.snapshot(revision))
   private readonly gpu: GpuDesk
   private readonly captures: Captures
+  private readonly outbound: OutboundLedger
   /** All that a face may ask for. */
   readonly commands: AppCommands
   private started = false
@@ -145,6 +149,7 @@ export class App {
     this.startConfig = config
     this.gpu = gpuDesk(options.gpu ?? null)
     this.captures = new Captures(options.redactor ?? new Redactor())
+    this.outbound = options.outbound ?? new OutboundLedger()
     this.records = options.records ?? memoryRecords()
     const { store, accounts, history } = this.records
     const commands = adminCommands({
@@ -170,6 +175,7 @@ export class App {
         logBuffer: options.logBuffer ?? new LogBuffer(),
       },
       captures: this.captures,
+      outbound: this.outbound,
     })
     const run = commandRunner(
       commands,
@@ -180,7 +186,7 @@ export class App {
     const engineBackends = Object.entries(options.engines?.configs ?? {}).map(([name, engine]) =>
       engineBackend(name, engine),
     )
-    this.registry = new BackendRegistry([...options.backends.map(withCertificate), ...engineBackends])
+    this.registry = new BackendRegistry([...options.backends.map(withCertificate), ...engineBackends], this.outbound)
     this.routes = routeTable(config, options.defaultBackend)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
     this.requestLog = this.openRequestLog(config)

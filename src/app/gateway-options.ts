@@ -1,5 +1,4 @@
 import type { BackendRegistry } from '../backends/registry.ts'
-import { isLoopbackHost } from '../config/rules.ts'
 import type { LimitRules, UserRules } from '../gateway/admission-controller.ts'
 import type { AuthOptions } from '../gateway/authenticate.ts'
 import type { QueueRules } from '../gateway/backend-queue.ts'
@@ -10,6 +9,7 @@ import type { RetryPolicy } from '../policy/retry.ts'
 import type { RouteTable } from '../policy/route.ts'
 import { perMinute } from '../policy/token-bucket.ts'
 import type { Config } from '../protocol/config.ts'
+import { isLoopbackHost } from '../protocol/hosts.ts'
 import type { UserLimits as GivenLimits } from '../protocol/users.ts'
 import { KeyRing } from '../users/api-key.ts'
 

@@ -16,6 +16,7 @@ import type { InstallView, PresetView, PullView } from '../protocol/models.ts'
 import type { Store } from '../store/database.ts'
 import { EngineStarts } from '../store/engine-starts.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { OutboundLedger } from '../telemetry/outbound.ts'
 import type { GpuDesk } from './gpu-desk.ts'
 
 export type ModelDeskOptions = {
@@ -26,6 +27,8 @@ export type ModelDeskOptions = {
   /** Null: of earlier starts nothing is known. */
   store: Store | null
   log: Logger
+  /** Left out: nobody asks who was spoken to. */
+  outbound?: OutboundLedger
   timing?: PullTiming
   /** Goes on with pulls that an earlier Lexora did not finish: not for a command of a moment. */
   resume: boolean
@@ -69,6 +72,7 @@ export class ModelDesk {
       platform,
       home,
       now: () => new Date(),
+      onIndex: (address) => options.outbound?.spoke(address, 'packages'),
       onEnd: (version, problem) => {
         if (problem === null) log.info('vLLM is installed, and used from the next start on', { version })
         else log.warn('vLLM was not installed', { version, reason: problem.cause })
@@ -84,7 +88,12 @@ export class ModelDesk {
   /** Null: nothing may be fetched. */
   hub(): Hub | null {
     const { env, home } = this.options.machine
-    return hubIsOff(env) ? null : new Hub({ address: hubAddress(env), token: hubToken(env, home) })
+    if (hubIsOff(env)) return null
+    return new Hub({
+      address: hubAddress(env),
+      token: hubToken(env, home),
+      onRequest: ({ href }) => this.options.outbound?.spoke(href, 'hub'),
+    })
   }
 
   /** What lies on the disk, as of a moment ago; `anew`: as of now. */

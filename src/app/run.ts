@@ -10,6 +10,7 @@ import type { EngineView } from '../protocol/engine.ts'
 import type { LogEntry } from '../protocol/gateway-log.ts'
 import { LogBuffer } from '../telemetry/log-buffer.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { OutboundLedger } from '../telemetry/outbound.ts'
 import { Redactor } from '../telemetry/redact.ts'
 import { App } from './app.ts'
 import type { AppSettings } from './app-settings.ts'
@@ -52,6 +53,8 @@ export type World = {
   version: string
   /** Runs the programs above; left out: what runs this one. */
   nodeProgram?: string
+  /** Who was spoken to, where a face in this process speaks to others, too. */
+  outbound?: OutboundLedger
   /** Hands over the app once it listens, for a face in this process. */
   onListening?: (app: App) => void
 }
@@ -101,11 +104,13 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const engines = engineWorld({ env, platform, home, nodeProgram, demoEntry, guardEntry, paths, monitor, store, log })
   const machine = { env, platform, home, cwd }
   const gpu = gpuDesk(monitor)
-  const models = new ModelDesk({ machine, paths, engines: config.engines, gpu, store, log, resume: true })
+  const outbound = world.outbound ?? new OutboundLedger()
+  const models = new ModelDesk({ machine, paths, engines: config.engines, gpu, store, log, outbound, resume: true })
   const app: App = new App({
     ...settings,
     engines: { configs: settings.engines, world: engines },
     models,
+    outbound,
     gpu: monitor,
     records,
     doctor: async ({ address, engines, commands }) => {

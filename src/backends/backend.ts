@@ -11,6 +11,7 @@ import type { Failure } from '../policy/retry.ts'
 import type { BackendView } from '../policy/route.ts'
 import type { ResolvedBackend } from '../protocol/config.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
+import type { OutboundLedger, OutboundLine } from '../telemetry/outbound.ts'
 import { azurePath } from './adapters/azure.ts'
 import { createDummy } from './adapters/dummy.ts'
 import { Attempt, type AttemptOwner, type AttemptRequest, type AttemptSink, type Dispatch } from './attempt.ts'
@@ -45,6 +46,9 @@ export class Backend implements AttemptOwner {
   private connections: Connections | null
   private readonly dummy: Dispatch | null
   private readonly clock: DeadlineClock
+  private readonly outbound: OutboundLedger | null
+  /** Null: it is on this computer. */
+  private place: OutboundLine | null
   private readonly basePath: string
   private baseHeaders: readonly string[]
   private readonly view: { -readonly [Key in keyof BackendView]: BackendView[Key] } & {
@@ -75,9 +79,12 @@ export class Backend implements AttemptOwner {
   reported: readonly ReportedModel[] = []
   health: Health = { is: 'unknown', latencyMs: null, reason: null }
 
-  constructor(options: BackendOptions, clock: DeadlineClock) {
+  /** `outbound`: where it is written down who was spoken to. */
+  constructor(options: BackendOptions, clock: DeadlineClock, outbound: OutboundLedger | null = null) {
     this.options = { ...options }
     this.clock = clock
+    this.outbound = outbound
+    this.place = this.placeOutside()
     const url = options.type === 'dummy' ? null : new URL(options.url)
     this.basePath = url?.pathname.replace(/\/+$/, '') ?? ''
     this.connections = url === null ? null : new Connections(url.origin, options)
@@ -145,6 +152,7 @@ export class Backend implements AttemptOwner {
     this.view.modelsKnown = models.length > 0 || this.reported.length > 0
     this.view.spent = false
     Object.assign(this.view, { soleModel, fallbackBackends, remote })
+    if ((this.place !== null) !== (this.placeOutside() !== null)) this.place = this.placeOutside()
   }
 
   /** Ends every connection to it; those that are asked for later are new. */
@@ -188,6 +196,7 @@ export class Backend implements AttemptOwner {
   attempt(request: AttemptRequest, sink: AttemptSink): Attempt {
     this.view.inFlight++
     this.sent++
+    this.place?.use()
     const dispatch = this.connections?.take() ?? this.dummy!
     const attempt = new Attempt(request, sink, this, { clock: this.clock, dispatch })
     if (this.breaker !== CLOSED && this.probe === null && this.breakerAt(performance.now()) === 'half-open') {
@@ -195,6 +204,11 @@ export class Backend implements AttemptOwner {
       this.tell('probe-started')
     }
     return attempt
+  }
+
+  /** Somebody connects to it past `attempt`. */
+  connects(): void {
+    this.place?.use()
   }
 
   onSuccess(): void {
@@ -230,6 +244,7 @@ export class Backend implements AttemptOwner {
   async get(path: string, timeoutMs: number): Promise<{ status: number; body: Buffer } | { error: string }> {
     if (this.connections === null) return { status: 200, body: Buffer.from('{"data":[]}') }
     const client = this.connections.take()
+    this.place?.use()
     try {
       const headers = this.headers()
       const signal = AbortSignal.timeout(timeoutMs)
@@ -265,6 +280,11 @@ export class Backend implements AttemptOwner {
   /** Lets what is in flight go on; takes nothing new. */
   async close(): Promise<void> {
     await this.connections?.close()
+  }
+
+  private placeOutside(): OutboundLine | null {
+    const { type, url, remote } = this.options
+    return type === 'dummy' ? null : (this.outbound?.line(url, 'backend', remote) ?? null)
   }
 
   private tell(event: BreakerEvent): void {

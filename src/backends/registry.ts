@@ -1,4 +1,5 @@
 import type { BackendView } from '../policy/route.ts'
+import type { OutboundLedger } from '../telemetry/outbound.ts'
 import { Backend, type BackendOptions } from './backend.ts'
 import { DeadlineClock } from './deadline-clock.ts'
 
@@ -11,9 +12,16 @@ export class BackendRegistry {
   readonly clock: DeadlineClock
   private readonly byName = new Map<string, Backend>()
 
-  constructor(backends: readonly BackendOptions[], clock = new DeadlineClock()) {
+  private readonly outbound: OutboundLedger | null
+
+  constructor(
+    backends: readonly BackendOptions[],
+    outbound: OutboundLedger | null = null,
+    clock = new DeadlineClock(),
+  ) {
     this.clock = clock
-    for (const options of backends) this.byName.set(options.name, new Backend(options, this.clock))
+    this.outbound = outbound
+    for (const options of backends) this.byName.set(options.name, this.made(options))
   }
 
   get(name: string): Backend | undefined {
@@ -52,8 +60,8 @@ export class BackendRegistry {
       ...servers.map((options) => ({ options, kept: known(options, false) })),
       ...engines.map((options) => ({ options, kept: known(options, true) })),
     ]
-    const next = new BackendRegistry([], this.clock)
-    for (const { options, kept } of wanted) next.byName.set(options.name, kept ?? new Backend(options, this.clock))
+    const next = new BackendRegistry([], this.outbound, this.clock)
+    for (const { options, kept } of wanted) next.byName.set(options.name, kept ?? this.made(options))
     const isNew = (backend: Backend): boolean => this.byName.get(backend.name) !== backend
     return {
       added: next.all().filter(isNew),
@@ -63,6 +71,10 @@ export class BackendRegistry {
         return next
       },
     }
+  }
+
+  private made(options: BackendOptions): Backend {
+    return new Backend(options, this.clock, this.outbound)
   }
 
   /** Destroys every connection. Call after the gateway has drained. */

@@ -1,6 +1,7 @@
 import type { AppCommands, CommandName } from '../protocol/commands.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
 import { type EngineView, isServing, type StopReceipt } from '../protocol/engine.ts'
+import type { OutboundReport } from '../protocol/outbound.ts'
 import type { GpuHolderView, GpuReport, RequestView } from '../protocol/snapshot.ts'
 import { CAPTURE_PRINTERS } from './capture-printers.ts'
 import { CONFIG_PRINTERS } from './config-printers.ts'
@@ -34,7 +35,29 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   ...UI_PRINTERS,
   ...CAPTURE_PRINTERS,
   ...NETWORK_PRINTERS,
+  listOutbound: outboundLines,
   ...CONFIG_PRINTERS,
+}
+
+function outboundLines({ since, rows }: OutboundReport, look: Look): string[] {
+  const began = `${since.slice(0, 19).replace('T', ' ')} UTC`
+  if (rows.length === 0) return [`Lexora has spoken to nobody outside this computer since it started (${began}).`]
+  const columns: Column[] = [
+    { title: 'HOST' },
+    { title: 'FOR' },
+    { title: 'REQUESTS', align: 'right' },
+    { title: 'FIRST' },
+    { title: 'LAST' },
+  ]
+  const at = (time: string): string => time.slice(0, 19).replace('T', ' ')
+  const lines = rows.map(({ host, purpose, count, firstAt, lastAt }) => [
+    plain(host),
+    purpose,
+    String(count),
+    at(firstAt),
+    at(lastAt),
+  ])
+  return [`Whom Lexora itself has spoken to since ${began}:`, ...table(columns, lines, look.width)]
 }
 
 /** One engine as it is now, and what went wrong with it. */

@@ -1,4 +1,5 @@
 import type { Config } from '../protocol/config.ts'
+import { isEveryHost, isLoopbackHost } from '../protocol/hosts.ts'
 import { adaptersOf } from './adapters.ts'
 import { didYouMean, type Finding } from './issues.ts'
 
@@ -118,15 +119,4 @@ function* repeatedKeys({ auth }: Config): Generator<Finding> {
     if (seen.has(key)) yield { path: ['auth', 'api_keys', index], message: 'the same key is listed twice; remove one' }
     seen.add(key)
   }
-}
-
-/** Whether a host can be reached from this machine only. */
-export function isLoopbackHost(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
-  return bare === 'localhost' || bare.endsWith('.localhost') || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare)
-}
-
-/** Whether a host stands for every address of this machine. */
-function isEveryHost(host: string): boolean {
-  return ['0.0.0.0', '::', '[::]'].includes(host)
 }

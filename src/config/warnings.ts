@@ -1,5 +1,5 @@
 import type { Config } from '../protocol/config.ts'
-import { isLoopbackHost } from './rules.ts'
+import { isLoopbackHost } from '../protocol/hosts.ts'
 
 /** What a valid configuration should make its owner think about. */
 export function warnings(config: Config): string[] {

@@ -14,6 +14,8 @@ export type InstallerOptions = {
   platform: NodeJS.Platform
   home: string
   now: () => Date
+  /** Told of the package indexes that are asked, when they are. */
+  onIndex?: (address: string) => void
   /** Told of every end. */
   onEnd: (version: string, problem: PullProblem | null) => void
 }
@@ -46,6 +48,9 @@ const PYTHONS = ['3.12', '>=3.11,<3.14']
 /** `vllm --version` takes 17 to 35 s on two cores; more on a cold disk. */
 const TRY_MS = 600_000
 const FETCH_MS = 4 * 3_600_000
+const PUBLIC_INDEX = 'https://pypi.org/simple'
+/** Where `--torch-backend` looks. */
+const TORCH_INDEX = 'https://download.pytorch.org/whl'
 const UV_FIX =
   'Install uv (https://docs.astral.sh/uv/), for instance with `pipx install uv`, and make sure that it is on PATH.'
 
@@ -173,6 +178,7 @@ export class Installer {
 
   /** Of a package, as the index has it now. */
   private async newest(uv: string, name: string): Promise<string> {
+    this.tellIndexes([])
     const words = ['pip', 'compile', '-', '--no-deps', '--no-header', '--no-annotate', '--python-version', '3.12']
     const told = await this.run([uv, ...words], FETCH_MS, `${name}\n`)
     const number = told.map((line) => /^[\w.-]+==(\S+)/.exec(line.trim())?.[1]).find((one) => one !== undefined)
@@ -200,8 +206,14 @@ export class Installer {
   private async fetch(uv: string, path: string, number: string, name: string): Promise<void> {
     this.phase('fetching')
     const python = this.inVenv(path, 'python')
-    await this.run([uv, 'pip', 'install', '--python', python, `${name}==${number}`, ...this.backend(name)], FETCH_MS)
+    const backend = this.backend(name)
+    this.tellIndexes(backend.length > 0 ? [TORCH_INDEX] : [])
+    await this.run([uv, 'pip', 'install', '--python', python, `${name}==${number}`, ...backend], FETCH_MS)
     if (name !== 'vllm') await this.nameIt(path, number, name)
+  }
+
+  private tellIndexes(more: readonly string[]): void {
+    for (const address of [...packageIndexes(this.options.env), ...more]) this.options.onIndex?.(address)
   }
 
   /** Which build of PyTorch: by the driver, unless uv was told about indexes or versions already. */
@@ -308,6 +320,15 @@ function withoutSecrets(env: InstallerOptions['env']): Record<string, string> {
     value === undefined || isSecret(name) ? [] : [[name, value]],
   )
   return Object.fromEntries(kept) as Record<string, string>
+}
+
+/** Where uv looks for packages as its environment says: those on the network, the default one first. */
+export function packageIndexes(env: InstallerOptions['env']): string[] {
+  const others = `${env['UV_INDEX'] ?? ''} ${env['UV_EXTRA_INDEX_URL'] ?? ''}`.split(/\s+/)
+  const named = [env['UV_DEFAULT_INDEX'] || env['UV_INDEX_URL'] || PUBLIC_INDEX, ...others]
+  // An index may carry a name: `internal=https://…`.
+  const addresses = named.map((text) => text.replace(/^[\w.-]+=(?=https?:)/, ''))
+  return addresses.filter((address) => /^https?:/.test(address) && URL.canParse(address))
 }
 
 function versionName(number: string, name: string): string {

@@ -192,6 +192,7 @@ export class Realtime implements SeatOwner {
       ...(ca === null ? {} : { ca }),
     })
     this.asked = request
+    backend.connects()
     for (const [name, value] of Object.entries(this.headersFor(backend))) request.setHeader(name, value)
     request.on('socket', (socket) => {
       socket.once('connect', () => {

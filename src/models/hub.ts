@@ -15,6 +15,8 @@ export type HubOptions = {
   token: string | null
   /** For the answer to begin, and between two parts of it. */
   silenceMs?: number
+  /** Told of every request before it is sent, also of one to where the hub leads. */
+  onRequest?: (url: URL) => void
 }
 
 /** Why something of the hub cannot be had. `again`: trying later may help; `afterMs`: the hub's own word on when. */
@@ -124,6 +126,7 @@ export class Hub {
     this.agent ??= new EnvHttpProxyAgent()
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...this.credentials(url) }
     if (from > 0) headers['range'] = `bytes=${from}-`
+    this.options.onRequest?.(url)
     try {
       const limits = { headersTimeout: this.silenceMs, bodyTimeout: this.silenceMs }
       return await request(url, { headers, signal, dispatcher: this.agent, ...limits })
@@ -143,6 +146,7 @@ export class Hub {
     return async (input, init) => {
       const url = new URL(input instanceof Request ? input.url : input)
       const headers = { ...(init?.headers as Record<string, string>), ...this.credentials(url) }
+      this.options.onRequest?.(url)
       return await fetch(url, {
         ...init,
         headers,

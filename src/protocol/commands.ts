@@ -7,6 +7,7 @@ import type { EngineView, StopReceipt } from './engine.ts'
 import { type Problem, problem } from './errors.ts'
 import { MODEL_COMMANDS } from './model-commands.ts'
 import { NETWORK_COMMANDS } from './network-commands.ts'
+import { OUTBOUND_COMMANDS } from './outbound.ts'
 import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } from './snapshot.ts'
 import { UI_COMMANDS } from './ui-commands.ts'
 import { USERS_COMMANDS } from './users-commands.ts'
@@ -149,6 +150,7 @@ export const COMMANDS = {
   ...UI_COMMANDS,
   ...CAPTURE_COMMANDS,
   ...NETWORK_COMMANDS,
+  ...OUTBOUND_COMMANDS,
   ...CONFIG_COMMANDS,
 } as const
 

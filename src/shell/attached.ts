@@ -2,6 +2,7 @@ import { type AdminTarget, adminClient, watchSnapshots } from '../app/admin-clie
 import { findRunning, type RunRecord } from '../app/run-file.ts'
 import { type AppCommands, COMMANDS, type CommandName } from '../protocol/commands.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
+import { joinedReports, type OutboundLedger } from '../telemetry/outbound.ts'
 import type { Core } from './core.ts'
 
 /** How long between two looks for one that is gone; it may be on its way back. */
@@ -9,9 +10,10 @@ const AGAIN_MS = 1000
 
 /**
  * A Lexora of this user that another program started, by its admin API. It is looked for again when it is gone, and
- * found also where it came back with another address or token. `stop` ends the watching alone.
+ * found also where it came back with another address or token. `stop` ends the watching alone. `outbound`: whom this
+ * process has spoken to, which the other does not know.
  */
-export function attachTo(record: RunRecord, runFile: string): Core {
+export function attachTo(record: RunRecord, runFile: string, outbound: OutboundLedger): Core {
   const ended = new AbortController()
   const listeners = new Set<(snapshot: AppSnapshot | null) => void>()
   let current = record
@@ -31,9 +33,13 @@ export function attachTo(record: RunRecord, runFile: string): Core {
       if (found.is === 'running') current = found.record
     }
   }
+  const commands = commandsOf(() => targetOf(current))
   return {
     is: 'attached',
-    commands: commandsOf(() => targetOf(current)),
+    commands: {
+      ...commands,
+      listOutbound: async () => joinedReports(await commands.listOutbound(), outbound.report()),
+    },
     subscribe: (listener) => {
       const own = (snapshot: AppSnapshot | null): void => listener(snapshot)
       listeners.add(own)

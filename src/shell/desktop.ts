@@ -7,6 +7,7 @@ import { CommandError } from '../protocol/commands.ts'
 import type { DesktopVerb, DesktopView } from '../protocol/desktop.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import type { CallResult, WindowPlatform } from '../protocol/window.ts'
+import type { OutboundLedger } from '../telemetry/outbound.ts'
 import { attachTo } from './attached.ts'
 import { applyAutostart, autostartSupport } from './autostart.ts'
 import type { Core, Ended, Hosted } from './core.ts'
@@ -41,6 +42,8 @@ export type DesktopParts = {
   /** Starts a Lexora in this process. */
   host: () => Promise<Hosted>
   updates: (onChange: () => void) => Updates
+  /** Who this process has spoken to. */
+  outbound: OutboundLedger
   release: () => void
 }
 
@@ -200,7 +203,7 @@ export class Desktop {
     if (this.quit.is !== 'running') return
     if (found.is === 'running' && found.record.pid !== process.pid) {
       this.parts.log.say('attached to a running Lexora', { pid: found.record.pid, address: found.record.address })
-      return this.join(attachTo(found.record, this.parts.paths.runFile))
+      return this.join(attachTo(found.record, this.parts.paths.runFile, this.parts.outbound))
     }
     await this.host()
   }

@@ -3,6 +3,7 @@ import type { App } from '../app/app.ts'
 import type { RunOptions } from '../app/args.ts'
 import { run } from '../app/run.ts'
 import { findRunning } from '../app/run-file.ts'
+import type { OutboundLedger } from '../telemetry/outbound.ts'
 import type { Ended, Hosted } from './core.ts'
 import type { Programs } from './places.ts'
 
@@ -12,6 +13,7 @@ export type HostOptions = {
   cwd: string
   runFile: string
   tell: (text: string) => void
+  outbound: OutboundLedger
 }
 
 /** Enough of what it said to explain an end. */
@@ -23,7 +25,7 @@ const MOST_SAID = 8000
  */
 export async function hostCore(
   options: RunOptions,
-  { programs, version, cwd, runFile, tell }: HostOptions,
+  { programs, version, cwd, runFile, tell, outbound }: HostOptions,
 ): Promise<Hosted> {
   const stop = Promise.withResolvers<void>()
   const hurry = new AbortController()
@@ -49,6 +51,7 @@ export async function hostCore(
     onFault: (fault) => void process.on('unhandledRejection', fault),
     onListening: (app) => up.resolve(app),
     version,
+    outbound,
     ...programs,
   }).then(
     (code) => ({ code, said }),

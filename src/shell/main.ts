@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { app, dialog, protocol } from 'electron'
 import type { RunOptions } from '../app/args.ts'
 import { lexoraPaths } from '../config/paths.ts'
+import { OutboundLedger } from '../telemetry/outbound.ts'
 import { Desktop } from './desktop.ts'
 import { type Claim, claimInstance } from './instance.ts'
 import { shellPlaces } from './places.ts'
@@ -76,6 +77,7 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   const version = app.getVersion()
   const cwd = app.isPackaged ? homedir() : process.cwd()
   const { programs } = places
+  const outbound = new OutboundLedger()
   const updatesFolder = join(paths.stateDir, 'updates')
   const preferences = new Preferences(join(paths.stateDir, 'desktop'))
   desktop = new Desktop({
@@ -90,7 +92,7 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
     program: startsAgain(),
     host: async () => {
       const { hostCore } = await import('./hosted.ts')
-      return await hostCore(run, { programs, version, cwd, runFile: paths.runFile, tell: log.write })
+      return await hostCore(run, { programs, version, cwd, runFile: paths.runFile, tell: log.write, outbound })
     },
     updates: (onChange) =>
       new Updates({
@@ -108,9 +110,11 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
             log: (text) => log.say('the installer', { text }),
           })
         },
+        onAsk: (url) => outbound.spoke(url, 'updates'),
         onChange,
         log: log.say,
       }),
+    outbound,
     release: claim.release,
   })
   listen(desktop, log)

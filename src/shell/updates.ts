@@ -15,6 +15,8 @@ export type UpdateParts = {
   /** For what has been fetched; nobody else's. */
   folder: string
   installer: (kind: InstallKind, offer: Offer) => Promise<Installer>
+  /** Told when the feed is asked. */
+  onAsk: (url: string) => void
   onChange: () => void
   log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -104,9 +106,11 @@ export class Updates {
     const { version, arch, folder } = this.parts
     try {
       this.become({ is: 'checking' })
+      this.parts.onAsk(feed.url)
       const offer = await readOffer(feed, { version, kind, arch }, this.ended.signal)
       if (offer === null) return this.become({ is: 'none' })
       this.become({ is: 'loading', version: offer.version })
+      this.parts.onAsk(feed.url)
       this.fetched = { path: await fetchOffer(feed, offer, folder, this.ended.signal), offer }
       this.become({ is: 'ready', version: offer.version, asked: false })
     } catch (error) {

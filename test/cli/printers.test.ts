@@ -227,3 +227,21 @@ qwen: starting: compiling 50 %
     expect(text()).toBe('\rqwen: starting: loading weig…\x1b[K\rqwen: starting: loading weig…\x1b[K\r\x1b[K')
   })
 })
+
+test('whom Lexora has spoken to is a table, and nobody is said', () => {
+  const since = '2026-11-22T12:00:00.000Z'
+  expect(PRINTERS.listOutbound({ since, rows: [] }, LOOK)).toEqual([
+    'Lexora has spoken to nobody outside this computer since it started (2026-11-22 12:00:00 UTC).',
+  ])
+  const row = {
+    host: 'api.example',
+    purpose: 'backend',
+    firstAt: since,
+    lastAt: '2026-11-22T12:05:00.000Z',
+    count: 12,
+  } as const
+  expect(PRINTERS.listOutbound({ since, rows: [row] }, LOOK).join('\n')).toBe(`\
+Whom Lexora itself has spoken to since 2026-11-22 12:00:00 UTC:
+HOST         FOR      REQUESTS  FIRST                LAST
+api.example  backend        12  2026-11-22 12:00:00  2026-11-22 12:05:00`)
+})

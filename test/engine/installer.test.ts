@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { InstallError, Installer, type InstallOrder } from '../../src/engine/installer.ts'
+import { InstallError, Installer, type InstallOrder, packageIndexes } from '../../src/engine/installer.ts'
 import { type EngineConfig, findLaunch } from '../../src/engine/launch.ts'
 import { chooseVersion, installedVersions, readChoice, usedVersion } from '../../src/engine/versions.ts'
 import { configSchema } from '../../src/protocol/config.ts'
@@ -53,16 +53,18 @@ function aMachine(fault = '', { uv = true } = {}) {
     FAKE_PACKAGES: packages,
   }
   const folder = join(root, 'state', 'vllm')
+  const indexes: string[] = []
   const installer = new Installer({
     folder,
     env,
     platform: process.platform,
     home: root,
     now: () => new Date(),
+    onIndex: (address) => indexes.push(address),
     onEnd: () => {},
   })
   onTestFinished(async () => await installer.close())
-  return { root, folder, env, packages, installer, said: () => readFileSync(log, 'utf8').trim().split('\n') }
+  return { root, folder, indexes, env, packages, installer, said: () => readFileSync(log, 'utf8').trim().split('\n') }
 }
 
 const AN_ORDER: InstallOrder = { version: '0.32.0', package: 'vllm', canary: null }
@@ -108,6 +110,29 @@ describe.skipIf(process.platform === 'win32')('installing vLLM', () => {
     machine.env['UV_EXTRA_INDEX_URL'] = 'https://example.org/simple'
     await installed(machine)
     expect(machine.said().at(-1)).toMatch(/vllm==0.32.0$/)
+  })
+
+  test('tells which indexes are asked, and none for a version that is there', async () => {
+    const machine = aMachine()
+    await installed(machine)
+    expect(machine.indexes).toEqual(['https://pypi.org/simple', 'https://download.pytorch.org/whl'])
+    await installed(machine)
+    expect(machine.indexes).toHaveLength(2)
+  })
+
+  test.each<[env: Record<string, string>, indexes: string[]]>([
+    [{}, ['https://pypi.org/simple']],
+    [{ UV_INDEX_URL: 'https://mirror.example/simple' }, ['https://mirror.example/simple']],
+    [
+      { UV_DEFAULT_INDEX: 'own=https://a.example/simple', UV_INDEX_URL: 'https://b.example' },
+      ['https://a.example/simple'],
+    ],
+    [
+      { UV_INDEX: 'x=https://c.example  https://d.example', UV_EXTRA_INDEX_URL: './folder file:///packages' },
+      ['https://pypi.org/simple', 'https://c.example', 'https://d.example'],
+    ],
+  ])('with %j asks %j', (env, indexes) => {
+    expect(packageIndexes(env)).toEqual(indexes)
   })
 
   test('takes another Python where 3.12 cannot be had', async () => {

@@ -38,9 +38,11 @@ describe('with a feed', () => {
 
   test('the same version is no update, and looking again is possible', async () => {
     rig.publish('1.0.0')
-    const updates = rig.updates()
+    const spoken: string[] = []
+    const updates = rig.updates({ onAsk: (url) => spoken.push(url) })
     await updates.check()
     expect(updates.view()).toEqual({ is: 'none' })
+    expect(spoken).toEqual([rig.url])
     rig.publish('1.0.1')
     await Promise.all([updates.check(), updates.check()])
     expect(updates.view()).toEqual({ is: 'ready', version: '1.0.1', asked: false })

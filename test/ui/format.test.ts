@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  ago,
   change,
   clock,
   duration,
@@ -97,4 +98,18 @@ test('memory is told as the driver counts it, context in k', () => {
 test('a change below one percent is none', () => {
   expect([change(100.5, 100), change(104, 100), change(1, 0), change(null, 1)]).toEqual([null, 0.04, null, null])
   expect([signedPercent(0.04), signedPercent(-0.04), signedPercent(null)].map(plain)).toEqual(['+4 %', '−4 %', ''])
+})
+
+test.each<[seconds: number, language: string, said: string]>([
+  [-5, 'en', 'now'],
+  [59, 'en', 'now'],
+  [60, 'en', '1 minute ago'],
+  [3599, 'en', '59 minutes ago'],
+  [7200, 'en', '2 hours ago'],
+  [3 * 86_400, 'en', '3 days ago'],
+  [300, 'ja', '5 分前'],
+  [300, 'ko', '5분 전'],
+])('%i seconds back is, in %s, %s', (seconds, language, said) => {
+  const now = new Date('2026-11-22T12:00:00.000Z')
+  expect(ago(new Date(now.getTime() - seconds * 1000).toISOString(), now, language)).toBe(said)
 })

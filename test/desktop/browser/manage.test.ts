@@ -529,6 +529,7 @@ const SCREENS = [
   '/settings/engines',
   '/settings/limits',
   '/settings/data',
+  '/settings/privacy',
   '/settings/advanced',
   '/first-run',
 ]
