@@ -44,6 +44,7 @@ const SCENES: readonly { name: string; hash: string; click?: string }[] = [
   { name: 'network', hash: '/settings/network' },
   { name: 'engines', hash: '/settings/engines' },
   { name: 'data', hash: '/settings/data' },
+  { name: 'privacy', hash: '/settings/privacy' },
   { name: 'advanced', hash: '/settings/advanced' },
   { name: 'first-run', hash: '/first-run' },
 ]
