@@ -16,7 +16,7 @@ export type OutboundRow = {
   count: number
 }
 
-/** `since`: when the list began, with this process. The last used first. */
+/** `since`: when the list began, with this process. By host. */
 export type OutboundReport = { since: string; rows: OutboundRow[] }
 
 export const OUTBOUND_COMMANDS = {

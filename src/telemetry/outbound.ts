@@ -69,7 +69,7 @@ export class OutboundLedger {
       const key = `${line.purpose} ${line.host}`
       places.set(key, joined(places.get(key), line))
     }
-    return { since: new Date(this.sinceMs).toISOString(), rows: [...places.values()].map(rowOf).sort(lastFirst) }
+    return { since: new Date(this.sinceMs).toISOString(), rows: [...places.values()].map(rowOf).sort(byHost) }
   }
 
   private list(line: OutboundLine): void {
@@ -86,7 +86,7 @@ export class OutboundLedger {
 /** Those of two processes that are one to who looks. */
 export function joinedReports(one: OutboundReport, other: OutboundReport): OutboundReport {
   const [since = one.since] = [one.since, other.since].sort()
-  return { since, rows: [...one.rows, ...other.rows].sort(lastFirst) }
+  return { since, rows: [...one.rows, ...other.rows].sort(byHost) }
 }
 
 function isOtherComputer(host: string): boolean {
@@ -109,6 +109,6 @@ function rowOf({ host, purpose, firstMs, lastMs, count }: Used): OutboundRow {
   return { host, purpose, firstAt: new Date(firstMs).toISOString(), lastAt: new Date(lastMs).toISOString(), count }
 }
 
-function lastFirst(one: OutboundRow, other: OutboundRow): number {
-  return other.lastAt.localeCompare(one.lastAt)
+function byHost(one: OutboundRow, other: OutboundRow): number {
+  return one.host < other.host ? -1 : one.host > other.host ? 1 : one.purpose < other.purpose ? -1 : 1
 }

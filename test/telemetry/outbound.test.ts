@@ -28,18 +28,18 @@ test('a host is told with its purpose, its times and its count, and with nothing
   ledger.spoke('https://hub.example:8443/', 'updates')
   expect(ledger.report().rows).toEqual([
     {
-      host: 'hub.example:8443',
-      purpose: 'updates',
-      firstAt: '2026-11-22T12:00:10.000Z',
-      lastAt: '2026-11-22T12:00:10.000Z',
-      count: 1,
-    },
-    {
       host: 'hub.example',
       purpose: 'hub',
       firstAt: '2026-11-22T12:00:00.000Z',
       lastAt: '2026-11-22T12:00:05.000Z',
       count: 2,
+    },
+    {
+      host: 'hub.example:8443',
+      purpose: 'updates',
+      firstAt: '2026-11-22T12:00:10.000Z',
+      lastAt: '2026-11-22T12:00:10.000Z',
+      count: 1,
     },
   ])
 })
@@ -105,14 +105,14 @@ test('of many hosts the fifty stay that were used last, and one that was left ou
   old?.use()
   for (let i = 0; i < 1000; i++) {
     pass(1)
-    ledger.spoke(`https://h${i}.example`, 'hub')
+    ledger.spoke(`https://h${String(i).padStart(4, '0')}.example`, 'hub')
   }
   expect(told()).toHaveLength(50)
-  expect([told()[0], told()[49]]).toEqual(['hub h999.example 1', 'hub h950.example 1'])
+  expect([told()[0], told()[49]]).toEqual(['hub h0950.example 1', 'hub h0999.example 1'])
   pass(1)
   old?.use()
   expect(told()).toHaveLength(50)
-  expect([told()[0], told()[49]]).toEqual(['backend old.example 2', 'hub h951.example 1'])
+  expect([told()[0], told()[49]]).toEqual(['hub h0951.example 1', 'backend old.example 2'])
 })
 
 test('the lists of two processes are one to who looks', () => {
@@ -127,5 +127,5 @@ test('the lists of two processes are one to who looks', () => {
     window.ledger.report(),
   )
   expect(since).toBe('2026-11-22T12:00:00.000Z')
-  expect(rows.map(({ host }) => host)).toEqual(['updates.example', 'hub.example'])
+  expect(rows.map(({ host }) => host)).toEqual(['hub.example', 'updates.example'])
 })
