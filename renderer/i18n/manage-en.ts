@@ -153,6 +153,7 @@ export const manageEn = {
   'models.col.size': 'size',
   'models.col.context': 'context',
   'models.col.memory': 'memory',
+  'models.col.used': 'last used',
   'pull.of': '{bytes} of {total}',
   'pull.left': '{left} left',
   'pull.queued': 'waits its turn',

@@ -154,6 +154,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'models.col.size': 'サイズ',
   'models.col.context': '文脈長',
   'models.col.memory': 'メモリー',
+  'models.col.used': '最終使用',
   'pull.of': '{bytes} / 全 {total}',
   'pull.left': '残り {left}',
   'pull.queued': '順番待ち',

@@ -154,6 +154,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'models.col.size': '크기',
   'models.col.context': '문맥',
   'models.col.memory': '메모리',
+  'models.col.used': '마지막 사용',
   'pull.of': '{bytes} / 전체 {total}',
   'pull.left': '{left} 남음',
   'pull.queued': '차례 기다림',

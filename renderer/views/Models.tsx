@@ -5,7 +5,7 @@ import { benches } from '../bench-store.ts'
 import { Field } from '../components/forms.tsx'
 import { Icon, StateMark } from '../components/Icon.tsx'
 import { Banner, Button, Empty, IconButton, Segmented, Skeleton } from '../components/kit.tsx'
-import { gib, gigabytes, kilo, NONE, number, percent } from '../format.ts'
+import { ago, gib, gigabytes, kilo, moment, NONE, number, percent } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
@@ -234,6 +234,7 @@ function List({
             <col className="c2" style={{ width: 64 }} />
             <col style={{ width: 132 }} />
             <col className="cm" style={{ width: 60 }} />
+            <col className="c3" style={{ width: 108 }} />
             <col style={{ width: 108 }} />
           </colgroup>
           <thead>
@@ -244,6 +245,7 @@ function List({
               <th className="c2 num">{t('models.col.context')}</th>
               <th>{t('models.col.memory')}</th>
               <th className="cm num">{t('col.speed')}</th>
+              <th className="c3">{t('models.col.used')}</th>
               <th>
                 <span className="sr">{t('col.action')}</span>
               </th>
@@ -309,6 +311,7 @@ function Line({
   const { queues } = useSnapshot()
   const { model, engine, pull, name, id } = row
   const speed = useStore(benches)[id]?.[0]?.tokensPerSecondPerStream ?? null
+  const now = new Date()
   const below = pull !== null ? pullText(row, t) : engine !== null ? engineWords(engine, queues, t) : (model?.id ?? id)
   return (
     <tr aria-selected={chosen} onClick={() => onChoose(chosen ? null : id)}>
@@ -336,6 +339,9 @@ function Line({
         <Memory row={row} fit={fit} held={held} />
       </td>
       <td className="cm num">{number(speed, 1)}</td>
+      <td className="c3 mid" title={model?.lastUsed == null ? undefined : moment(model.lastUsed, now, t.language)}>
+        {model === null ? NONE : model.lastUsed === null ? t('users.never') : ago(model.lastUsed, now, t.language)}
+      </td>
       <td className="num">
         {/* biome-ignore lint/a11y/noStaticElementInteractions: a click on the button is none on the row */}
         {/* biome-ignore lint/a11y/useKeyWithClickEvents: the button has its own keys */}

@@ -165,6 +165,7 @@ export class App {
       models: {
         desk: options.models ?? null,
         engines: () => this.engines?.views() ?? [],
+        lastUsed: () => this.days.modelsLastUsed(),
         gateway: () => ({ address: this.localAddress, key: firstKey(this.config) }),
       },
       ui: {
@@ -564,9 +565,11 @@ export class App {
     const at = date.getTime()
     this.sampler.record(outcome, at)
     this.requestLog?.record(outcome, date)
-    this.days.record(outcome, at)
+    const engineModel =
+      outcome.backend === null ? null : (this.options.models?.options.engines[outcome.backend]?.model ?? null)
+    this.days.record(outcome, at, engineModel)
     const isKnown = outcome.user !== null && this.people.isKnown(outcome.user)
-    this.records.history?.record(outcome, at, isKnown)
+    this.records.history?.record(outcome, at, isKnown, engineModel)
     this.options.onOutcome?.(outcome)
   }
 

@@ -20,7 +20,7 @@ import { nearestNames } from '../protocol/nearest-name.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 import { runBench } from './bench.ts'
 import { type FitGiven, fitReport } from './fit.ts'
-import { type ModelDesk, runningUser, usersOf } from './model-desk.ts'
+import { isNamed, type ModelDesk, runningUser, usersOf } from './model-desk.ts'
 
 export type ModelCommands = Pick<AppCommands, keyof typeof MODEL_COMMANDS>
 
@@ -29,6 +29,8 @@ export type ModelParts = {
   desk: ModelDesk | null
   /** As they are now. */
   engines: () => readonly EngineView[]
+  /** When models were last asked, by the names that engines have for them; milliseconds since 1970. */
+  lastUsed: () => ReadonlyMap<string, number>
   /** Where a bench knocks, and with which key; null: nothing is served by this process. */
   gateway: () => { address: string; key: string | null } | null
 }
@@ -41,7 +43,15 @@ export function modelCommands(parts: ModelParts): ModelCommands {
   const desk = (): ModelDesk => parts.desk ?? refuse('not_found', 'Models are not looked after here.', null)
   const views = async (anew: boolean): Promise<ModelView[]> => {
     const own = desk()
-    return (await own.models(anew)).map((model) => ({ ...model, usedBy: usersOf(model, own.options.engines) }))
+    const lastUsed = [...parts.lastUsed()]
+    return (await own.models(anew)).map((model) => {
+      const uses = lastUsed.filter(([name]) => isNamed(model, name)).map(([, at]) => at)
+      return {
+        ...model,
+        usedBy: usersOf(model, own.options.engines),
+        lastUsed: uses.length === 0 ? null : new Date(Math.max(...uses)).toISOString(),
+      }
+    })
   }
   return {
     listModels: async () => ({ models: await views(false), disk: diskOf(desk().places.hubCache) }),

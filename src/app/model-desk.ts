@@ -151,13 +151,14 @@ function presetFile(): string | null {
   return null
 }
 
-/** Engines of the configuration that name a model by its id, its path, or as part of a repository. */
-export function usersOf({ id, path }: Pick<FoundModel, 'id' | 'path'>, engines: Config['engines']): string[] {
-  return Object.entries(engines).flatMap(([name, { model }]) =>
-    model !== null && (model === id || model === path || (model.length > 3 && id.startsWith(`${model}:`)))
-      ? [name]
-      : [],
-  )
+/** Whether an engine with this for its model runs it: its id, its path, or the repository that it is part of. */
+export function isNamed({ id, path }: Pick<FoundModel, 'id' | 'path'>, model: string): boolean {
+  return model === id || model === path || (model.length > 3 && id.startsWith(`${model}:`))
+}
+
+/** Engines of the configuration that run a model. */
+export function usersOf(found: Pick<FoundModel, 'id' | 'path'>, engines: Config['engines']): string[] {
+  return Object.entries(engines).flatMap(([name, { model }]) => (model !== null && isNamed(found, model) ? [name] : []))
 }
 
 /** Of these engines one that runs, or is about to. */

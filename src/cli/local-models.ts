@@ -26,7 +26,7 @@ export async function withLocalModels<Result>(
     resume: false,
   })
   try {
-    return await work(modelCommands({ desk, engines: () => [], gateway: () => null }))
+    return await work(modelCommands({ desk, engines: () => [], lastUsed: () => new Map(), gateway: () => null }))
   } finally {
     await desk.close()
     await monitor.stop()

@@ -11,7 +11,7 @@ export type CataloguePlaces = {
 }
 
 /** Without who uses it, which only the configuration knows. */
-export type FoundModel = Omit<ModelView, 'usedBy'>
+export type FoundModel = Omit<ModelView, 'usedBy' | 'lastUsed'>
 
 const MAX_DEPTH = 4
 const MAX_FOLDERS = 5000

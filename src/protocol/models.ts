@@ -25,6 +25,8 @@ export type ModelView = {
   /** Engines of the configuration that name it. */
   usedBy: string[]
   modified: string
+  /** The last request that an engine had for it; null: none is written down. */
+  lastUsed: string | null
 }
 
 /** The disk on which models lie. */

@@ -14,10 +14,10 @@ export type Batch = {
 /** The memory of a batch that was read. */
 export type BatchMemory = { numbers: ArrayBuffer; ids: ArrayBuffer }
 
-/** A request, and whether its user is one that the operator knows. */
-export type Recorded = Omit<HistoryRow, 'at'> & { atMs: number; isKnown: boolean }
+/** A request, whether its user is one that the operator knows, and the model on the disk that answered it, where one did. */
+export type Recorded = Omit<HistoryRow, 'at'> & { atMs: number; isKnown: boolean; engineModel: string | null }
 
-const FIELDS = 21
+const FIELDS = 22
 const FIRST_ROWS = 64
 const FIRST_ID_BYTES = 4096
 /** Beyond one that is filled and one that is read, none is needed where a disk keeps up. */
@@ -34,7 +34,7 @@ export class BatchWriter {
   private readonly spare: BatchMemory[] = []
   count = 0
 
-  add(outcome: Outcome, atMs: number, isKnown: boolean): void {
+  add(outcome: Outcome, atMs: number, isKnown: boolean, engineModel: string | null = null): void {
     let at = this.count++ * FIELDS
     if (at === this.numbers.length) this.grow()
     const { numbers } = this
@@ -64,7 +64,8 @@ export class BatchWriter {
     // This one carries a bit as well: cached tokens, or none of them told, and whether the user is known.
     numbers[at++] = 2 * (usage?.cached ?? -1) + (isKnown ? 1 : 0)
     numbers[at++] = this.place(stepsOf(outcome))
-    numbers[at] = this.place(outcome.finish)
+    numbers[at++] = this.place(outcome.finish)
+    numbers[at] = this.place(engineModel)
   }
 
   /** What was gathered; from here on it is somebody else's, until its memory comes to `reuse`. */
@@ -145,6 +146,7 @@ export function readBatch({ count, numbers, ids, words }: Batch): Recorded[] {
       isKnown: value(18) - 2 * cached === 1,
       ...readSteps(word(19)),
       finish: word(20),
+      engineModel: word(21),
     }
   })
 }

@@ -21,10 +21,13 @@ export type HistoryQuery = {
 export type UsageBy = 'hour' | 'day' | 'user' | 'model' | 'backend'
 export type UsageQuery = { sinceMs: number; untilMs: number; by: readonly UsageBy[] }
 
+/** Who was last heard of when, and which model on the disk was last asked. */
+type Seen = 'user' | 'key' | 'model'
+
 /** What a start has to know of what was before it. */
 export type Memory = {
   today: { user: string; requests: number; tokens: number; errors: number }[]
-  seen: { kind: 'user' | 'key'; name: string; atMs: number }[]
+  seen: { kind: Seen; name: string; atMs: number }[]
 }
 
 const PRUNE_EVERY_ROWS = 1000
@@ -140,7 +143,7 @@ export class HistoryTables {
       .prepare(`SELECT * FROM seen ORDER BY at_ms DESC LIMIT ${MAX_REMEMBERED}`)
       .all()
       .map((row) => ({
-        kind: row['kind'] === 'key' ? ('key' as const) : ('user' as const),
+        kind: String(row['kind']) as Seen,
         name: String(row['name']),
         atMs: Number(row['at_ms']),
       }))
@@ -228,9 +231,10 @@ export class HistoryTables {
 
   private noteSeen(rows: readonly Recorded[]): void {
     const last = new Map<string, [kind: string, name: string, atMs: number]>()
-    for (const { user, keyId, isKnown, atMs } of rows) {
+    for (const { user, keyId, isKnown, atMs, engineModel } of rows) {
       if (user !== null && isKnown) last.set(`user ${user}`, ['user', user, atMs])
       if (keyId !== null) last.set(`key ${keyId}`, ['key', keyId, atMs])
+      if (engineModel !== null) last.set(`model ${engineModel}`, ['model', engineModel, atMs])
     }
     const note = this.store.database.prepare('INSERT OR REPLACE INTO seen VALUES (?, ?, ?)')
     for (const values of last.values()) note.run(...values)

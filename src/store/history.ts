@@ -56,14 +56,14 @@ export class History {
     return this.options.path
   }
 
-  /** `atMs`: milliseconds since 1970. `isKnown`: the operator knows its user. */
-  record(outcome: Outcome, atMs: number, isKnown: boolean): void {
+  /** `atMs`: milliseconds since 1970. `isKnown`: the operator knows its user. `engineModel`: what the engine that had it runs. */
+  record(outcome: Outcome, atMs: number, isKnown: boolean, engineModel: string | null = null): void {
     if (this.unwritten >= MAX_UNWRITTEN) {
       this.current = { ...this.current, dropped: this.current.dropped + 1 }
       return
     }
     this.unwritten++
-    this.writer.add(outcome, atMs, isKnown)
+    this.writer.add(outcome, atMs, isKnown, engineModel)
     if (this.writer.count >= FLUSH_ROWS) this.flush()
     else this.timer ??= setTimeout(() => this.flush(), FLUSH_MS).unref()
   }

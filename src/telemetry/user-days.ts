@@ -9,14 +9,20 @@ const MAX_USERS = 10_000
 /** `known`: he keeps his place, whoever else comes. */
 type Row = UserDay & { day: number; seenMs: number; known: boolean }
 
-/** What each user had since midnight UTC, and when users and keys were last heard of. O(1) per request and bounded. */
+/** What each user had since midnight UTC, and when users, keys and models on the disk were last heard of. O(1) per request and bounded. */
 export class UserDays {
   private readonly users = new Map<string, Row>()
   private readonly keys = new Map<string, number>()
+  private readonly models = new Map<string, number>()
   private sweptDay = -1
 
-  /** Moments are milliseconds since 1970, here and below. */
-  record({ user, keyId, usage, outcome }: Pick<Outcome, 'user' | 'keyId' | 'usage' | 'outcome'>, at: number): void {
+  /** Moments are milliseconds since 1970, here and below. `engineModel`: what the engine that had it runs. */
+  record(
+    { user, keyId, usage, outcome }: Pick<Outcome, 'user' | 'keyId' | 'usage' | 'outcome'>,
+    at: number,
+    engineModel: string | null = null,
+  ): void {
+    if (engineModel !== null) this.models.set(engineModel, at)
     // Only keys that were found bear an id, so there are no more of them than keys.
     if (keyId !== null) this.keys.set(keyId, at)
     const row = this.rowOf(user ?? 'anonymous', at)
@@ -37,9 +43,11 @@ export class UserDays {
   }
 
   /** What an earlier run has written down. */
-  seen(kind: 'user' | 'key', name: string, at: number): void {
-    if (kind === 'key') this.keys.set(name, Math.max(at, this.keys.get(name) ?? 0))
-    else {
+  seen(kind: 'user' | 'key' | 'model', name: string, at: number): void {
+    if (kind !== 'user') {
+      const last = kind === 'key' ? this.keys : this.models
+      last.set(name, Math.max(at, last.get(name) ?? 0))
+    } else {
       const row = this.rowOf(name, at)
       if (row !== null) row.seenMs = Math.max(row.seenMs, at)
     }
@@ -65,6 +73,11 @@ export class UserDays {
 
   keyLastUsed(keyId: string): number | null {
     return this.keys.get(keyId) ?? null
+  }
+
+  /** By the names that engines have for their models. */
+  modelsLastUsed(): ReadonlyMap<string, number> {
+    return this.models
   }
 
   private rowOf(name: string, at: number): Row | null {

@@ -17,9 +17,11 @@ import type { EngineView } from '../../src/protocol/engine.ts'
 import type { PullView } from '../../src/protocol/models.ts'
 import { Store } from '../../src/store/database.ts'
 import type { EngineStart } from '../../src/store/engine-starts.ts'
-import { startApp } from '../support/app.ts'
+import { startApp, startFake } from '../support/app.ts'
 import { FakeHub } from '../support/fake-hub.ts'
 import { startFakeVllm } from '../support/fake-vllm/server.ts'
+import { aFolder, someRecords } from '../support/records.ts'
+import { aChat, ask } from '../support/requests.ts'
 
 const GIB = 1024 ** 3
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -52,9 +54,18 @@ type Given = {
   views?: EngineView[]
   gpus?: GpuMemory[] | null
   store?: Store | null
+  lastUsed?: Record<string, number>
 }
 
-function aDesk({ root = aRoot(), env = {}, engines = {}, views = [], gpus = null, store = null }: Given = {}) {
+function aDesk({
+  root = aRoot(),
+  env = {},
+  engines = {},
+  views = [],
+  gpus = null,
+  store = null,
+  lastUsed = {},
+}: Given = {}) {
   const machine = {
     env: { LEXORA_HOME: join(root, 'home'), HF_HOME: join(root, 'hf'), PATH: '', ...env },
     home: root,
@@ -73,7 +84,12 @@ function aDesk({ root = aRoot(), env = {}, engines = {}, views = [], gpus = null
     resume: true,
   })
   onTestFinished(async () => await desk.close())
-  const commands = modelCommands({ desk, engines: () => views, gateway: () => null })
+  const commands = modelCommands({
+    desk,
+    engines: () => views,
+    lastUsed: () => new Map(Object.entries(lastUsed)),
+    gateway: () => null,
+  })
   return { root, desk, commands, cache: join(root, 'hf', 'hub') }
 }
 
@@ -108,6 +124,46 @@ async function ended(commands: ModelCommands, { id }: PullView): Promise<PullVie
 }
 
 const running = (name: string): EngineView => ({ name, state: { is: 'ready', forMs: 1 } }) as EngineView
+
+test('a model says when it was last asked, by whichever name an engine had for it', async () => {
+  const root = aRoot()
+  const at = Date.parse('2026-11-21T12:00:00.000Z')
+  const [one, other] = ['one', 'other'].map((name) => put(join(root, 'home', 'models', name)))
+  put(join(root, 'hf', 'hub', 'models--acme--tiny', 'snapshots', 'abc'))
+  const { commands } = aDesk({ root, lastUsed: { [one!]: at - 5, 'acme/tiny': at, gone: at + 7 } })
+  const { models } = await commands.listModels()
+  expect(Object.fromEntries(models.map(({ id, lastUsed }) => [id, lastUsed]))).toEqual({
+    [one!]: '2026-11-21T11:59:59.995Z',
+    [other!]: null,
+    'acme/tiny': '2026-11-21T12:00:00.000Z',
+  })
+})
+
+test('a model was last used by the last request that its engine had, also over a restart of Lexora', async () => {
+  const fake = await startFake({ models: ['tiny'] })
+  const folder = aFolder()
+  const root = aRoot()
+  put(join(root, 'hf', 'hub', 'models--acme--tiny', 'snapshots', 'abc'))
+  const start = async (records: ReturnType<typeof someRecords>) =>
+    await startApp([{ name: 'main', url: fake.url }], {
+      records,
+      models: aDesk({ root, engines: { main: { model: 'acme/tiny' } } }).desk,
+    })
+  const lastUsed = async ({ app }: Awaited<ReturnType<typeof start>>) =>
+    (await app.commands.listModels()).models[0]!.lastUsed
+  const records = someRecords(folder)
+  const one = await start(records)
+  expect(await lastUsed(one)).toBeNull()
+  const before = Date.now()
+  await ask(one.port, aChat({ model: 'tiny' }))
+  await one.outcomesReach(1)
+  const used = await lastUsed(one)
+  expect(Date.parse(used!)).toBeGreaterThanOrEqual(before)
+  await one.app.stop(0)
+  await records.close()
+  const two = await start(someRecords(folder))
+  await expect.poll(async () => await lastUsed(two), { timeout: 20_000 }).toBe(used)
+})
 
 describe('a model that is pulled', () => {
   test('is listed, verified, and removed; and the hub’s cache is as it was', async () => {

@@ -72,7 +72,7 @@ test('a pull tells of the hub, and of where the hub leads', async () => {
     resume: false,
   })
   onTestFinished(async () => await desk.close())
-  const commands = modelCommands({ desk, engines: () => [], gateway: () => null })
+  const commands = modelCommands({ desk, engines: () => [], lastUsed: () => new Map(), gateway: () => null })
   expect(outbound.report().rows).toEqual([])
   const { id } = await commands.pullModel({ repo: 'acme/tiny', files: ['README.md'] })
   await until(() => desk.pulls.views().find((pull) => pull.id === id)?.state === 'done')

@@ -27,9 +27,9 @@ function someTables(bounds: Partial<HistoryBounds> = {}) {
   })
   onTestFinished(() => store.close())
   const tables = new HistoryTables(store, { maxRows: 1000, keepDays: 14, ...bounds })
-  const write = (outcomes: Partial<Outcome>[], at = AT, isKnown = true): void => {
+  const write = (outcomes: Partial<Outcome>[], at = AT, isKnown = true, engineModel: string | null = null): void => {
     const writer = new BatchWriter()
-    for (const outcome of outcomes) writer.add(anOutcome(outcome), at, isKnown)
+    for (const outcome of outcomes) writer.add(anOutcome(outcome), at, isKnown, engineModel)
     tables.write(writer.take())
   }
   const count = (table: string): number =>
@@ -232,6 +232,18 @@ describe('usage', () => {
       ],
     })
   })
+})
+
+test('when a model on the disk was last asked is remembered over a restart', () => {
+  const { tables, write } = someTables()
+  write([{}], AT - DAY, false, 'acme/tiny')
+  write([{}], AT - 5, false, 'acme/tiny')
+  write([{}], AT, false)
+  write([{}], AT - 7, false, '/models/old')
+  expect(tables.memory(AT).seen).toEqual([
+    { kind: 'model', name: 'acme/tiny', atMs: AT - 5 },
+    { kind: 'model', name: '/models/old', atMs: AT - 7 },
+  ])
 })
 
 test('a disk that is full costs the batch, which is undone as a whole', () => {

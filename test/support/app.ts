@@ -35,7 +35,7 @@ export async function startApp(
   backends: readonly (Partial<ResolvedBackend> & { name: string })[],
   options: { config?: Patch; defaultBackend?: string | null; chance?: () => number } & Pick<
     AppOptions,
-    'session' | 'onListening' | 'engines' | 'gpu' | 'doctor' | 'records' | 'uiDir' | 'logBuffer' | 'outbound'
+    'session' | 'onListening' | 'engines' | 'models' | 'gpu' | 'doctor' | 'records' | 'uiDir' | 'logBuffer' | 'outbound'
   > = {},
 ): Promise<TestApp> {
   const home = mkdtempSync(join(tmpdir(), 'lexora-test-'))
@@ -61,6 +61,7 @@ export async function startApp(
     ...(options.uiDir === undefined ? {} : { uiDir: options.uiDir }),
     ...(options.logBuffer === undefined ? {} : { logBuffer: options.logBuffer }),
     ...(options.outbound === undefined ? {} : { outbound: options.outbound }),
+    ...(options.models === undefined ? {} : { models: options.models }),
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     ...(options.doctor === undefined ? {} : { doctor: options.doctor }),
     ...(options.records === undefined ? {} : { records: options.records }),

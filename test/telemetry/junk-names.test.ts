@@ -46,3 +46,16 @@ test('who is known keeps his place among them, and the next day they are forgott
   expect(days.today('bob', 2 * DAY)).toEqual({ requests: 1, tokens: 0, errors: 1 })
   expect([days.lastSeen('bob'), days.lastSeen('nobody'), days.lastSeen('ann')]).toEqual([2 * DAY, null, DAY])
 })
+
+test('of each model on the disk it is known when it was last asked, whatever was read before or after', () => {
+  const days = new UserDays()
+  days.record(anOutcome({ user: 'ann' }), DAY, 'acme/tiny')
+  days.seen('model', 'acme/tiny', DAY - 5)
+  days.seen('model', 'acme/old', DAY - 7)
+  days.record(anOutcome({ user: 'ann' }), DAY + 1)
+  expect([...days.modelsLastUsed()]).toEqual([
+    ['acme/tiny', DAY],
+    ['acme/old', DAY - 7],
+  ])
+  expect(days.lastSeen('acme/old')).toBeNull()
+})

@@ -268,6 +268,7 @@ const aModel = (id: string, changes: Partial<ModelView> = {}): ModelView => ({
   missing: [],
   usedBy: [],
   modified: '2026-11-21T00:00:00Z',
+  lastUsed: null,
   ...changes,
 })
 

@@ -414,6 +414,7 @@ describe('models', () => {
     await row.getByRole('progressbar').waitFor({ state: 'detached' })
     await at.commands.pullModel({ repo: 'acme/tiny-chat' })
     await row.getByText('Fits').waitFor({ timeout: SLOW_MS })
+    await row.getByText('never', { exact: true }).waitFor()
     await row.click()
     const drawer = page.getByRole('complementary', { name: 'tiny-chat' })
     await drawer.getByText('GPU memory with these settings').waitFor()
@@ -433,6 +434,8 @@ describe('models', () => {
     await drawer.getByRole('button', { name: 'Copy as Markdown' }).waitFor({ timeout: SLOW_MS })
     await drawer.getByRole('button', { name: 'Copy as Markdown' }).click()
     expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('| tiny-chat | 4 |')
+    const { models } = await at.commands.listModels()
+    expect(models).toMatchObject([{ id: 'acme/tiny-chat', lastUsed: expect.stringMatching(/^\d{4}-.*Z$/) }])
     await drawer.getByRole('tab', { name: 'Log' }).click()
     await drawer
       .getByRole('log')
