@@ -1,5 +1,5 @@
 import type { ConfigView } from '../../src/protocol/config-view.ts'
-import type { RefusedOrigin } from '../../src/protocol/network-commands.ts'
+import type { PortUse, RefusedOrigin } from '../../src/protocol/network-commands.ts'
 
 export type LanCheck = {
   id: 'keys' | 'required' | 'reach' | 'admin' | 'test'
@@ -30,4 +30,20 @@ export function waitingOrigins(
     rows: refused.filter(({ origin }) => !allowed.includes(origin)),
     lockedBy: entry?.locked === true ? entry.detail : null,
   }
+}
+
+/** A port that may be asked about; null while nothing of the kind is typed. */
+export function portTyped(text: string): number | null {
+  const port = /^\s*\d{1,5}\s*$/.test(text) ? Number(text) : 0
+  return port >= 1 && port <= 65_535 ? port : null
+}
+
+/** What is said of it beside its field. */
+export function portWords({
+  state,
+  pid,
+  program,
+}: PortUse): [key: 'port.free' | 'port.own' | 'port.used' | 'port.usedBy', args: Record<string, string>] {
+  if (state !== 'used' || pid === null) return [`port.${state}`, {}]
+  return ['port.usedBy', { name: program ?? '?', pid: String(pid) }]
 }

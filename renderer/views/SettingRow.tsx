@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useState } from 'react'
+import { type KeyboardEvent, type ReactNode, useEffect, useState } from 'react'
 import type { ConfigEntry, ReloadReport } from '../../src/protocol/config-view.ts'
 import { useToasts } from '../actions.ts'
 import { Icon } from '../components/Icon.tsx'
@@ -9,7 +9,16 @@ import { reasonOf } from '../view-models/log.ts'
 import { controlOf, fieldText, refusalOf, typedValue, wordsOf } from '../view-models/settings.ts'
 
 /** One setting: what it is, what it does, when a change acts, and the way to change it. */
-export function SettingRow({ entry, onChanged }: { entry: ConfigEntry; onChanged: (report: ReloadReport) => void }) {
+export function SettingRow({
+  entry,
+  onChanged,
+  remark,
+}: {
+  entry: ConfigEntry
+  onChanged: (report: ReloadReport) => void
+  /** What is said below the field of what is typed there. */
+  remark?: ((typed: string) => ReactNode) | undefined
+}) {
   const t = useT()
   const { client } = useWorld()
   const toasts = useToasts()
@@ -121,6 +130,7 @@ export function SettingRow({ entry, onChanged }: { entry: ConfigEntry; onChanged
             {t('verb.save')}
           </Button>
         )}
+        {remark?.(typed)}
       </div>
       <div className="set-s micro dim">
         <span title={entry.detail}>{t(`set.source.${entry.source}`)}</span>

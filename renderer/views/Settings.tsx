@@ -14,6 +14,7 @@ import { resettable, SECTION_NAMES, type Section, settingGroups } from '../view-
 import { DesktopSettings } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
 import { Outbound } from './Outbound.tsx'
+import { PortRemark } from './PortRemark.tsx'
 import { RawConfig } from './RawConfig.tsx'
 import { SettingRow } from './SettingRow.tsx'
 import { TlsDoor } from './TlsDoor.tsx'
@@ -100,7 +101,11 @@ function Rows({
       {owner !== null && <h2 className="set-owner name">{owner}</h2>}
       {entries.map((entry) => (
         <Fragment key={entry.path}>
-          <SettingRow entry={entry} onChanged={onChanged} />
+          <SettingRow
+            entry={entry}
+            onChanged={onChanged}
+            remark={entry.path === 'server.port' ? (typed) => <PortRemark typed={typed} /> : undefined}
+          />
           {entry.path === 'server.cors_origins' && <WaitingOrigins config={config} onChanged={onChanged} />}
         </Fragment>
       ))}

@@ -30,6 +30,8 @@ export type CommandParts = {
   }
   /** Null where none is configured. Asked when a command comes, too. */
   engines: () => Pick<Engines, 'get' | 'all' | 'views' | 'start' | 'stop' | 'restart' | 'freeGpu'> | null
+  /** Where it listens. */
+  ownPorts: () => number[]
   gpu: GpuDesk
   /** Where engines write their logs. */
   logDir: string
@@ -96,7 +98,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     ...uiCommands(parts.ui, () =>
       refusal('not_found', 'The window is switched off here: see ui.enabled.', 'ui.enabled'),
     ),
-    ...networkCommands({ origins: () => gateway().refusedOrigins, config: parts.config }),
+    ...networkCommands({ origins: () => gateway().refusedOrigins, config: parts.config, ownPorts: parts.ownPorts }),
     startCapture: async ({ user } = {}) => {
       parts.captures.start(user ?? null)
       return parts.captures.report()

@@ -158,6 +158,7 @@ export class App {
       state: () => this.state,
       gateway: () => this.gateway,
       engines: () => this.engines,
+      ownPorts: () => this.addresses.map(({ port }) => port),
       gpu: this.gpu,
       logDir: options.engines?.world.logDir ?? options.logDir,
       config: options.configDesk ?? fixedConfig,

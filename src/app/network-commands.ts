@@ -1,3 +1,4 @@
+import { findListener } from '../engine/ports.ts'
 import type { RefusedOrigins } from '../gateway/refused-origins.ts'
 import { type AppCommands, CommandError } from '../protocol/commands.ts'
 import { origin as exactOrigin } from '../protocol/config.ts'
@@ -9,6 +10,8 @@ import type { ConfigDesk } from './config-desk.ts'
 export type NetworkParts = {
   origins: () => RefusedOrigins
   config: () => ConfigDesk
+  /** Where this Lexora listens itself. */
+  ownPorts: () => number[]
 }
 
 export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof typeof NETWORK_COMMANDS> {
@@ -17,15 +20,23 @@ export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof ty
     allowOrigin: async ({ origin }) => {
       const read = exactOrigin.safeParse(origin)
       if (read.success) return await parts.config().allowOrigin(origin)
-      throw refusal('invalid_request', `origin: ${read.error.issues[0]!.message}`)
+      throw refusal('invalid_request', `origin: ${read.error.issues[0]!.message}`, 'origin')
+    },
+    checkPort: async ({ port: given }) => {
+      const port = Number(given)
+      if (!Number.isInteger(port) || port < 1 || port > 65_535)
+        throw refusal('invalid_request', 'port: must be a whole number from 1 to 65535.', 'port')
+      if (parts.ownPorts().includes(port)) return { port, state: 'own', pid: process.pid, program: null }
+      const holder = await findListener(port)
+      return { port, state: holder === null ? 'free' : 'used', pid: null, program: null, ...holder }
     },
     forgetOrigin: async ({ origin }) => {
       if (parts.origins().forget(origin)) return { forgotten: origin }
-      throw refusal('not_found', 'This origin does not wait to be allowed.')
+      throw refusal('not_found', 'This origin does not wait to be allowed.', 'origin')
     },
   }
 }
 
-function refusal(code: ErrorCode, message: string): CommandError {
-  return new CommandError(problem(code, message, { param: 'origin' }))
+function refusal(code: ErrorCode, message: string, param: string): CommandError {
+  return new CommandError(problem(code, message, { param }))
 }

@@ -20,6 +20,11 @@ export const NETWORK_PRINTERS: Printers = {
     const [head = '', ...body] = table(columns, rows, width)
     return [paint('dim', head), ...body, '', 'To let one in: lexora origins allow ORIGIN']
   },
+  checkPort: ({ port, state, pid, program }) => {
+    if (state !== 'used') return [`${port}: ${state === 'free' ? 'free' : 'this Lexora'}`]
+    const who = pid === null ? '' : ` by ${plain(program ?? 'a process')} (pid ${pid})`
+    return [`${port}: used${who}`]
+  },
   allowOrigin: CONFIG_PRINTERS.setConfig,
   forgetOrigin: ({ forgotten }) => [`${plain(forgotten)} does not wait any more; it stays shut out.`],
 }

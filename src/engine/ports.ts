@@ -37,8 +37,19 @@ export async function hasListener(port: number): Promise<boolean> {
 /** Who listens on a port, as far as the system and the server itself tell. */
 export async function identifyHolder(port: number): Promise<PortHolder> {
   const [pid = null] = await listeningPids(port)
-  const program = pid === null ? null : (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || null
-  return { port, pid, program, models: await servedBy(port) }
+  return { port, pid, program: await programOf(pid), models: await servedBy(port) }
+}
+
+/** Who listens on a port, at whatever address of this machine, without a word to him. Null: nobody. */
+export async function findListener(port: number): Promise<Pick<PortHolder, 'pid' | 'program'> | null> {
+  const isHeld = (await listeningInodes(port)).size > 0 || (await hasListener(port))
+  if (!isHeld) return null
+  const [pid = null] = await listeningPids(port)
+  return { pid, program: await programOf(pid) }
+}
+
+async function programOf(pid: number | null): Promise<string | null> {
+  return pid === null ? null : (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || null
 }
 
 async function servedBy(port: number): Promise<string[] | null> {

@@ -10,6 +10,14 @@ export type RefusedOrigin = {
   times: number
 }
 
+/** Who has a port of this machine. `pid` and `program` null: nobody has it, or the system does not tell. */
+export type PortUse = {
+  port: number
+  state: 'free' | 'used' | 'own'
+  pid: number | null
+  program: string | null
+}
+
 /** What makes it an origin says the schema of the configuration, which the window does not carry. */
 const args = z.strictObject({ origin: z.string('is not text').min(1, 'is empty').max(512, 'is too long') })
 
@@ -32,6 +40,15 @@ export const NETWORK_COMMANDS = {
     args,
     about: 'let the pages of an origin call: writes it into server.cors_origins',
     answersWithinMs: 120_000,
+  }),
+  checkPort: row<PortUse>()({
+    method: 'GET',
+    path: '/admin/port',
+    cli: ['port'],
+    places: ['port'],
+    scope: 'admin:read',
+    args: z.strictObject({ port: z.union([z.number(), z.string().max(16)], 'is not a number') }),
+    about: 'whether a port of this machine is free, and who listens on it',
   }),
   forgetOrigin: row<{ forgotten: string }>()({
     method: 'POST',

@@ -245,3 +245,15 @@ Whom Lexora itself has spoken to since 2026-11-22 12:00:00 UTC:
 HOST         FOR      REQUESTS  FIRST                LAST
 api.example  backend        12  2026-11-22 12:00:00  2026-11-22 12:05:00`)
 })
+
+test('a port is told with whoever has it', () => {
+  const use = { port: 8001, pid: null, program: null }
+  expect(
+    [
+      PRINTERS.checkPort({ ...use, state: 'free' }, LOOK),
+      PRINTERS.checkPort({ ...use, state: 'own', pid: 7 }, LOOK),
+      PRINTERS.checkPort({ ...use, state: 'used' }, LOOK),
+      PRINTERS.checkPort({ ...use, state: 'used', pid: 7, program: 'vllm' }, LOOK),
+    ].flat(),
+  ).toEqual(['8001: free', '8001: this Lexora', '8001: used', '8001: used by vllm (pid 7)'])
+})

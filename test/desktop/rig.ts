@@ -43,10 +43,10 @@ export function routed(fakes: Record<string, FakeVllm>, more: Document = {}): Do
 /** `env`: what its environment holds beside the least. */
 export async function startLexora(
   config: Document | null,
-  { port = 0, home = aHome(), env = {} as Record<string, string> } = {},
+  { port = 0 as number | 'of the file', home = aHome(), env = {} as Record<string, string> } = {},
 ): Promise<Server> {
   const file = join(home, 'config.yaml')
-  const argv = ['--no-ui', '--port', String(port)]
+  const argv = ['--no-ui', ...(port === 'of the file' ? [] : ['--port', String(port)])]
   if (config !== null) {
     mkdirSync(home, { recursive: true })
     writeFileSync(file, JSON.stringify(config))

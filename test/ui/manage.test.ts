@@ -22,7 +22,7 @@ import {
   STEPS,
   showsItself,
 } from '../../renderer/view-models/first-run.ts'
-import { lanChecks, waitingOrigins } from '../../renderer/view-models/lan.ts'
+import { lanChecks, portTyped, portWords, waitingOrigins } from '../../renderer/view-models/lan.ts'
 import {
   badFields,
   doors,
@@ -119,6 +119,26 @@ describe('who may call without a key', () => {
     const failing = (mode: string, keys: number) =>
       lanChecks(aView({ 'auth.mode': mode }), keys).flatMap(({ id, ok }) => (ok === false ? [id] : []))
     expect([failing('auto', 1), failing('auto', 0), failing('off', 1)]).toEqual([[], ['keys'], ['required']])
+  })
+
+  test('a port is asked about only while one is typed', () => {
+    const typed = ['8001', ' 1 ', '65535', '', '0', '65536', '80 81', '8e3', '-1', '08001', '123456']
+    expect(typed.map(portTyped)).toEqual([8001, 1, 65_535, null, null, null, null, null, null, 8001, null])
+  })
+
+  test('of a port is said who has it, as far as that is known', () => {
+    const use = { port: 8001, pid: null, program: null }
+    expect([
+      portWords({ ...use, state: 'free' }),
+      portWords({ ...use, state: 'own', pid: 7 }),
+      portWords({ ...use, state: 'used' }),
+      portWords({ ...use, state: 'used', pid: 7, program: 'vllm' }),
+    ]).toEqual([
+      ['port.free', {}],
+      ['port.own', {}],
+      ['port.used', {}],
+      ['port.usedBy', { name: 'vllm', pid: '7' }],
+    ])
   })
 
   test('pages wait to be allowed until they are; a variable that holds the list is named', () => {

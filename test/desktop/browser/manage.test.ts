@@ -52,7 +52,10 @@ async function aWindow(at: Server, look: Partial<Look> = {}, firstRun = false) {
   return await openWindow(context, at, { firstRun })
 }
 
-async function own(config: Record<string, unknown> | null, more: { env?: Record<string, string>; home?: string } = {}) {
+async function own(
+  config: Record<string, unknown> | null,
+  more: { env?: Record<string, string>; home?: string; port?: 'of the file' } = {},
+) {
   const started = await startLexora(config, more)
   onTestFinished(async () => {
     await started.stop()
@@ -303,6 +306,21 @@ describe('settings', () => {
     expect(await statusOf('https://other.example')).toBe(403)
     const field = page.locator('[data-path="server.cors_origins"]').getByRole('textbox')
     await expect.poll(async () => await field.inputValue()).toBe('https://app.example')
+  })
+
+  test('the port says who has it, while it is typed', async () => {
+    const at = await own(routed({ main: fake }, { server: { port: 0 } }), { port: 'of the file' })
+    const page = await aWindow(at)
+    await goTo(page, '/settings/network')
+    const row = page.locator('[data-path="server.port"]')
+    const field = row.getByRole('textbox')
+    await field.fill(new URL(at.origin).port)
+    await row.getByText('this Lexora').waitFor()
+    await field.fill(new URL(fake.url).port)
+    await row.getByText(`(pid ${process.pid})`).waitFor()
+    expect(await violations(page)).toEqual([])
+    await field.fill('65536')
+    await row.locator('.remark').waitFor({ state: 'detached' })
   })
 
   test('a section goes back to its defaults, and what else the file says stays', async () => {
