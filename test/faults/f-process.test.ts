@@ -104,11 +104,11 @@ describe('F: the process', () => {
       collect()
       return process.memoryUsage().heapUsed
     }
-    await round()
-    const first = await round()
-    await round()
-    const third = await round()
-    expect((third - first) / 2000).toBeLessThan(512)
+    // What is compiled or cached late is no leak: of two rounds the one that holds less counts.
+    const lesser = async (): Promise<number> => Math.min(await round(), await round())
+    await lesser()
+    const before = await lesser()
+    expect((await lesser()) - before).toBeLessThan(512 * 2000)
     await until(() => activeTimers() <= baseline)
   }, 120_000)
 

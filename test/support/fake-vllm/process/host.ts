@@ -129,9 +129,8 @@ function runsIn(folder: string): VllmRun[] {
 function runFrom(text: string): VllmRun[] {
   // The last line may be on its way.
   const events = text
-    .slice(0, text.lastIndexOf('\n') + 1)
-    .trimEnd()
     .split('\n')
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as RunEvent)
   const [started] = events
   if (started?.is !== 'started') return []
