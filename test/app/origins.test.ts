@@ -1,9 +1,9 @@
 /** Pages that are turned away, and how they are let in: over HTTP, in a terminal and in the file. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { runCommand } from '../../src/cli/main.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { aHome, startRun, type TestRun } from '../support/run.ts'
+import { inTerminal } from '../support/terminal.ts'
 
 const PAGE = 'https://app.example'
 const ADMIN = 'admin-secret-0123456789'
@@ -31,23 +31,6 @@ async function call({ url }: TestRun, path: string, origin: string | null, body?
 }
 
 const waiting = async ({ commands }: TestRun) => (await commands.listOrigins()).origins.map(({ origin }) => origin)
-
-async function inTerminal(home: string, ...argv: string[]) {
-  const said = { out: '', err: '' }
-  const code = await runCommand(argv, {
-    env: { LEXORA_HOME: home },
-    cwd: home,
-    home,
-    platform: process.platform,
-    out: (text) => (said.out += text),
-    err: (text) => (said.err += text),
-    terminal: () => null,
-    colour: false,
-    errColumns: () => null,
-    untilStopped: () => new AbortController().signal,
-  })
-  return { code, ...said }
-}
 
 describe('a page that is turned away', () => {
   test('waits, is allowed by its operator, and then passes; the file keeps its comments', async () => {

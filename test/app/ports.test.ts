@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { runCommand } from '../../src/cli/main.ts'
 import { freePort } from '../../src/engine/ports.ts'
 import { aHome, startRun } from '../support/run.ts'
+import { inTerminal } from '../support/terminal.ts'
 
 const FILE = 'server: {port: 0}\nmetrics: {request_log: {enabled: false}}\n'
 const TELLS_PIDS = process.platform === 'linux'
@@ -18,23 +18,6 @@ async function setUp() {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> }
   }
   return { lexora, call }
-}
-
-async function inTerminal(home: string, ...argv: string[]) {
-  const said = { out: '', err: '' }
-  const code = await runCommand(argv, {
-    env: { LEXORA_HOME: home },
-    cwd: home,
-    home,
-    platform: process.platform,
-    out: (text) => (said.out += text),
-    err: (text) => (said.err += text),
-    terminal: () => null,
-    colour: false,
-    errColumns: () => null,
-    untilStopped: () => new AbortController().signal,
-  })
-  return { code, ...said }
 }
 
 /** A program of its own that listens there and prints where. */

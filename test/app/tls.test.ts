@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path'
 import { connect } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { certificateNames, makeCertificate } from '../../src/app/certificate.ts'
-import { runCommand } from '../../src/cli/main.ts'
 import { startFake, until } from '../support/app.ts'
 import { aHome, startRun } from '../support/run.ts'
+import { inTerminal } from '../support/terminal.ts'
 
 const hasOpenssl = spawnSync('openssl', ['version']).error === undefined
 
@@ -54,31 +54,15 @@ vllm: {url: "${url}"}
     const lexora = await startRun(fileOf(home, fake.url), home)
     expect(lexora.url).toMatch(/^https:/)
     expect(await shown(lexora.port)).toBe('first')
-    let out = ''
-    const write = (text: string): void => {
-      out += text
-    }
-    const world = {
-      env: { LEXORA_HOME: home },
-      cwd: home,
-      home,
-      platform: process.platform,
-      out: write,
-      err: write,
-      terminal: () => null,
-      colour: false,
-      errColumns: () => null,
-      untilStopped: () => new AbortController().signal,
-    }
-    expect(await runCommand(['status', '--json'], world as never)).toBe(0)
-    expect(JSON.parse(out).server.address).toMatch(/^https:\/\/localhost:\d+\/v1$/)
+    const status = await inTerminal(home, 'status', '--json')
+    expect(status.code).toBe(0)
+    expect(JSON.parse(status.out).server.address).toMatch(/^https:\/\/localhost:\d+\/v1$/)
     const other = aHome()
     certify(other, 'second')
     for (const file of ['key.pem', 'cert.pem']) copyFileSync(join(other, file), join(home, file))
     await until(() => lexora.log().includes('cause=file'))
     expect(await shown(lexora.port)).toBe('second')
-    out = ''
-    expect(await runCommand(['status', '--json'], world as never)).toBe(0)
+    expect((await inTerminal(home, 'status', '--json')).code).toBe(0)
   })
 
   test('that does not fit is refused with its reason, at a start and at a reload', async () => {
