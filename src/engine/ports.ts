@@ -42,9 +42,9 @@ export async function identifyHolder(port: number): Promise<PortHolder> {
 
 /** Who listens on a port, at whatever address of this machine, without a word to him. Null: nobody. */
 export async function findListener(port: number): Promise<Pick<PortHolder, 'pid' | 'program'> | null> {
-  const isHeld = (await listeningInodes(port)).size > 0 || (await hasListener(port))
-  if (!isHeld) return null
-  const [pid = null] = await listeningPids(port)
+  const inodes = await listeningInodes(port)
+  if (inodes.size === 0 && !(await hasListener(port))) return null
+  const [pid = null] = await holdersOf(inodes)
   return { pid, program: await programOf(pid) }
 }
 
@@ -61,7 +61,10 @@ async function servedBy(port: number): Promise<string[] | null> {
 
 /** Processes that hold a listening socket of this port: on Linux, own processes or as root; else nobody. */
 export async function listeningPids(port: number): Promise<number[]> {
-  const inodes = await listeningInodes(port)
+  return await holdersOf(await listeningInodes(port))
+}
+
+async function holdersOf(inodes: ReadonlySet<string>): Promise<number[]> {
   if (inodes.size === 0) return []
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const holds = await Promise.all(pids.map((pid) => holdsSocket(pid, inodes)))
