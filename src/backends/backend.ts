@@ -152,7 +152,9 @@ export class Backend implements AttemptOwner {
     this.view.modelsKnown = models.length > 0 || this.reported.length > 0
     this.view.spent = false
     Object.assign(this.view, { soleModel, fallbackBackends, remote })
-    if ((this.place !== null) !== (this.placeOutside() !== null)) this.place = this.placeOutside()
+    const place = this.placeOutside()
+    // One that stays outside goes on counting.
+    if (place === null || this.place === null) this.place = place
   }
 
   /** Ends every connection to it; those that are asked for later are new. */
