@@ -7,6 +7,11 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
 
+/** To the second, in UTC as it comes. */
+export function moment(iso: string): string {
+  return iso.slice(0, 19).replace('T', ' ')
+}
+
 /** `0.4 s`, `12 s`, `2m 5s`, `2h 30m`, `3d 4h`; `-` for what is not known. */
 export function duration(ms: number | null): string {
   if (ms === null) return '-'

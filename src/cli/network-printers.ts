@@ -1,7 +1,7 @@
 import type { AppCommands } from '../protocol/commands.ts'
 import type { NETWORK_COMMANDS } from '../protocol/network-commands.ts'
 import { CONFIG_PRINTERS } from './config-printers.ts'
-import { type Column, plain, table } from './format.ts'
+import { type Column, moment, plain, table } from './format.ts'
 import type { Look } from './status-view.ts'
 
 type Printers = {
@@ -12,11 +12,7 @@ export const NETWORK_PRINTERS: Printers = {
   listOrigins: ({ origins }, { width, paint }) => {
     if (origins.length === 0) return ['No web page waits to be allowed.']
     const columns: Column[] = [{ title: 'ORIGIN' }, { title: 'LAST' }, { title: 'TIMES', align: 'right' }]
-    const rows = origins.map(({ origin, lastAt, times }) => [
-      plain(origin),
-      lastAt.slice(0, 19).replace('T', ' '),
-      String(times),
-    ])
+    const rows = origins.map(({ origin, lastAt, times }) => [plain(origin), moment(lastAt), String(times)])
     const [head = '', ...body] = table(columns, rows, width)
     return [paint('dim', head), ...body, '', 'To let one in: lexora origins allow ORIGIN']
   },

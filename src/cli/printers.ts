@@ -6,7 +6,7 @@ import type { GpuHolderView, GpuReport, RequestView } from '../protocol/snapshot
 import { CAPTURE_PRINTERS } from './capture-printers.ts'
 import { CONFIG_PRINTERS } from './config-printers.ts'
 import { engineWords, failureOf, receiptWords } from './engine-words.ts'
-import { bytes, type Column, duration, plain, table } from './format.ts'
+import { bytes, type Column, duration, moment, plain, table } from './format.ts'
 import { MODEL_PRINTERS } from './model-printers.ts'
 import { NETWORK_PRINTERS } from './network-printers.ts'
 import { failureLines, gpuLines, type Look, line, statusLines, type Tone } from './status-view.ts'
@@ -40,7 +40,7 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
 }
 
 function outboundLines({ since, rows }: OutboundReport, look: Look): string[] {
-  const began = `${since.slice(0, 19).replace('T', ' ')} UTC`
+  const began = `${moment(since)} UTC`
   if (rows.length === 0) return [`Lexora has spoken to nobody outside this computer since it started (${began}).`]
   const columns: Column[] = [
     { title: 'HOST' },
@@ -49,13 +49,12 @@ function outboundLines({ since, rows }: OutboundReport, look: Look): string[] {
     { title: 'FIRST' },
     { title: 'LAST' },
   ]
-  const at = (time: string): string => time.slice(0, 19).replace('T', ' ')
   const lines = rows.map(({ host, purpose, count, firstAt, lastAt }) => [
     plain(host),
     purpose,
     String(count),
-    at(firstAt),
-    at(lastAt),
+    moment(firstAt),
+    moment(lastAt),
   ])
   return [`Whom Lexora itself has spoken to since ${began}:`, ...table(columns, lines, look.width)]
 }

@@ -3,7 +3,7 @@ import type { LogEntry } from '../protocol/gateway-log.ts'
 import type { Happening } from '../protocol/happenings.ts'
 import { SERIES_NAMES } from '../protocol/series.ts'
 import type { UI_COMMANDS } from '../protocol/ui-commands.ts'
-import { type Column, duration, plain, table } from './format.ts'
+import { type Column, duration, moment, plain, table } from './format.ts'
 import type { Look } from './status-view.ts'
 
 type Printers = {
@@ -60,7 +60,7 @@ function shown(value: number | null | undefined): string {
 }
 
 function eventLine(event: Happening): string {
-  const time = event.at.slice(0, 19).replace('T', ' ')
+  const time = moment(event.at)
   switch (event.what) {
     case 'engine':
       return `${time}  engine ${plain(event.engine)}: ${event.state}${event.cause === null ? '' : `: ${plain(event.cause)}`}`

@@ -10,7 +10,7 @@ import type {
   UserView,
 } from '../protocol/users.ts'
 import type { USERS_COMMANDS } from '../protocol/users-commands.ts'
-import { bytes, type Column, count, millis, plain, table } from './format.ts'
+import { bytes, type Column, count, millis, moment, plain, table } from './format.ts'
 import type { Look } from './status-view.ts'
 
 type Name = keyof typeof USERS_COMMANDS
@@ -205,7 +205,7 @@ function more(next: string | null): string[] {
 
 /** To the second, in UTC, as days are counted. */
 function shortTime(iso: string | null): string {
-  return iso === null ? '-' : `${iso.slice(0, 19).replace('T', ' ')}Z`
+  return iso === null ? '-' : `${moment(iso)}Z`
 }
 
 function withHead([head = '', ...body]: string[], { paint }: Look): string[] {
