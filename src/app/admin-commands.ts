@@ -1,7 +1,6 @@
 import type { Supervisor } from '../engine/supervisor.ts'
-import { type AppCommands, CommandError } from '../protocol/commands.ts'
+import { type AppCommands, refusal } from '../protocol/commands.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
-import { type ErrorCode, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.ts'
 import type { Captures } from '../telemetry/captures.ts'
@@ -145,8 +144,4 @@ function findEngine(engines: readonly Supervisor[], name: string | undefined): S
   const near = nearestNames(name, names)
   const told = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `There is ${names.join(', ')}.`
   throw refusal('not_found', `There is no engine '${name}'. ${told}`, 'engine')
-}
-
-function refusal(code: ErrorCode, message: string, param: string): CommandError {
-  return new CommandError(problem(code, message, { param }))
 }

@@ -1,8 +1,7 @@
 import { findListener } from '../engine/ports.ts'
 import type { RefusedOrigins } from '../gateway/refused-origins.ts'
-import { type AppCommands, CommandError } from '../protocol/commands.ts'
+import { type AppCommands, refusal } from '../protocol/commands.ts'
 import { origin as exactOrigin } from '../protocol/config.ts'
-import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { NETWORK_COMMANDS } from '../protocol/network-commands.ts'
 import type { ConfigDesk } from './config-desk.ts'
 
@@ -35,8 +34,4 @@ export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof ty
       throw refusal('not_found', 'This origin does not wait to be allowed.', 'origin')
     },
   }
-}
-
-function refusal(code: ErrorCode, message: string, param: string): CommandError {
-  return new CommandError(problem(code, message, { param }))
 }

@@ -12,7 +12,7 @@ import { FileWatch } from '../config/watch.ts'
 import { writeWhole } from '../config/write.ts'
 import { planReload } from '../policy/reload-plan.ts'
 import { unifiedDiff } from '../policy/unified-diff.ts'
-import { CommandError } from '../protocol/commands.ts'
+import { CommandError, refusal } from '../protocol/commands.ts'
 import type { Config } from '../protocol/config.ts'
 import type {
   ConfigChange,
@@ -22,7 +22,7 @@ import type {
   ReloadReport,
   ValidationReport,
 } from '../protocol/config-view.ts'
-import { type ErrorCode, problem } from '../protocol/errors.ts'
+import { problem } from '../protocol/errors.ts'
 import type { ConfigFault } from '../protocol/snapshot.ts'
 import type { TlsReport } from '../protocol/tls.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -347,8 +347,4 @@ function refused(issues: readonly Issue[]): CommandError {
   const count = lines.length === 1 ? 'one error' : `${lines.length} errors`
   const message = `Nothing was changed: the configuration has ${count}.\n${lines.join('\n')}`
   return refusal('invalid_request', message, issues[0]?.path || null)
-}
-
-function refusal(code: ErrorCode, message: string, param: string | null): CommandError {
-  return new CommandError(problem(code, message, { param }))
 }

@@ -4,7 +4,7 @@ import { type Answers, type CommandRow, flag, row } from './command-row.ts'
 import { CONFIG_COMMANDS } from './config-commands.ts'
 import type { DoctorReport } from './doctor.ts'
 import type { EngineView, StopReceipt } from './engine.ts'
-import { type Problem, problem } from './errors.ts'
+import { type ErrorCode, type Problem, problem } from './errors.ts'
 import { MODEL_COMMANDS } from './model-commands.ts'
 import { NETWORK_COMMANDS } from './network-commands.ts'
 import { OUTBOUND_COMMANDS } from './outbound.ts'
@@ -187,6 +187,11 @@ export class CommandError extends Error {
     super(problem.message)
     this.problem = problem
   }
+}
+
+/** A command refused; `param`: the argument or setting at fault. */
+export function refusal(code: ErrorCode, message: string, param: string | null): CommandError {
+  return new CommandError(problem(code, message, { param }))
 }
 
 /** What a face was given for a command → its arguments, or a problem that names the field at fault. */
