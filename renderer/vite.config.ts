@@ -1,18 +1,30 @@
 import { join } from 'node:path'
 import { defineConfig, type Plugin } from 'vite'
+import type { CommandRow } from '../src/protocol/command-row.ts'
+import { COMMANDS } from '../src/protocol/commands.ts'
 
 const at = (path: string): string => join(import.meta.dirname, path)
 
-/** What commands say of themselves is for terminals and documents; the window has words of its own. */
-const withoutAbouts: Plugin = {
-  name: 'without-abouts',
+/** A command's row as a window needs it: how to call it. The rest is for terminals, checks and documents. */
+const callOf = ({ method, path, answersWithinMs }: CommandRow) => ({ method, path, answersWithinMs })
+
+const TABLE = /(?<=^export const COMMANDS = )\{[\s\S]*?^\} as const$/m
+
+const onlyCalls: Plugin = {
+  name: 'only-calls',
   enforce: 'pre',
   transform: {
     filter: { id: /\/src\/protocol\/[\w-]+\.ts$/ },
-    handler: (code) => ({
-      code: code.replaceAll(/\babout:\s*(['"])(?:(?!\1)[^\\\n]|\\.)*\1/g, "about: ''"),
-      map: null,
-    }),
+    handler: (code, id) => {
+      if (!id.endsWith('/commands.ts')) return { code, map: null, moduleSideEffects: false }
+      if (!TABLE.test(code)) throw new Error('the table of commands is not found')
+      const calls = Object.entries<CommandRow>(COMMANDS).map(([name, row]) => [name, callOf(row)])
+      return {
+        code: code.replace(TABLE, JSON.stringify(Object.fromEntries(calls))),
+        map: null,
+        moduleSideEffects: false,
+      }
+    },
   },
 }
 
@@ -21,7 +33,7 @@ export default defineConfig({
   root: at('.'),
   base: './',
   resolve: { alias: { zod: at('no-schemas.ts') } },
-  plugins: [withoutAbouts],
+  plugins: [onlyCalls],
   logLevel: 'warn',
   build: {
     outDir: at('../dist/ui'),

@@ -17,7 +17,7 @@ class SignedOut extends Error {}
 /** The admin API of the Lexora that served this page: commands by fetch, snapshots as server-sent events. */
 export function httpClient(): LexoraClient {
   let wake: (() => void) | null = null
-  const calls = Object.entries(COMMANDS).map(([name, row]) => [
+  const calls = Object.entries<CommandCall>(COMMANDS).map(([name, row]) => [
     name,
     (args: Record<string, unknown> = {}) => call(row, args),
   ])
@@ -134,7 +134,10 @@ async function enter(entry: { link: string } | { key: string }): Promise<void> {
   await post('/ui/session', entry)
 }
 
-async function call(row: CommandRow, args: Record<string, unknown>): Promise<unknown> {
+/** What the built window knows of a command. */
+type CommandCall = Pick<CommandRow, 'method' | 'path' | 'answersWithinMs'>
+
+async function call(row: CommandCall, args: Record<string, unknown>): Promise<unknown> {
   const rest = { ...args }
   let path: string = row.path
   for (const name of pathArguments(row)) {

@@ -47,7 +47,7 @@ export function row<Result>(): <Row extends CommandRow>(given: Row) => Row & Ans
 }
 
 /** The names in braces of a command's path, in order. */
-export function pathArguments({ path }: CommandRow): string[] {
+export function pathArguments({ path }: Pick<CommandRow, 'path'>): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
 }
 
