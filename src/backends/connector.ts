@@ -1,11 +1,6 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
-
-/** undici takes from a socket all that is there; in smaller pieces a paused stream leaves the rest unread, and the next read of the kernel waits. */
-const PIECE_BYTES = 4 * 1024
-
-/** Passed on to `net.connect`, which undici's types do not say. */
-const HOLD_LITTLE = { highWaterMark: 2 * PIECE_BYTES } as object
+import { DIRECT_READS, PIECE_BYTES, readDirectly } from './direct-reads.ts'
 
 /** Bytes a connection had answered before it failed, by the error that ended it: tells a stale connection from a fresh one. */
 const bytesReadBefore = new WeakMap<Error, number>()
@@ -15,20 +10,26 @@ const bytesReadBefore = new WeakMap<Error, number>()
  * first event to it), HTTP/1.1 only. `timeoutMs` bounds the connect itself.
  */
 export function createConnector(timeoutMs: number, ca: string | null): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: timeoutMs,
-    allowH2: false,
-    autoSelectFamily: true,
+  const common = { timeout: timeoutMs, allowH2: false, autoSelectFamily: true }
+  // What undici's types do not say is passed on to `net.connect` and `tls.connect`.
+  const plain = buildConnector({ ...common, onread: DIRECT_READS } as buildConnector.BuildOptions)
+  const secure = buildConnector({
+    ...common,
     ...(ca === null ? {} : { ca }),
-    ...HOLD_LITTLE,
-  })
+    highWaterMark: 2 * PIECE_BYTES,
+  } as buildConnector.BuildOptions)
   return (options, callback) => {
+    const isSecure = options.protocol === 'https:'
+    const connect = isSecure ? secure : plain
     connect(options, (error, socket) => {
       if (error !== null) {
         callback(error, null)
         return
       }
-      watch(socket)
+      if (isSecure) readInPieces(socket)
+      else readDirectly(socket)
+      socket.setNoDelay(true)
+      socket.on('error', (broken) => bytesReadBefore.set(broken, socket.bytesRead))
       callback(null, socket)
     })
   }
@@ -40,9 +41,8 @@ export function wasReused(error: Error): boolean {
   return (bytesReadBefore.get(error) ?? fromUndici ?? 0) > 0
 }
 
-function watch(socket: Socket): void {
-  socket.setNoDelay(true)
+/** undici takes from a socket all that is there, as if nobody could ask it to stop. */
+function readInPieces(socket: Socket): void {
   const read = socket.read.bind(socket)
   socket.read = (size?: number) => read(size ?? (socket.readableLength > PIECE_BYTES ? PIECE_BYTES : undefined))
-  socket.on('error', (error) => bytesReadBefore.set(error, socket.bytesRead))
 }
