@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Failure } from '../policy/retry.ts'

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
 import type { Attempt, AttemptLimits, AttemptSink, WholeAnswer } from '../backends/attempt.ts'
 import type { Backend } from '../backends/backend.ts'
 import type { BackendRegistry } from '../backends/registry.ts'
@@ -91,7 +92,6 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
   private readonly principal: Principal
   /** What it holds of its caller's limits. */
   private admitted: Admitted | null = null
-  private readonly startedAt = performance.now()
   private reader: BodyReader | null = null
   private turn: Turn | null = null
   /** Said in a header where the caller may not have the band it asked for. */
@@ -339,7 +339,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
       model: known ? this.settlement.model : null,
       backend: this.settlement.backend,
       attempts: this.attempts,
-      ageMs: Math.round(now - this.startedAt),
+      ageMs: Math.round(now - this.settlement.startedAt),
       tokens: this.turn?.tokens ?? null,
     }
   }
@@ -353,14 +353,15 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
 
   onAnswer({ status, contentType, body, usage, finish }: WholeAnswer): void {
     this.committed = true
-    const headers = this.answerHeaders(contentType)
+    const now = performance.now()
+    const headers = this.answerHeaders(contentType, now)
     headers.push('content-length', String(body.length))
     this.res.writeHead(status, headers)
     this.answer = body
     this.capture?.answered(body)
     this.options.outbox.put(this)
     this.settlement.finish = finish
-    this.settle('ok', status, null, usage)
+    this.settle('ok', status, null, usage, now)
   }
 
   /** The outbox: now. */
@@ -407,7 +408,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     this.trials.note(backend.name)
     this.settlement.backend = backend.name
     this.settlement.leave(now)
-    const attempt = this.prepareAttempt(backend)
+    const attempt = this.prepareAttempt(backend, now)
     // It may fail, and be repaired by another one, before `start` returns.
     this.attempt = attempt
     attempt.start()
@@ -479,7 +480,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     }
   }
 
-  private prepareAttempt(backend: Backend): Attempt {
+  private prepareAttempt(backend: Backend, now: number): Attempt {
     const { options, request, endpoint } = this
     const dialect = request.stream ? DIALECTS[endpoint.kind] : undefined
     const hideUsage = dialect === 'chunks' && !request.wantsUsage && asksUsage(backend)
@@ -499,14 +500,14 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
         headers,
         body,
         stream: dialect === undefined ? null : { dialect, hideUsage, choices: request.choices },
-        limits: attemptLimits(options.limits, backend, options.limits.totalMs - (performance.now() - this.startedAt)),
+        limits: attemptLimits(options.limits, backend, options.limits.totalMs - (now - this.settlement.startedAt)),
       },
       this,
     )
   }
 
   private remainingMs(now: number): number {
-    const total = this.options.limits.totalMs - (now - this.startedAt)
+    const total = this.options.limits.totalMs - (now - this.settlement.startedAt)
     return this.request.timeoutMs === null ? total : Math.min(total, this.request.timeoutMs - this.waitedMs)
   }
 
@@ -535,7 +536,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     this.client.openEvents(headers)
   }
 
-  private answerHeaders(contentType: string): string[] {
+  private answerHeaders(contentType: string, now = performance.now()): string[] {
     const headers = [
       'content-type',
       contentType,
@@ -551,7 +552,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     if (this.clampedTo !== null) headers.push('x-lexora-priority', this.clampedTo)
     const model = this.current.model ?? this.request.model
     if (model !== null && /^[\x21-\x7e]+$/.test(model)) headers.push('x-lexora-model', model)
-    if (this.admitted !== null) this.options.admission.addHeaders(headers, this.admitted.accounts, performance.now())
+    if (this.admitted !== null) this.options.admission.addHeaders(headers, this.admitted.accounts, now)
     return headers
   }
 
@@ -609,8 +610,8 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     status: number,
     error: string | null,
     usage: Usage | null,
+    now = performance.now(),
   ): void {
-    const now = performance.now()
     if (!this.settlement.settle({ outcome, status, error, usage }, now)) return
     this.reader?.release()
     if (this.admitted === null) return

@@ -89,6 +89,7 @@ export function tooLarge(maxBytes: number): Problem {
 }
 
 export function isJson(contentType: string | null): boolean {
+  if (contentType === 'application/json') return true
   if (contentType === null) return false
   const [type, ...parameters] = contentType.toLowerCase().split(';')
   if (type!.trim() !== 'application/json') return false

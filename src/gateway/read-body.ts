@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { performance } from 'node:perf_hooks'
 import type { DeadlineClock } from '../backends/deadline-clock.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
 import type { BodyBudget } from './body-budget.ts'

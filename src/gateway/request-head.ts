@@ -135,5 +135,5 @@ function keyOfProtocol(name: string): string | null {
 
 /** The token of a Bearer credential; other schemes carry no key of ours. */
 function bearer(value: string): string | null {
-  return /^bearer /i.test(value) ? value.slice(7).trim() : null
+  return value.slice(0, 7).toLowerCase() === 'bearer ' ? value.slice(7).trim() : null
 }

@@ -14,7 +14,7 @@ export type Ending = { outcome: OutcomeKind; status: number; error: string | nul
 export class Settlement {
   private readonly facts: Facts
   private readonly onSettled: (outcome: Outcome) => void
-  private readonly startedAt: number
+  readonly startedAt: number
   private readonly retries: Outcome['retries'] = []
   private readonly fallbacks: Outcome['fallbacks'] = []
   private firstTokenAt: number | null = null

@@ -193,8 +193,8 @@ export class RequestLog {
 function logLine(outcome: Outcome, at: Date): string {
   const { usage } = outcome
   return (
-    `{"ts":"${isoTime(at)}","req_id":${text(outcome.reqId)},"user":${text(outcome.user)},"key_id":${text(outcome.keyId)},` +
-    `"task":${text(outcome.task)},"model":${text(outcome.model)},"backend":${text(outcome.backend)},` +
+    `{"ts":"${isoTime(at)}","req_id":${text(outcome.reqId)},"user":${user(outcome.user)},"key_id":${keyId(outcome.keyId)},` +
+    `"task":${task(outcome.task)},"model":${model(outcome.model)},"backend":${backend(outcome.backend)},` +
     `"endpoint":"${outcome.endpoint}","stream":${outcome.stream},"status":${outcome.status},"outcome":"${outcome.outcome}",` +
     `"ok":${outcome.outcome === 'ok'},"error":${text(outcome.error)},"retries":${outcome.retries.length},` +
     `"fallback":${outcome.fallbacks.length > 0},"queue_ms":${Math.round(outcome.queueMs)},` +
@@ -214,6 +214,17 @@ function isoTime(at: Date): string {
 }
 
 const PLAIN = /^[\w./:@ -]*$/
+
+const [user, keyId, task, model, backend] = [remembered(), remembered(), remembered(), remembered(), remembered()]
+
+/** Most lines say what the one before said. */
+function remembered(): typeof text {
+  let last = { value: null as string | null, text: 'null' }
+  return (value) => {
+    if (value !== last.value) last = { value, text: text(value) }
+    return last.text
+  }
+}
 
 function text(value: string | null): string {
   if (value === null) return 'null'

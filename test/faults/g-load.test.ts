@@ -14,7 +14,7 @@ describe('G: the engine', () => {
   test('G11 its parent is killed under a hundred streams: each ends whole or in one error event, who waits is served by the next run', async () => {
     rig = new Rig({ host: { vllm: { ttftMs: 150, tokenMs: 20 } } })
     const { app, port } = await startApp([], { engines: { configs: { main: rig.config }, world: rig.world } })
-    expect((await ask(port, aChat({ model: MODEL }))).status).toBe(200)
+    expect(await ask(port, aChat({ model: MODEL }))).toMatchObject({ status: 200 })
     const { wrong, completed, broken } = await killRound({ app, port, host: rig.host, model: MODEL }, 'api server', 100)
     expect({ wrong, ended: completed + broken }).toEqual({ wrong: [], ended: 100 })
     expect(broken).toBeGreaterThan(0)
