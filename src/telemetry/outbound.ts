@@ -1,3 +1,4 @@
+import { hostname, networkInterfaces } from 'node:os'
 import { isEveryHost, isLoopbackHost } from '../protocol/hosts.ts'
 import type { OutboundPurpose, OutboundReport, OutboundRow } from '../protocol/outbound.ts'
 
@@ -49,9 +50,9 @@ export class OutboundLedger {
 
   /** Null: it is this computer. It is listed when it is used. `remote`: somebody else's, wherever it seems to be. */
   line(address: string, purpose: OutboundPurpose, remote = false): OutboundLine | null {
-    const { host, hostname } = new URL(address)
-    if (!remote && !this.isOutside(hostname)) return null
-    return new OutboundLine(host, purpose, { now: this.now, list: (line) => this.list(line) })
+    const url = new URL(address)
+    if (!remote && !this.isOutside(url.hostname)) return null
+    return new OutboundLine(url.host, purpose, { now: this.now, list: (line) => this.list(line) })
   }
 
   /** Once, or now and then. */
@@ -90,7 +91,14 @@ export function joinedReports(one: OutboundReport, other: OutboundReport): Outbo
 }
 
 function isOtherComputer(host: string): boolean {
-  return !isLoopbackHost(host) && !isEveryHost(host)
+  return !isLoopbackHost(host) && !isEveryHost(host) && !isOwnName(host)
+}
+
+/** Its own name, or an address that it has at this moment. */
+function isOwnName(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '')
+  if (bare === hostname().toLowerCase()) return true
+  return Object.values(networkInterfaces()).some((list) => (list ?? []).some(({ address }) => address === bare))
 }
 
 /** Several lines may be of one place: two backends at it, or one before and after a change. */

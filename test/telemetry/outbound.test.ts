@@ -1,3 +1,4 @@
+import { hostname, networkInterfaces } from 'node:os'
 import { expect, test } from 'vitest'
 import { joinedReports, OutboundLedger } from '../../src/telemetry/outbound.ts'
 
@@ -13,6 +14,14 @@ function aLedger({ isOutside }: { isOutside?: (host: string) => boolean } = {}) 
     },
     told: () => ledger.report().rows.map(({ host, purpose, count }) => `${purpose} ${host} ${count}`),
   }
+}
+
+/** As an URL writes them. Those of one link only have a zone that no URL can say. */
+function ownAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  return all
+    .filter(({ scopeid = 0 }) => scopeid === 0)
+    .map(({ address, family }) => (family === 'IPv6' ? `[${address}]` : address))
 }
 
 test('a list begins empty, and tells since when', () => {
@@ -52,6 +61,8 @@ test.each([
   'http://[::1]:8000',
   'http://0.0.0.0:8000',
   'http://[::]:8000',
+  `http://${hostname()}:8000`,
+  ...ownAddresses().map((address) => `http://${address}:8000`),
 ])('%s is this computer', (address) => {
   const { ledger, told } = aLedger()
   expect(ledger.line(address, 'backend')).toBeNull()
