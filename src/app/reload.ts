@@ -9,7 +9,7 @@ import { keepLastGood } from '../config/last-good.ts'
 import type { Loaded, LoadedConfig } from '../config/load.ts'
 import { asTyped, maskIssue, maskText, revisionOf, unmaskText, type Whole } from '../config/masked-text.ts'
 import { FileWatch } from '../config/watch.ts'
-import { writeWhole } from '../config/write.ts'
+import { tryWriting, writeWhole } from '../config/write.ts'
 import { planReload } from '../policy/reload-plan.ts'
 import { unifiedDiff } from '../policy/unified-diff.ts'
 import { CommandError, refusal } from '../protocol/commands.ts'
@@ -88,22 +88,30 @@ export class Reloader {
   /** Changes settings in the file and goes over to them; comments and order stay. Nothing is written that is not valid. */
   async edit(wanted: readonly ConfigChange[] | ((config: Config) => ConfigChange[])): Promise<ReloadReport> {
     return await this.inTurn(async () => {
-      const { explain, config } = this.loaded
-      const now = this.options.load()
-      if (!now.ok && now.path !== null) throw refused(now.issues)
+      const { config } = this.loaded
+      const now = this.readable()
       const changes = typeof wanted === 'function' ? wanted(now.ok ? now.config : config) : wanted
-      for (const { path } of changes) {
-        const said = explain(path)
-        if (said?.from === 'environment' || said?.from === 'flag') {
-          throw refusal('invalid_request', `${path} is set by ${said.detail}, which goes before the file.`, path)
-        }
-      }
+      for (const { path } of changes) this.mustBeOfFile(path)
       if (changes.length === 0) return await this.goOver(this.check(), 'edit')
       const before = now.ok ? now.text : null
       const edited = editYaml(before ?? '', changes, config)
       if (!edited.ok) throw refusal('invalid_request', `${edited.path}: ${edited.message}`, edited.path)
       return await this.put(edited.text, before)
     })
+  }
+
+  /** What the file says now, also that there is none; throws its issues where it is broken. */
+  private readable(): Loaded {
+    const now = this.options.load()
+    if (!now.ok && now.path !== null) throw refused(now.issues)
+    return now
+  }
+
+  /** Throws where the file has no say in this setting. */
+  private mustBeOfFile(path: string): void {
+    const said = this.loaded.explain(path)
+    if (said?.from === 'environment' || said?.from === 'flag')
+      throw refusal('invalid_request', `${path} is set by ${said.detail}, which goes before the file.`, path)
   }
 
   /** The file as it may be shown, also where it is broken. */
@@ -158,8 +166,7 @@ export class Reloader {
     try {
       writeWhole(target, text)
     } catch (error) {
-      const why = (error as NodeJS.ErrnoException).code ?? String(error)
-      throw refusal('overloaded', `${target} cannot be written (${why}); nothing was changed.`, null)
+      throw unwritable(target, error)
     }
     try {
       // What was written is read again, so that it and nothing else is in force.
@@ -233,10 +240,18 @@ export class Reloader {
     }
   }
 
-  /** Makes a certificate and goes over to it. */
+  /** Makes a certificate and goes over to it. Asks first whether it may: what is made takes the place of the last one. */
   private async certify(asked: string): Promise<TlsReport> {
     const names = certificateNames(asked, { hostname: hostname(), interfaces: networkInterfaces() })
     if (typeof names === 'string') throw refusal('invalid_request', `names: ${names}.`, 'names')
+    this.mustBeOfFile('server.tls')
+    this.readable()
+    const { target } = this.loaded
+    try {
+      tryWriting(target)
+    } catch (error) {
+      throw unwritable(target, error)
+    }
     const files = await makeCertificate(join(this.options.stateDir, 'tls'), names, process.env).catch(
       (error: Error) => {
         throw refusal('overloaded', `${error.message}; nothing was changed.`, null)
@@ -329,6 +344,11 @@ function placedIn(issue: Issue, path: string, { typedPlace }: Whole): Issue {
 
 function told({ path, message, place, line, column }: Issue): ConfigIssue {
   return { path, message, place, line: line ?? null, column: column ?? null }
+}
+
+function unwritable(path: string, error: unknown): CommandError {
+  const why = (error as NodeJS.ErrnoException).code ?? String(error)
+  return refusal('overloaded', `${path} cannot be written (${why}); nothing was changed.`, null)
 }
 
 /** Someone else has changed the file. */

@@ -8,13 +8,9 @@ import { ensureDir } from './paths.ts'
  * its mode and follows a link; a new file is 0600. Throws the system's error, and then the old is untouched.
  */
 export function writeWhole(path: string, text: string): void {
-  const folder = dirname(path)
-  ensureDir(folder)
-  const there = statSync(path, { throwIfNoEntry: false })
-  const target = there === undefined ? path : realpathSync(path)
-  const beside = join(dirname(target), `.${randomBytes(6).toString('hex')}.tmp`)
+  const { target, beside, mode } = placesOf(path)
   try {
-    const handle = openSync(beside, 'wx', there === undefined ? 0o600 : there.mode & 0o777)
+    const handle = openSync(beside, 'wx', mode)
     try {
       writeFileSync(handle, text)
       fsyncSync(handle)
@@ -27,6 +23,22 @@ export function writeWhole(path: string, text: string): void {
     throw error
   }
   syncFolder(dirname(target))
+}
+
+/** Throws what `writeWhole` would throw where nothing may be written. Changes nothing. */
+export function tryWriting(path: string): void {
+  const { beside, mode } = placesOf(path)
+  closeSync(openSync(beside, 'wx', mode))
+  rmSync(beside)
+}
+
+/** Where the file is in truth, and where its next content is prepared; its folder is there then. */
+function placesOf(path: string): { target: string; beside: string; mode: number } {
+  ensureDir(dirname(path))
+  const there = statSync(path, { throwIfNoEntry: false })
+  const target = there === undefined ? path : realpathSync(path)
+  const beside = join(dirname(target), `.${randomBytes(6).toString('hex')}.tmp`)
+  return { target, beside, mode: there === undefined ? 0o600 : there.mode & 0o777 }
 }
 
 /** So that the rename itself survives a power cut. Windows has no such call. */

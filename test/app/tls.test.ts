@@ -1,6 +1,6 @@
 /** TLS with a certificate of the operator's own, renewed while it runs. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { connect } from 'node:tls'
 import { describe, expect, test } from 'vitest'
@@ -112,6 +112,21 @@ vllm: {url: "${url}"}
     const folder = join(aHome(), 'tls')
     await expect(makeCertificate(folder, ['localhost'], { PATH: '' })).rejects.toThrow('openssl is not installed here')
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('is not made where the file could not name it: the one in force is another source, or the file is broken', async () => {
+    const home = aHome()
+    certify(home, 'mine')
+    const fake = await startFake()
+    const text = `server: {port: 0}\nvllm: {url: "${fake.url}"}\n`
+    const tls = JSON.stringify({ cert: join(home, 'cert.pem'), key: join(home, 'key.pem') })
+    const held = await startRun(text, home, { LEXORA_SERVER__TLS: tls })
+    await expect(held.commands.createCertificate()).rejects.toThrow('server.tls is set by LEXORA_SERVER__TLS')
+    expect(existsSync(join(home, 'tls'))).toBe(false)
+    const broken = await startRun(text)
+    writeFileSync(broken.file, 'server: {prot: 1}\n')
+    await expect(broken.commands.createCertificate()).rejects.toThrow('server.prot')
+    expect(existsSync(join(broken.home, 'tls'))).toBe(false)
   })
 })
 

@@ -15,7 +15,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { editYaml, meantBy } from '../../src/config/edit.ts'
-import { writeWhole } from '../../src/config/write.ts'
+import { tryWriting, writeWhole } from '../../src/config/write.ts'
 
 function aFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'lexora-test-'))
@@ -182,6 +182,16 @@ describe('writing', () => {
     const file = join(folder, 'a.yaml')
     writeFileSync(file, 'old')
     expect(() => writeWhole(join(file, 'below.yaml'), 'x')).toThrow()
+    expect([readFileSync(file, 'utf8'), readdirSync(folder)]).toEqual(['old', ['a.yaml']])
+  })
+
+  test('can be tried: it fails alike, and leaves all as it was', () => {
+    const folder = aFolder()
+    const file = join(folder, 'a.yaml')
+    writeFileSync(file, 'old')
+    expect(() => tryWriting(join(file, 'below.yaml'))).toThrow()
+    tryWriting(file)
+    tryWriting(join(folder, 'new.yaml'))
     expect([readFileSync(file, 'utf8'), readdirSync(folder)]).toEqual(['old', ['a.yaml']])
   })
 })

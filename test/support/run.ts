@@ -32,7 +32,7 @@ export function aHome(): string {
 }
 
 /** Runs it with this file until the test ends. Rejects with code and output where it does not start. */
-export async function startRun(text: string, home = aHome()): Promise<TestRun> {
+export async function startRun(text: string, home = aHome(), env: Record<string, string> = {}): Promise<TestRun> {
   const file = join(home, 'lexora_config.yaml')
   writeFileSync(file, text, { mode: 0o600 })
   const at = (path: string) => fileURLToPath(new URL(`../../src/${path}`, import.meta.url))
@@ -47,7 +47,7 @@ export async function startRun(text: string, home = aHome()): Promise<TestRun> {
   const ended = run(
     { configPath: undefined, flags: {}, engine: 'none' },
     {
-      env: { LEXORA_HOME: home, PATH: process.env['PATH'] },
+      env: { LEXORA_HOME: home, PATH: process.env['PATH'], ...env },
       cwd: home,
       home,
       platform: process.platform,
