@@ -187,6 +187,11 @@ describe('requests', () => {
     await down.focus()
     await page.keyboard.press('Enter')
     await chooser.getByText('time is column 2 of').waitFor()
+    const colours = await chooser
+      .getByRole('switch', { name: /^(time|user)$/ })
+      .evaluateAll((switches) => switches.map((one) => getComputedStyle(one).backgroundColor))
+    // Both are on; the time cannot be hidden, and its switch says so.
+    expect(new Set(colours).size).toBe(2)
     // The row was moved, and the button is still the one that has the focus.
     await page.keyboard.press('Enter')
     await chooser.getByText('time is column 3 of').waitFor()
