@@ -446,6 +446,7 @@ export const manageEn = {
   'desk.notice.new-user': 'A user called for the first time',
   'desk.notice.update-ready': 'An update is ready',
   'desk.notice.no-tray': 'There is no tray',
+  'desk.notice.disk-full': 'The disk is full',
   'desk.notice.capture-on': 'Requests are being recorded',
   'desk.notice.copied': 'Something was copied',
   'desk.updates': 'Updates',

@@ -446,6 +446,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'desk.notice.new-user': 'ユーザーの初回利用',
   'desk.notice.update-ready': '更新の準備完了',
   'desk.notice.no-tray': 'トレイがない',
+  'desk.notice.disk-full': 'ディスクがいっぱい',
   'desk.notice.capture-on': 'リクエストの記録',
   'desk.notice.copied': 'コピー完了',
   'desk.updates': '更新',

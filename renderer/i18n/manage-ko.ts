@@ -445,6 +445,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'desk.notice.new-user': '사용자의 첫 호출',
   'desk.notice.update-ready': '업데이트 준비됨',
   'desk.notice.no-tray': '트레이 없음',
+  'desk.notice.disk-full': '디스크가 가득 참',
   'desk.notice.capture-on': '요청 기록',
   'desk.notice.copied': '복사됨',
   'desk.updates': '업데이트',

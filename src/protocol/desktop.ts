@@ -6,6 +6,7 @@ export const NOTICE_KINDS = [
   'engine-failed',
   'engine-ready',
   'model-arrived',
+  'disk-full',
   'gpu-hot',
   'new-user',
   'update-ready',

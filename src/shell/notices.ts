@@ -1,16 +1,24 @@
 import type { NoticeKind } from '../protocol/desktop.ts'
 import type { EngineState, EngineView } from '../protocol/engine.ts'
+import { isPullFull } from '../protocol/models.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { timeOfDay } from './words.ts'
 
-/** One notification, without words. `at`: the screen that a click on it opens. None tells of a prompt. */
-export type Notice = { kind: NoticeKind; values: Record<string, string | number>; lost?: true; at: string }
+/** One notification, without words. `says`: in place of what its kind says. `at`: the screen that a click on it opens. None tells of a prompt. */
+export type Notice = {
+  kind: NoticeKind
+  says?: 'model-lost' | 'records-full'
+  values: Record<string, string | number>
+  at: string
+}
 
 /** What was told before, so that nothing is told twice. Times in ms of one clock. */
 export type NoticeMemory = {
   engines: Record<string, EngineMemory>
   /** Pulls that are over and told. */
   pulls: string[]
+  /** Where a disk is full: pulls that wait for room, and records that cannot be written. */
+  full: { pulls: boolean; records: boolean; recordsToldAt: number | null }
   gpus: Record<number, { hotSince: number | null; toldAt: number | null }>
   users: string[]
   update: string | null
@@ -40,11 +48,16 @@ const HOT_C = 87
 const HOT_FOR_MS = 60_000
 const HOT_AGAIN_MS = 3_600_000
 const MOST_USERS = 1000
+/** A disk that is all but full takes some writes and refuses others. */
+const RECORDS_AGAIN_MS = 3_600_000
+/** Of the reasons of `/health`: what cannot be written, with the system's or SQLite's own word in brackets. */
+const FULL_DISK = /cannot be written \((ENOSPC|EDQUOT|.*disk is full)/
 
 export function newMemory(kept: Partial<Pick<NoticeMemory, 'users' | 'update' | 'noTray'>> = {}): NoticeMemory {
   return {
     engines: {},
     pulls: [],
+    full: { pulls: false, records: false, recordsToldAt: null },
     gpus: {},
     users: kept.users ?? [],
     update: kept.update ?? null,
@@ -64,9 +77,10 @@ export function nextNotices(memory: NoticeMemory, snapshot: AppSnapshot, facts: 
     if (notice !== null && !memory.isNew) notices.push(notice)
   }
   const [pulls, pulled] = pullNotices(memory, snapshot)
+  const [full, filled] = fullNotices(memory, snapshot, facts.now)
   const [gpus, hot] = gpuNotices(memory, snapshot, facts.now)
   const [users, seen] = userNotices(memory, snapshot)
-  notices.push(...pulled, ...hot, ...seen)
+  notices.push(...pulled, ...filled, ...hot, ...seen)
   const isUpdate = facts.update !== null && facts.update !== memory.update
   if (isUpdate && snapshot.server.inFlight === 0)
     notices.push({ kind: 'update-ready', values: { version: facts.update! }, at: '/settings/updates' })
@@ -76,7 +90,10 @@ export function nextNotices(memory: NoticeMemory, snapshot: AppSnapshot, facts: 
   const capture = snapshot.server.capture?.endsAt ?? null
   if (capture !== null && capture !== memory.capture && !memory.isNew && !facts.isCaptureOurs)
     notices.push({ kind: 'capture-on', values: { time: timeOfDay(capture) }, at: '/requests' })
-  return [{ engines, pulls, gpus, users, update, noTray: memory.noTray || noTray, capture, isNew: false }, notices]
+  return [
+    { engines, pulls, full, gpus, users, update, noTray: memory.noTray || noTray, capture, isNew: false },
+    notices,
+  ]
 }
 
 function engineNotice(
@@ -113,10 +130,30 @@ function pullNotices({ pulls, isNew }: NoticeMemory, snapshot: AppSnapshot): [st
   const notices = fresh.map(({ repo, state, problem }): Notice => {
     const values = { model: repo, reason: problem?.cause ?? '' }
     return state === 'failed'
-      ? { kind: 'model-arrived', values, lost: true, at: '/models' }
+      ? { kind: 'model-arrived', says: 'model-lost', values, at: '/models' }
       : { kind: 'model-arrived', values, at: '/models' }
   })
   return [over.map(idOf), notices]
+}
+
+/** However many wait for one disk, it is told once, until it had room for all of them. */
+function fullNotices(
+  { full, isNew }: NoticeMemory,
+  { pulls = [], health }: AppSnapshot,
+  now: number,
+): [NoticeMemory['full'], Notice[]] {
+  const waiting = pulls.filter(isPullFull)
+  const records = health.reasons.some((reason) => FULL_DISK.test(reason))
+  const { recordsToldAt } = full
+  const isDue = recordsToldAt === null || now - recordsToldAt >= RECORDS_AGAIN_MS
+  const tellRecords = records && !full.records && isDue && !isNew
+  const next = { pulls: waiting.length > 0, records, recordsToldAt: tellRecords ? now : recordsToldAt }
+  const notices: Notice[] = []
+  const [first] = waiting
+  if (first !== undefined && !full.pulls && !isNew)
+    notices.push({ kind: 'disk-full', values: { model: first.repo }, at: '/models' })
+  if (tellRecords) notices.push({ kind: 'disk-full', says: 'records-full', values: {}, at: '/dashboard' })
+  return [next, notices]
 }
 
 function gpuNotices({ gpus }: NoticeMemory, { gpu }: AppSnapshot, now: number): [NoticeMemory['gpus'], Notice[]] {

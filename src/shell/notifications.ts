@@ -1,7 +1,7 @@
 import { Notification } from 'electron'
 import type { DesktopPreferences } from '../protocol/desktop.ts'
 import type { Notice } from './notices.ts'
-import type { Say, WordKey } from './words.ts'
+import type { Say } from './words.ts'
 
 /** Shows notices as the desktop does, each kind only where its switch is on. */
 export class Notifications {
@@ -18,11 +18,10 @@ export class Notifications {
     this.parts = parts
   }
 
-  tell({ kind, values, lost, at }: Notice): void {
+  tell({ kind, says, values, at }: Notice): void {
     if (!this.parts.switches()[kind]) return
     const say = this.parts.say()
-    const body: WordKey = lost === true ? 'notice.model-lost.body' : `notice.${kind}.body`
-    this.show(say(`notice.${kind}.title`, values), say(body, values), at)
+    this.show(say(`notice.${kind}.title`, values), say(`notice.${says ?? kind}.body`, values), at)
   }
 
   /** What somebody asked for by a click did not work: that is told always. */

@@ -50,7 +50,7 @@ function told(
     const [snapshot, now] = Array.isArray(step) ? step : [step, (i + 1) * 10_000]
     const [next, notices] = nextNotices(memory, snapshot, { now, isWatched, update, hasTray, isCaptureOurs })
     memory = next
-    return notices.map(({ kind, lost }) => (lost ? `${kind} (lost)` : kind))
+    return notices.map(({ kind, says }) => (says === undefined ? kind : `${kind} (${says})`))
   })
 }
 
@@ -87,8 +87,48 @@ describe('an engine', () => {
 test('a model is told when it is here, and when it will not come', () => {
   const pulls = (state: PullView['state']): AppSnapshot => aSnapshot({ pulls: [aPull(state)] })
   expect(told([pulls('running'), pulls('done'), pulls('done')])).toEqual(['model-arrived'])
-  expect(told([pulls('running'), pulls('failed'), pulls('failed')])).toEqual(['model-arrived (lost)'])
+  expect(told([pulls('running'), pulls('failed'), pulls('failed')])).toEqual(['model-arrived (model-lost)'])
   expect(told([pulls('running'), pulls('cancelled')])).toEqual([])
+})
+
+describe('a full disk', () => {
+  const full = (id = 'p1'): PullView => ({ ...aPull('held'), id, problem: { cause: 'The disk is full.', fix: null } })
+  const unwritten = (...reasons: string[]): AppSnapshot => aSnapshot({ health: { ...aSnapshot().health, reasons } })
+
+  test('is told when a download waits for room, once for all that wait, and again after there was room', () => {
+    const [one, two] = [aSnapshot({ pulls: [full()] }), aSnapshot({ pulls: [full(), full('p2')] })]
+    const running = aSnapshot({ pulls: [aPull('running')] })
+    expect(told([running, one, one, two])).toEqual(['disk-full'])
+    expect(told([one, running, one])).toEqual(['disk-full', 'disk-full'])
+    expect(told([aSnapshot({ pulls: [aPull('held')] })])).toEqual([])
+  })
+
+  test.each([
+    'request log cannot be written (ENOSPC)',
+    'request log cannot be written (EDQUOT)',
+    'the history cannot be written (database or disk is full)',
+    'users and keys cannot be written (database or disk is full)',
+  ])('is told when it costs records: %s', (reason) => {
+    expect(told([unwritten('backend a is down (timeout)', reason), unwritten(reason)])).toEqual([
+      'disk-full (records-full)',
+    ])
+  })
+
+  test('is no matter of records that fail for another reason, and no news where it was full before', () => {
+    expect(told([unwritten('request log cannot be written (EACCES)', 'backend disk is full is down')])).toEqual([])
+    const facts = { now: 0, isWatched: false, update: null, hasTray: true, isCaptureOurs: false }
+    const both = { ...unwritten('request log cannot be written (ENOSPC)'), pulls: [full()] }
+    const [memory, atFirst] = nextNotices(newMemory(), both, facts)
+    expect([atFirst, nextNotices(memory, both, facts)[1]]).toEqual([[], []])
+  })
+
+  test('that takes some writes and refuses others is told once an hour', () => {
+    const [bad, good] = [unwritten('request log cannot be written (ENOSPC)'), unwritten()]
+    const at = (snapshot: AppSnapshot, seconds: number): Step => [snapshot, seconds * 1000]
+    const hour = [at(bad, 1), at(good, 2), at(bad, 3), at(good, 4)]
+    expect(told(hour)).toEqual(['disk-full (records-full)'])
+    expect(told([...hour, at(bad, 3700)])).toEqual(['disk-full (records-full)', 'disk-full (records-full)'])
+  })
 })
 
 test('a GPU is told when it was hot for a minute, and once an hour', () => {
