@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Bench, Settings } from './measure.ts'
+import { type Bench, dismiss, type Settings } from './measure.ts'
 import { type Report, report, type ScenarioResult, scenarioTable, verdictTable } from './report.ts'
 import { startRig } from './rig.ts'
 import { type Scenario, scenarios } from './scenarios/index.ts'
@@ -18,11 +18,11 @@ const USAGE = `npm run bench -- [--quick] [--full] [--check] [--only SCENARIO]..
 const MODES: Record<'quick' | 'normal', Settings> = {
   quick: {
     ...{ rounds: 2, warmMs: 300, windowMs: 1_000 },
-    ...{ turns: { rounds: 4, warmMs: 200, windowMs: 1_100 }, settleMs: 1_500, repeats: 2 },
+    ...{ turns: { casts: 1, rounds: 4, warmMs: 200, windowMs: 1_100 }, settleMs: 1_500, repeats: 2 },
   },
   normal: {
     ...{ rounds: 5, warmMs: 1_000, windowMs: 3_000 },
-    ...{ turns: { rounds: 15, warmMs: 250, windowMs: 1_100 }, settleMs: 4_000, repeats: 8 },
+    ...{ turns: { casts: 3, rounds: 5, warmMs: 250, windowMs: 1_100 }, settleMs: 4_000, repeats: 8 },
   },
 }
 
@@ -49,15 +49,13 @@ async function main(): Promise<number> {
     if (!rig.targets.includes('lexora'))
       console.log('Lexora is left out: dist/bin.js is not there, `npm run build` makes it\n')
     const { turns } = settings
-    console.log(`${rig.placement}; ${turns.rounds} rounds of ${turns.windowMs / 1000} s\n`)
+    console.log(`${rig.placement}; ${turns.casts * turns.rounds} rounds of ${turns.windowMs / 1000} s\n`)
     const results: ScenarioResult[] = []
     for (const scenario of chosen) {
       console.error(`${scenario.name} …`)
       const result = await runScenario(bench, scenario)
       results.push(result)
-      // What one scenario leaves in a heap is not the next one's price.
-      for (const target of bench.standing.values()) await target.stop()
-      bench.standing.clear()
+      await dismiss(bench)
       console.log(scenarioTable(result))
     }
     const whole = report({ placement: rig.placement, mode: full ? `${mode}, full` : mode }, results)

@@ -9,8 +9,11 @@ export type Row = { target: TargetName; figures: Figures }
 /** `warmMs`: load before every window. */
 export type Pace = { rounds: number; warmMs: number; windowMs: number }
 export type Settings = Pace & {
-  /** Many short windows, for costs that are compared round by round: what slows the machine slows both of a pair. */
-  turns: Pace
+  /**
+   * Many short windows, for costs that are compared round by round: what slows the machine slows both of a pair. And
+   * several casts of fresh processes: what V8 makes of the same program differs from start to start by some percent.
+   */
+  turns: Pace & { casts: number }
   /** Hard work of a new target before anything is measured, once with each kind of answer it will give. */
   settleMs: number
   /** Windows that may be taken again because somebody else used the machine, per scenario. */
@@ -81,7 +84,12 @@ export function quietly({ settings }: Bench) {
   }
 }
 
+/** What one target showed, by round. */
+type Rounds = Map<number, Figures>
+
 type Steady<Counted> = {
+  /** Answers the targets, warm, and lets the mock behave as the load needs it. Asked once for every cast. */
+  cast: () => Promise<Target[]>
   begin: (target: Target) => Promise<void>
   take: () => Promise<Counted>
   end: () => Promise<void>
@@ -90,35 +98,43 @@ type Steady<Counted> = {
 
 /**
  * Measures every target under the same steady load, in turns. The mock asked directly has no cost to take and says
- * only what the rig can do: one window is enough.
+ * only what the rig can do: one window of each cast is enough.
  */
-export async function measureInTurns<Counted>(
-  bench: Bench,
-  targets: Target[],
-  load: Steady<Counted>,
-): Promise<Measured> {
+export async function measureInTurns<Counted>(bench: Bench, load: Steady<Counted>): Promise<Measured> {
   const pace = bench.settings.turns
-  const samples = new Map<Target, Figures[]>(targets.map((target) => [target, []]))
+  const samples = new Map<TargetName, Rounds>()
   const quiet = quietly(bench)
-  for (let round = 0; round < pace.rounds; round++) {
-    for (const target of rotated(targets, round)) {
-      if (round > 0 && target.pid === null) continue
-      samples.get(target)?.push(await quiet.take(() => takeWindow(pace, target, load)))
+  for (let cast = 0; cast < pace.casts; cast++) {
+    if (cast > 0) await dismiss(bench)
+    const targets = await load.cast()
+    for (let round = 0; round < pace.rounds; round++) {
+      for (const target of rotated(targets, round)) {
+        if (round > 0 && target.pid === null) continue
+        const taken: Rounds = samples.get(target.name) ?? new Map()
+        samples.set(target.name, taken)
+        taken.set(cast * pace.rounds + round, await quiet.take(() => takeWindow(pace, target, load)))
+      }
     }
   }
-  const bare = samples.get(targets.find(({ name }) => name === 'bare') as Target)
-  const rows = targets.map((target) => {
-    const taken = samples.get(target) ?? []
-    return { target: target.name, figures: { ...medians(taken), ...(bare && besideBare(taken, bare)) } }
-  })
+  const bare = samples.get('bare')
+  const rows = [...samples].map(([target, taken]) => ({
+    target,
+    figures: { ...medians([...taken.values()]), ...(bare && besideBare(taken, bare)) },
+  }))
   return { rows, notes: quiet.notes() }
 }
 
+/** Stops the targets that stand: what one scenario leaves in a heap is not the next one's price. */
+export async function dismiss({ standing }: Bench): Promise<void> {
+  for (const target of standing.values()) await target.stop()
+  standing.clear()
+}
+
 /** What a target costs beside bare, from the two windows of each round: medians, and where the middle half lies. */
-function besideBare(taken: Figures[], bare: Figures[]): Figures {
+function besideBare(taken: Rounds, bare: Rounds): Figures {
   const pairs = (name: string): [number, number][] =>
-    taken.flatMap((figures, round) => {
-      const [mine, its] = [figures[name], bare[round]?.[name]]
+    [...taken].flatMap(([round, figures]) => {
+      const [mine, its] = [figures[name], bare.get(round)?.[name]]
       return mine === undefined || Number.isNaN(mine) || its === undefined ? [] : [[mine, its]]
     })
   const ratios = pairs('cpuUs').map(([mine, its]) => mine / its)

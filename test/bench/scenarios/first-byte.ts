@@ -7,11 +7,14 @@ const EVENTS = 10
 
 /** How long the first event of a stream takes while four streams run; the mock sends it at once. */
 export async function firstByte(bench: Bench): Promise<Measured> {
-  const targets = await standing(bench, ['bare', 'lexora', 'direct'])
   const { mock, load } = bench.rig
-  await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
   const request = chatRequest({ stream: true })
-  return measureInTurns<Counted>(bench, targets, {
+  return measureInTurns<Counted>(bench, {
+    cast: async () => {
+      const targets = await standing(bench, ['bare', 'lexora', 'direct'])
+      await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
+      return targets
+    },
     begin: ({ port }) => load.call('loop', { port, request, connections: 4, events: EVENTS + 1 }),
     take: () => load.call('loopTake'),
     end: () => load.call('loopStop'),

@@ -5,11 +5,14 @@ import { standing } from '../targets.ts'
 
 /** Whole answers at a calm 200 requests per second: what a single user waits for. */
 export async function latency(bench: Bench): Promise<Measured> {
-  const targets = await standing(bench, ['bare', 'lexora', 'direct'])
   const { mock, load } = bench.rig
-  await mock.call('behave', { is: 'json' })
   const request = chatRequest({ stream: false })
-  return measureInTurns<PacedCount>(bench, targets, {
+  return measureInTurns<PacedCount>(bench, {
+    cast: async () => {
+      const targets = await standing(bench, ['bare', 'lexora', 'direct'])
+      await mock.call('behave', { is: 'json' })
+      return targets
+    },
     begin: ({ port }) => load.call('paced', { port, request, perSecond: 200, connections: 16 }),
     take: () => load.call('pacedTake'),
     end: () => load.call('pacedStop'),

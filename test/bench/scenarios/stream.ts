@@ -7,11 +7,14 @@ const EVENTS = 100
 
 /** 64 streams at a time, 100 events each, 10 ms apart; `[DONE]` counts as one more. */
 export async function stream(bench: Bench): Promise<Measured> {
-  const targets = await standing(bench, ['bare', 'lexora', 'pipe'])
   const { mock, load } = bench.rig
-  await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
   const request = chatRequest({ stream: true })
-  return measureInTurns<Counted>(bench, targets, {
+  return measureInTurns<Counted>(bench, {
+    cast: async () => {
+      const targets = await standing(bench, ['bare', 'lexora', 'pipe'])
+      await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
+      return targets
+    },
     begin: ({ port }) => load.call('loop', { port, request, connections: 64, events: EVENTS + 1 }),
     take: () => load.call('loopTake'),
     end: () => load.call('loopStop'),
