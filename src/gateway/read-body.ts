@@ -44,6 +44,8 @@ export class BodyReader {
       return
     }
     req.on('data', (chunk: Buffer) => this.onData(chunk))
+    // From here on the parser's bytes come as it finds them; else the first would be queued for a later tick.
+    req.read(0)
     // With a length the last byte is known when it comes; only without one the stream must tell.
     if (contentLength === null) req.on('end', () => this.complete())
     else if (contentLength === 0) this.complete()
