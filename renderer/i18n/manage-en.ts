@@ -479,6 +479,7 @@ export const manageEn = {
   'pull.pause': 'Pause the download',
   'pull.resume': 'Resume the download',
   'pull.goOn': 'Resume',
+  'pull.noRoom': 'The disk is full. Make room, then resume the download.',
   'pull.full': '{name} is paused, for the disk is full: {size} more are needed in {folder}. Make room, then resume it.',
   'disk.free': '{free} of {total} free',
   'disk.short': '{free} free',

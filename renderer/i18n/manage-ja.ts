@@ -479,6 +479,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'pull.pause': 'ダウンロードを一時停止',
   'pull.resume': 'ダウンロードを再開',
   'pull.goOn': '再開',
+  'pull.noRoom': 'ディスクがいっぱいです。空きを作ってから再開してください。',
   'pull.full':
     '{name} は一時停止中です。ディスクがいっぱいで、{folder} にあと {size} 必要です。空きを作ってから再開してください。',
   'disk.free': '空き {free} / 全 {total}',

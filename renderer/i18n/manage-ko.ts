@@ -478,6 +478,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'pull.pause': '내려받기 멈춤',
   'pull.resume': '내려받기 계속',
   'pull.goOn': '다시 시작',
+  'pull.noRoom': '디스크가 가득 찼습니다. 공간을 만든 뒤 다시 시작하세요.',
   'pull.full':
     '{name} 다운로드가 멈췄습니다. 디스크가 가득 차서 {folder}에 {size}가 더 필요합니다. 공간을 만든 뒤 다시 시작하세요.',
   'disk.free': '전체 {total} 중 {free} 남음',

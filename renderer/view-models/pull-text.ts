@@ -6,7 +6,8 @@ import { type ModelRow, shortName } from './catalogue.ts'
 /** `15.4 of 24.8 GB · 88 MB/s · 1 min 47 s left`. */
 export function pullText({ pull }: Pick<ModelRow, 'pull'>, t: Translate): string {
   if (pull === null) return ''
-  if (pull.problem !== null && (!isPullOpen(pull) || isPullFull(pull))) return pull.problem.cause
+  if (isPullFull(pull)) return t('pull.noRoom')
+  if (pull.problem !== null && !isPullOpen(pull)) return pull.problem.cause
   const of = t('pull.of', { bytes: gigabytes(pull.bytes), total: pull.total === null ? NONE : gigabytes(pull.total) })
   const speed = pull.bytesPerSecond === null ? null : `${number(pull.bytesPerSecond / 1e6, 1)} MB/s`
   const left = pull.etaSeconds === null ? null : t('pull.left', { left: duration(pull.etaSeconds * 1000) })
@@ -14,9 +15,9 @@ export function pullText({ pull }: Pick<ModelRow, 'pull'>, t: Translate): string
   return [state, of, speed, left].filter((part) => part !== null).join(' · ')
 }
 
-/** Why one that met a full disk waits; with the server's own words where its files are not listed yet. */
-export function fullText({ repo, bytes, total, problem }: PullView, disk: DiskView | null, t: Translate): string {
+/** Why one that met a full disk waits; without figures where its files are not listed yet, as after a restart. */
+export function fullText({ repo, bytes, total }: PullView, disk: DiskView | null, t: Translate): string {
   const name = shortName(repo)
-  if (total === null || disk === null) return `${name}: ${problem?.cause ?? t('pull.held')}`
+  if (total === null || disk === null) return `${name}: ${t('pull.noRoom')}`
   return t('pull.full', { name, size: gigabytes(total - bytes), folder: disk.folder })
 }
