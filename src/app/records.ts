@@ -102,6 +102,23 @@ export function holdsMintedKeys(stateDir: string): boolean {
   }
 }
 
+/** Looks from outside, where no Lexora runs: when each model was last asked, by the names that engines have for them. */
+export function readModelsLastUsed(stateDir: string): ReadonlyMap<string, number> {
+  const path = join(stateDir, HISTORY_FILE)
+  if (!existsSync(path)) return new Map()
+  try {
+    const database = new DatabaseSync(path, { readOnly: true })
+    try {
+      const rows = database.prepare("SELECT name, at_ms FROM seen WHERE kind = 'model'").all()
+      return new Map(rows.map(({ name, at_ms }) => [String(name), Number(at_ms)]))
+    } finally {
+      database.close()
+    }
+  } catch {
+    return new Map()
+  }
+}
+
 function openAccounts(path: string, shared: Omit<ConstructorParameters<typeof Store>[0], 'path'>) {
   try {
     return { store: new Store({ path, ...shared }), unusable: null }

@@ -1,6 +1,7 @@
 import { gpuDesk } from '../app/gpu-desk.ts'
 import { type ModelCommands, modelCommands } from '../app/model-commands.ts'
 import { ModelDesk } from '../app/model-desk.ts'
+import { readModelsLastUsed } from '../app/records.ts'
 import { loadConfig } from '../config/load.ts'
 import { lexoraPaths, type Machine } from '../config/paths.ts'
 import { GpuMonitor } from '../engine/gpu-monitor.ts'
@@ -15,9 +16,10 @@ export async function withLocalModels<Result>(
   const machine = { env, cwd, home, platform }
   const loaded = loadConfig({ flags: {}, ...machine })
   const monitor = new GpuMonitor({ env: { ...env } })
+  const paths = lexoraPaths(machine)
   const desk = new ModelDesk({
     machine,
-    paths: lexoraPaths(machine),
+    paths,
     // A file that is broken hides who uses what, and nothing else.
     engines: loaded.ok ? loaded.config.engines : {},
     gpu: gpuDesk(monitor),
@@ -25,8 +27,9 @@ export async function withLocalModels<Result>(
     log: SILENT,
     resume: false,
   })
+  const lastUsed = () => readModelsLastUsed(paths.stateDir)
   try {
-    return await work(modelCommands({ desk, engines: () => [], lastUsed: () => new Map(), gateway: () => null }))
+    return await work(modelCommands({ desk, engines: () => [], lastUsed, gateway: () => null }))
   } finally {
     await desk.close()
     await monitor.stop()

@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { EXIT } from '../../src/app/exit-codes.ts'
+import { HISTORY_FILE } from '../../src/app/records.ts'
 import { runCommand } from '../../src/cli/main.ts'
 import { MODEL_PRINTERS } from '../../src/cli/model-printers.ts'
 import type { EngineVersions, FitReport, InstallView } from '../../src/protocol/models.ts'
+import { Store } from '../../src/store/database.ts'
+import { HISTORY_MIGRATIONS } from '../../src/store/migrations.ts'
 import { FakeHub } from '../support/fake-hub.ts'
 import { aHome, lexora, waitFor } from './program.ts'
 
@@ -31,6 +34,14 @@ const FILES = { 'config.json': JSON.stringify(CONFIG), 'model.safetensors': weig
 const LOOK = { width: 160, paint: (_: unknown, text: string) => text }
 
 type Given = { stopped?: AbortSignal; ask?: (question: string) => Promise<boolean>; env?: Record<string, string> }
+
+/** What a Lexora that ran here has left of it. */
+function lastAsked(home: string, model: string, at: number): void {
+  const shared = { onSetAside: () => undefined, onFailing: () => undefined, now: () => new Date() }
+  const store = new Store({ path: join(home, HISTORY_FILE), migrations: HISTORY_MIGRATIONS, ...shared })
+  store.database.prepare('INSERT INTO seen VALUES (?, ?, ?)').run('model', model, at)
+  store.close()
+}
 
 /** A user's machine, and its commands to their ends. */
 function aUser() {
@@ -71,7 +82,10 @@ describe('without a Lexora that runs', () => {
     expect(pulled.err).toMatch(/acme\/tiny: comes/)
     expect((await run('models ls')).out).toMatch(/acme\/tiny +completion +safetensors/)
     const { models } = JSON.parse((await run('models scan --json')).out) as { models: object[] }
-    expect(models).toMatchObject([{ id: 'acme/tiny', complete: true, contextLength: 512 }])
+    expect(models).toMatchObject([{ id: 'acme/tiny', complete: true, contextLength: 512, lastUsed: null }])
+    lastAsked(home, 'acme/tiny', Date.parse('2026-11-21T12:00:00.000Z'))
+    const used = JSON.parse((await run('models --json')).out) as { models: object[] }
+    expect(used.models).toMatchObject([{ id: 'acme/tiny', lastUsed: '2026-11-21T12:00:00.000Z' }])
     expect(await run('fit acme/tiny')).toMatchObject({ code: 0, out: expect.stringMatching(/^acme\/tiny fits: /) })
     const large = await run('fit acme/tiny --context 100000000')
     expect(large).toMatchObject({ code: EXIT.noMemory, out: expect.stringMatching(/does not fit/) })
