@@ -1,6 +1,7 @@
 /** Section 2.F of the fault catalogue: what the process itself goes through. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -63,6 +64,33 @@ describe('F: the process', () => {
       backends: Record<string, { status: string }>
     }
     expect(health.backends['vllm']).toMatchObject({ status: 'up', breaker: 'closed' })
+  }, 60_000)
+
+  test('F11 it slept while its connections died: they are told from live ones, its backend is asked anew, and nobody gets more than their burst', async () => {
+    const fake = await startFake({ keepAliveMs: 1000 })
+    const program = await startProgram(fake.url, { config: 'rate_limit: {default_rate: 1, default_burst: 3}\n' })
+    const statuses = async (users: string[]): Promise<number[]> =>
+      await Promise.all(users.map(async (user) => (await ask(program.port, aChat(), { 'x-lexora-user': user })).status))
+    const many = Array.from({ length: 12 }, (_, n) => `user-${n}`)
+    const bob = many.map(() => 'bob')
+    expect(await statuses(many)).toEqual(many.map(() => 200))
+    expect(fake.openSockets()).toBeGreaterThan(1)
+    expect(await statuses(bob)).toContain(429)
+    process.kill(program.pid, 'SIGSTOP')
+    onTestFinished(() => {
+      if (program.child.exitCode === null) process.kill(program.pid, 'SIGCONT')
+    })
+    // Long enough for the backend to end every idle connection; and at one a second twice the burst would have come together.
+    await pause(7000)
+    const probes = (): number => fake.requests.filter(({ path }) => path === '/health').length
+    const before = probes()
+    const woken = performance.now()
+    process.kill(program.pid, 'SIGCONT')
+    expect(await statuses(many)).toEqual(many.map(() => 200))
+    const served = (await statuses(bob)).filter((status) => status === 200).length
+    expect(served).toBeGreaterThanOrEqual(3)
+    expect(served).toBeLessThanOrEqual(3 + Math.ceil((performance.now() - woken) / 1000))
+    await fake.waitFor(() => probes() > before, 20_000)
   }, 60_000)
 
   test('F12 the event loop stands still for two seconds: no stream is cut for it, and health says so', async () => {
