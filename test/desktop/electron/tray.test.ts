@@ -1,9 +1,8 @@
 /** The tray on a real Electron 22, over D-Bus as a panel does it: every item, in every state of an engine. */
-import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { COMMANDS } from '../../../src/protocol/commands.ts'
 import { ENGINE_STATES, type EngineState } from '../../../src/protocol/engine.ts'
-import { type TrayAction, type TrayItem, type TrayView, trayView } from '../../../src/shell/tray-view.ts'
+import { type TrayAction, type TrayView, trayView } from '../../../src/shell/tray-view.ts'
 import { sayIn } from '../../../src/shell/words.ts'
 import { anEngine, ENGINES_IN } from '../../support/engine-states.ts'
 import { aSnapshot } from '../../support/snapshots.ts'
@@ -11,13 +10,13 @@ import { aHome, dropHome } from '../rig.ts'
 import { buildLegacy, lacks, openShell, type Shell } from './rig.ts'
 import { type ScriptedLexora, scriptLexora } from './scripted-lexora.ts'
 import { type DesktopSession, openSession } from './session.ts'
-import { type MenuRow, TrayHost } from './tray-host.ts'
+import { type Deed, deeds, shown, WindowClicks, wanted } from './tray-deeds.ts'
+import { TrayHost } from './tray-host.ts'
 import { until } from './until.ts'
 
 const missing = lacks()
 if (missing.length > 0) process.stderr.write(`Left out here: every tray item by D-Bus (no ${missing.join(', no ')})\n`)
 
-const NOWHERE = '#/users'
 /** As the admin API is asked for it. */
 function askOf(action: Extract<TrayAction, { do: 'command' }>): string {
   const { path } = COMMANDS[action.name]
@@ -35,32 +34,13 @@ const viewOf = (state: EngineState | null, isPaused = false): TrayView => {
   return trayView({ ...snapshot, server }, facts, sayIn('en'))
 }
 
-type Row = [label: string, isEnabled: boolean, isChecked: boolean | null, rows: Row[]]
-
-const wanted = (items: readonly TrayItem[]): Row[] =>
-  items.map((item): Row => {
-    if (item.kind === 'separator') return ['', true, null, []]
-    if (item.kind === 'menu') return [item.label, true, null, wanted(item.items)]
-    return [item.label, item.action !== null, item.checked ?? null, []]
-  })
-
-const shown = (rows: readonly MenuRow[]): Row[] =>
-  rows.map(({ label, enabled, checked, items }) => [label, enabled, checked, shown(items)])
-
-/** Everything that can be clicked, by the labels that lead to it. */
-const deeds = (items: readonly TrayItem[], above: string[] = []): [path: string[], action: TrayAction][] =>
-  items.flatMap((item): [string[], TrayAction][] => {
-    if (item.kind === 'menu') return deeds(item.items, [...above, item.label])
-    return item.kind === 'item' && item.action !== null ? [[[...above, item.label], item.action]] : []
-  })
-
 describe.skipIf(missing.length > 0)('the tray over D-Bus', () => {
   let home = ''
   let session: DesktopSession
   let tray: TrayHost
   let lexora: ScriptedLexora
   let shell: Shell
-  let page: Page
+  let clicks: WindowClicks
 
   beforeAll(async () => {
     home = aHome()
@@ -69,8 +49,9 @@ describe.skipIf(missing.length > 0)('the tray over D-Bus', () => {
     tray = await TrayHost.open(session.address)
     lexora = await scriptLexora(home, snapshotOf(null))
     shell = await openShell(session, home)
-    page = await shell.window()
+    const page = await shell.window()
     await page.locator('.app').waitFor()
+    clicks = new WindowClicks(tray, shell, page)
     // A quit is counted and does not come; the last test gives it back.
     await shell.app.evaluate(({ app }) => {
       const told = { quits: 0, quit: app.quit }
@@ -92,36 +73,19 @@ describe.skipIf(missing.length > 0)('the tray over D-Bus', () => {
     if (home !== '') dropHome(home)
   })
 
-  const route = async (): Promise<string> => await page.evaluate(() => location.hash)
-  const isVisible = async (): Promise<boolean> =>
-    await shell.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.isVisible())
-  const copied = async (): Promise<string> => await shell.app.evaluate(({ clipboard }) => clipboard.readText())
   const quits = async (): Promise<number> =>
     await shell.app.evaluate(() => (globalThis as unknown as { told: { quits: number } }).told.quits)
 
   /** Clicks it and waits for what it should do, and for nothing else. */
-  async function does(path: string[], action: TrayAction): Promise<void> {
+  async function does({ path, action }: Deed): Promise<void> {
     const before = { asked: lexora.asked.length, quits: await quits() }
     let asks: string[] = []
     switch (action.do) {
       case 'open':
-        if (action.at === null) {
-          await shell.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.hide())
-          await until(isVisible, (is) => !is)
-          await tray.click(...path)
-          await until(isVisible, (is) => is)
-          break
-        }
-        await page.evaluate((hash) => {
-          location.hash = hash
-        }, NOWHERE)
-        await tray.click(...path)
-        await until(route, (at) => at === `#${action.at}`)
+        await clicks.open(path, action.at)
         break
       case 'copy':
-        await shell.app.evaluate(({ clipboard }) => clipboard.clear())
-        await tray.click(...path)
-        await until(copied, (text) => text === action.text)
+        await clicks.copy(path, action.text)
         break
       case 'quit':
         await tray.click(...path)
@@ -158,7 +122,7 @@ describe.skipIf(missing.length > 0)('the tray over D-Bus', () => {
     lexora.show(snapshotOf(state))
     const view = viewOf(state)
     await shows(view)
-    for (const [path, action] of deeds(view.items)) await does(path, action)
+    for (const deed of deeds(view.items)) await does(deed)
   })
 
   test('paused it resumes', async () => {
@@ -166,7 +130,7 @@ describe.skipIf(missing.length > 0)('the tray over D-Bus', () => {
     lexora.show({ ...snapshot, server: { ...snapshot.server, state: 'paused' } })
     const view = viewOf(ENGINES_IN.ready, true)
     await shows(view)
-    for (const [path, action] of deeds(view.items)) await does(path, action)
+    for (const deed of deeds(view.items)) await does(deed)
   })
 
   test('a quit ends it, and asks nothing of the Lexora that it watched', async () => {
