@@ -51,6 +51,45 @@ export function modelRows(
     .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
 }
 
+export type SortKey = 'name' | 'weights' | 'size' | 'context' | 'memory' | 'speed' | 'used'
+/** Null: the order of `modelRows`. */
+export type Sort = { by: SortKey; down: boolean } | null
+
+type SortFacts = { fits: ReadonlyMap<string, FitReport | null>; speedOf: (id: string) => number | null }
+
+/** What a click on a column's title makes of the order: words rise first and figures fall, then the other way, then as before. */
+export function nextSort(sort: Sort, by: SortKey): Sort {
+  const first = by !== 'name' && by !== 'weights'
+  if (sort?.by !== by) return { by, down: first }
+  return sort.down === first ? { by, down: !first } : null
+}
+
+/** Rows without a value come last, whichever way; equal ones stay as they were. */
+export function sortedRows(rows: readonly ModelRow[], sort: Sort, facts: SortFacts): readonly ModelRow[] {
+  if (sort === null) return rows
+  const values = new Map(rows.map((row) => [row, sortValue(row, sort.by, facts)]))
+  return [...rows].sort((one, other) => {
+    const [a, b] = [values.get(one) ?? null, values.get(other) ?? null]
+    if (a === null || b === null) return Number(a === null) - Number(b === null)
+    const order = typeof a === 'number' ? a - Number(b) : a.localeCompare(String(b))
+    return sort.down ? -order : order
+  })
+}
+
+function sortValue({ id, name, model }: ModelRow, by: SortKey, { fits, speedOf }: SortFacts): string | number | null {
+  if (by === 'name') return name
+  if (by === 'speed') return speedOf(id)
+  if (model === null) return null
+  const values = {
+    weights: model.quantization ?? model.format,
+    size: model.bytes,
+    context: model.contextLength,
+    memory: fits.get(id)?.neededBytes ?? null,
+    used: model.lastUsed === null ? null : Date.parse(model.lastUsed),
+  }
+  return values[by]
+}
+
 /** Of each repository the last one that is under way, or that failed. */
 function newestPulls(pulls: readonly PullView[]): PullView[] {
   const shown = pulls.filter((pull) => isPullOpen(pull) || pull.state === 'failed')

@@ -6,12 +6,23 @@ import { Field } from '../components/forms.tsx'
 import { Icon, StateMark } from '../components/Icon.tsx'
 import { Banner, Button, Empty, IconButton, Segmented, Skeleton } from '../components/kit.tsx'
 import { ago, gib, gigabytes, kilo, moment, NONE, number, percent } from '../format.ts'
-import { useT } from '../i18n/index.ts'
+import { type MessageKey, useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { useFits, useHeld, useModels, useStartModel } from '../use-models.ts'
-import { diskLook, fitLook, type ListKind, type ModelRow, modelRows, rowVerb } from '../view-models/catalogue.ts'
+import {
+  diskLook,
+  fitLook,
+  type ListKind,
+  type ModelRow,
+  modelRows,
+  nextSort,
+  rowVerb,
+  type Sort,
+  type SortKey,
+  sortedRows,
+} from '../view-models/catalogue.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { fullText, pullText } from '../view-models/pull-text.ts'
 import { AddModel } from './AddModel.tsx'
@@ -21,6 +32,16 @@ import { Presets } from './Presets.tsx'
 
 const VERSIONS = 'engine-versions'
 
+const TITLES: readonly { by: SortKey; title: MessageKey; className?: string }[] = [
+  { by: 'name', title: 'col.model' },
+  { by: 'weights', title: 'models.col.weights', className: 'cm' },
+  { by: 'size', title: 'models.col.size', className: 'c2 num' },
+  { by: 'context', title: 'models.col.context', className: 'c2 num' },
+  { by: 'memory', title: 'models.col.memory' },
+  { by: 'speed', title: 'col.speed', className: 'cm num' },
+  { by: 'used', title: 'models.col.used', className: 'c3' },
+]
+
 /** Models on this machine, on their way, and good ones to begin with; the engines that run them. */
 export function Models({ path }: ScreenProps) {
   const t = useT()
@@ -29,6 +50,8 @@ export function Models({ path }: ScreenProps) {
   const { told } = useActions()
   const [search, setSearch] = useState('')
   const [kind, setKind] = useState<ListKind>('local')
+  const [sort, setSort] = useState<Sort>(null)
+  const speeds = useStore(benches)
   const [adding, setAdding] = useState(false)
   const [scanning, setScanning] = useState(false)
   const { models, disk, presets, pulls, again } = useModels()
@@ -37,7 +60,9 @@ export function Models({ path }: ScreenProps) {
   const held = useHeld(running.length > 0)
   const all = models.value === null ? null : modelRows(models.value, engines, pulls, search)
   const coming = pulls.filter(isPullOpen).length
-  const rows = all?.filter(({ pull }) => kind !== 'coming' || pull !== null) ?? null
+  const speedOf = (id: string): number | null => speeds[id]?.[0]?.tokensPerSecondPerStream ?? null
+  const listed = all?.filter(({ pull }) => kind !== 'coming' || pull !== null) ?? null
+  const rows = listed === null ? null : sortedRows(listed, sort, { fits, speedOf })
   const chosen = decodeURIComponent(path)
   const choose = (id: string | null): void => goTo('models', id === null ? '' : encodeURIComponent(id))
   const at = rows?.findIndex(({ id }) => id === chosen) ?? -1
@@ -119,6 +144,9 @@ export function Models({ path }: ScreenProps) {
         ) : (
           <List
             rows={rows}
+            sort={sort}
+            onSort={setSort}
+            speedOf={speedOf}
             fits={fits}
             held={[...held.values()].reduce((sum, bytes) => sum + bytes, 0)}
             chosen={row?.id ?? null}
@@ -182,6 +210,9 @@ function Disk({ disk, models }: { disk: DiskView; models: number }) {
 
 function List({
   rows,
+  sort,
+  onSort,
+  speedOf,
   fits,
   held,
   chosen,
@@ -194,6 +225,9 @@ function List({
   onChanged,
 }: {
   rows: readonly ModelRow[]
+  sort: Sort
+  onSort: (sort: Sort) => void
+  speedOf: (id: string) => number | null
   fits: ReadonlyMap<string, FitReport | null>
   /** Of the GPUs' memory, by engines of ours. */
   held: number
@@ -239,13 +273,17 @@ function List({
           </colgroup>
           <thead>
             <tr>
-              <th>{t('col.model')}</th>
-              <th className="cm">{t('models.col.weights')}</th>
-              <th className="c2 num">{t('models.col.size')}</th>
-              <th className="c2 num">{t('models.col.context')}</th>
-              <th>{t('models.col.memory')}</th>
-              <th className="cm num">{t('col.speed')}</th>
-              <th className="c3">{t('models.col.used')}</th>
+              {TITLES.map(({ by, title, className }) => (
+                <th
+                  key={by}
+                  className={className}
+                  aria-sort={sort?.by !== by ? undefined : sort.down ? 'descending' : 'ascending'}
+                >
+                  <button type="button" onClick={() => onSort(nextSort(sort, by))}>
+                    {t(title)}
+                  </button>
+                </th>
+              ))}
               <th>
                 <span className="sr">{t('col.action')}</span>
               </th>
@@ -257,6 +295,7 @@ function List({
                 key={row.id}
                 row={row}
                 fit={fits.get(row.id)}
+                speed={speedOf(row.id)}
                 held={held}
                 chosen={row.id === chosen}
                 onChoose={onChoose}
@@ -294,6 +333,7 @@ function List({
 function Line({
   row,
   fit,
+  speed,
   held,
   chosen,
   onChoose,
@@ -302,6 +342,8 @@ function Line({
   row: ModelRow
   /** Undefined: not asked yet. */
   fit: FitReport | null | undefined
+  /** Of the last bench, in tokens a second. */
+  speed: number | null
   held: number
   chosen: boolean
   onChoose: (id: string | null) => void
@@ -310,7 +352,6 @@ function Line({
   const t = useT()
   const { queues } = useSnapshot()
   const { model, engine, pull, name, id } = row
-  const speed = useStore(benches)[id]?.[0]?.tokensPerSecondPerStream ?? null
   const now = new Date()
   const below = pull !== null ? pullText(row, t) : engine !== null ? engineWords(engine, queues, t) : (model?.id ?? id)
   return (

@@ -8,11 +8,16 @@ import {
   benchMarkdown,
   diskLook,
   fitLook,
+  type ModelRow,
   memoryParts,
   modelRows,
   newEngine,
+  nextSort,
   rowVerb,
+  type Sort,
+  type SortKey,
   shortName,
+  sortedRows,
   wantedModel,
 } from '../../renderer/view-models/catalogue.ts'
 import {
@@ -347,6 +352,52 @@ test('a pull that met a full disk says what it needs, in the words of the window
     'The disk is full. Make room, then resume the download.',
     expect.stringMatching(/^paused/),
   ])
+})
+
+describe('the order of models', () => {
+  const row = (name: string, model: Partial<ModelView> | null): ModelRow =>
+    ({ id: name, name, model: model && { bytes: 1, lastUsed: null, contextLength: null, ...model } }) as ModelRow
+  const rows = [
+    row('run', null),
+    row('b', { bytes: 5, lastUsed: '2026-11-21T00:00:00Z', format: 'gguf' } as Partial<ModelView>),
+    row('a', { bytes: 9, contextLength: 10, format: 'gguf' } as Partial<ModelView>),
+    row('c', { bytes: 2, lastUsed: '2026-11-22T00:00:00Z', quantization: 'awq' }),
+  ]
+  const facts = {
+    fits: new Map([
+      ['c', { neededBytes: 4 } as FitReport],
+      ['a', null],
+      ['b', { neededBytes: 3 } as FitReport],
+    ]),
+    speedOf: (id: string) => (id === 'run' ? 40 : id === 'c' ? 70 : null),
+  }
+  const sorted = (by: SortKey, down: boolean) =>
+    sortedRows(rows, { by, down }, facts)
+      .map(({ name }) => name)
+      .join(' ')
+
+  test.each<[by: SortKey, down: boolean, names: string]>([
+    ['name', false, 'a b c run'],
+    ['name', true, 'run c b a'],
+    ['weights', false, 'c b a run'],
+    ['size', true, 'a b c run'],
+    ['size', false, 'c b a run'],
+    ['context', true, 'a run b c'],
+    ['memory', true, 'c b run a'],
+    ['speed', true, 'c run b a'],
+    ['speed', false, 'run c b a'],
+    ['used', true, 'c b run a'],
+  ])('by %s, falling: %s; what has no value is last', (by, down, names) => {
+    expect(sorted(by, down)).toBe(names)
+  })
+
+  test('is turned by a second click on a title, and as it was by a third', () => {
+    const clicks = (by: SortKey) => [1, 2, 3].reduce<Sort[]>((all) => [...all, nextSort(all.at(-1) ?? null, by)], [])
+    expect(clicks('name')).toEqual([{ by: 'name', down: false }, { by: 'name', down: true }, null])
+    expect(clicks('size')).toEqual([{ by: 'size', down: true }, { by: 'size', down: false }, null])
+    expect(nextSort({ by: 'name', down: true }, 'size')).toEqual({ by: 'size', down: true })
+    expect(sortedRows(rows, null, facts)).toBe(rows)
+  })
 })
 
 describe('the list of models', () => {

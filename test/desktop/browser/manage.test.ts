@@ -400,6 +400,38 @@ describe('models', () => {
     await row.getByText('Fits').waitFor({ timeout: SLOW_MS })
   })
 
+  test('are put in another order by a title, with a key as with a click', async () => {
+    const hub = await FakeHub.start({
+      'acme/big-chat': { files: hubFiles(800_000) },
+      'acme/tiny-chat': { files: hubFiles(400_000) },
+    })
+    const machine = aMachine({ hub: hub.address })
+    onTestFinished(() => machine.dispose())
+    const at = await own(null, { env: machine.env })
+    for (const repo of ['acme/tiny-chat', 'acme/big-chat']) await at.commands.pullModel({ repo })
+    const page = await aWindow(at)
+    await goTo(page, '/models')
+    const names = page
+      .getByRole('row')
+      .locator('.name')
+      .filter({ hasText: /^(big|tiny)-chat$/ })
+    const title = page.getByRole('columnheader', { name: 'size' })
+    const reads = async (sort: string | null, order: string[]): Promise<void> => {
+      const seen = async () => [await title.getAttribute('aria-sort'), ...(await names.allTextContents())]
+      await expect.poll(seen, { timeout: SLOW_MS }).toEqual([sort, ...order])
+    }
+    await title.waitFor()
+    await reads(null, ['big-chat', 'tiny-chat'])
+    await title.getByRole('button').focus()
+    await page.keyboard.press('Enter')
+    await reads('descending', ['big-chat', 'tiny-chat'])
+    await page.keyboard.press('Enter')
+    await reads('ascending', ['tiny-chat', 'big-chat'])
+    expect(await violations(page)).toEqual([])
+    await title.getByRole('button').click()
+    await reads(null, ['big-chat', 'tiny-chat'])
+  })
+
   test('one is fetched from the hub while its progress shows, then fits, starts, is measured and removed', async () => {
     const hub = await FakeHub.start({ 'acme/tiny-chat': { files: hubFiles(400_000) } })
     hub.fault = (path, nth) => (path === 'model.safetensors' && nth <= 2 ? { stallAfter: 100_000 } : null)
