@@ -3,11 +3,10 @@ import { type FormEvent, type KeyboardEvent, useCallback, useEffect, useRef, use
 import { createPortal } from 'react-dom'
 import type { HistoryRow } from '../../src/protocol/users.ts'
 import { download, useToasts } from '../actions.ts'
-import { Icon, StateMark } from '../components/Icon.tsx'
-import { Button, Empty, IconButton, Menu, Popover, Skeleton, Switch } from '../components/kit.tsx'
-import { duration, moment, NONE, number } from '../format.ts'
-import { type MessageKey, type Translate, useT } from '../i18n/index.ts'
-import { keepList, readList } from '../preferences.ts'
+import { Icon } from '../components/Icon.tsx'
+import { Button, Empty, Menu, Skeleton } from '../components/kit.tsx'
+import { number } from '../format.ts'
+import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import {
@@ -15,120 +14,18 @@ import {
   type Filter,
   filterText,
   fits,
-  inOrder,
-  moved,
   parseFilter,
   queryOf,
-  rowSpeed,
-  statusLook,
   toCsv,
   toJsonLines,
 } from '../view-models/history.ts'
 import { reasonOf } from '../view-models/log.ts'
+import { type Column, ColumnChooser, useColumns } from './HistoryColumns.tsx'
 import { RequestDrawer } from './RequestDrawer.tsx'
-
-type Column = {
-  id: string
-  title: MessageKey
-  width: number
-  rank: '' | 'c1' | 'c2' | 'c3' | 'c4'
-  num?: boolean
-  show: (row: HistoryRow, t: Translate) => React.ReactNode
-}
-
-const COLUMNS: readonly Column[] = [
-  {
-    id: 'time',
-    title: 'col.time',
-    width: 76,
-    rank: '',
-    show: ({ at }, t) => <span className="mid">{moment(at, new Date(), t.language)}</span>,
-  },
-  {
-    id: 'user',
-    title: 'col.user',
-    width: 84,
-    rank: '',
-    show: ({ user }, t) => <span className="name">{user ?? t('user.nobody')}</span>,
-  },
-  {
-    id: 'model',
-    title: 'col.model',
-    width: 104,
-    rank: 'c2',
-    show: ({ model }) => <span className="name">{model ?? NONE}</span>,
-  },
-  { id: 'status', title: 'col.status', width: 60, rank: '', show: ({ status }) => <Status status={status} /> },
-  { id: 'queue', title: 'col.queue', width: 64, rank: 'c2', num: true, show: ({ queueMs }) => duration(queueMs) },
-  { id: 'ttft', title: 'col.ttft', width: 64, rank: 'c1', num: true, show: ({ ttftMs }) => duration(ttftMs) },
-  {
-    id: 'prompt',
-    title: 'col.prompt',
-    width: 60,
-    rank: 'c3',
-    num: true,
-    show: ({ promptTokens }) => number(promptTokens),
-  },
-  {
-    id: 'cached',
-    title: 'col.cached',
-    width: 60,
-    rank: 'c4',
-    num: true,
-    show: ({ cachedTokens }) => number(cachedTokens),
-  },
-  {
-    id: 'output',
-    title: 'col.output',
-    width: 60,
-    rank: 'c3',
-    num: true,
-    show: ({ completionTokens }) => number(completionTokens),
-  },
-  { id: 'speed', title: 'col.speed', width: 56, rank: 'c3', num: true, show: (row) => number(rowSpeed(row), 1) },
-  { id: 'total', title: 'col.total', width: 72, rank: '', num: true, show: ({ totalMs }) => duration(totalMs) },
-  {
-    id: 'retries',
-    title: 'col.retries',
-    width: 56,
-    rank: 'c4',
-    num: true,
-    show: ({ attempts }) => Math.max(0, attempts - 1),
-  },
-  {
-    id: 'backend',
-    title: 'col.backend',
-    width: 80,
-    rank: 'c4',
-    show: ({ backend, fellBack }, t) => (
-      <>
-        <span className="name">{backend ?? NONE}</span>
-        {fellBack && <span className="dim"> {t('request.fellBack')}</span>}
-      </>
-    ),
-  },
-  {
-    id: 'finish',
-    title: 'col.finish',
-    width: 72,
-    rank: 'c4',
-    show: ({ finish }) => <span className="mid">{finish ?? NONE}</span>,
-  },
-  {
-    id: 'outcome',
-    title: 'col.outcome',
-    width: 112,
-    rank: 'c3',
-    show: ({ outcome, error }) => <span className="mid">{error ?? outcome}</span>,
-  },
-]
 
 const PAGE = 100
 const MOST_EXPORTED = 10_000
 const ROW_HEIGHT = 28
-const HIDDEN = 'lexora.history.columns'
-const ORDER = 'lexora.history.order'
-const IDS = COLUMNS.map(({ id }) => id)
 
 /** What ended, newest first, page by page; at first only what `filter` lets through. */
 export function History({ corner, filter = '' }: { corner: HTMLElement | null; filter?: string }) {
@@ -137,20 +34,9 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
     const first = filter === '' ? null : parseFilter(filter)
     return first === null ? [] : [first]
   })
-  const [hidden, setHidden] = useState<readonly string[]>(() => readList(HIDDEN))
-  const [order, setOrder] = useState<readonly string[]>(() => inOrder(IDS, readList(ORDER)))
+  const columns = useColumns()
   const [chosen, setChosen] = useState<string | null>(null)
   const { rows, failed, more, load, refresh } = usePages(filters)
-  const all = order.map((id) => COLUMNS[IDS.indexOf(id)]!)
-  const columns = all.filter(({ id }) => !hidden.includes(id))
-  const hide = (next: readonly string[]): void => {
-    setHidden(next)
-    keepList(HIDDEN, next)
-  }
-  const arrange = (next: readonly string[]): void => {
-    setOrder(next)
-    keepList(ORDER, next)
-  }
   const shown = rows?.filter((row) => fits(row, filters)) ?? null
   const at = shown?.findIndex(({ id }) => id === chosen) ?? -1
   const row = at >= 0 ? shown![at]! : null
@@ -166,7 +52,7 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
             <Button small look="quiet" onClick={refresh}>
               {t('history.refresh')}
             </Button>
-            <Chooser columns={all} hidden={hidden} onHide={hide} onArrange={arrange} />
+            <ColumnChooser {...columns} />
             <Export filters={filters} />
           </>,
           corner,
@@ -182,68 +68,11 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
         ) : shown.length === 0 ? (
           <NoRows filtered={filters.length > 0} onClear={() => setFilters([])} />
         ) : (
-          <Rows rows={shown} columns={columns} chosen={chosen} onChoose={setChosen} more={more} onMore={load} />
+          <Rows rows={shown} columns={columns.shown} chosen={chosen} onChoose={setChosen} more={more} onMore={load} />
         )}
         {row !== null && <RequestDrawer row={row} onClose={() => setChosen(null)} onStep={step} />}
       </div>
     </>
-  )
-}
-
-/** Which columns there are, and in which order. The time always is: without it no row says when. */
-function Chooser({
-  columns,
-  hidden,
-  onHide,
-  onArrange,
-}: {
-  columns: readonly Column[]
-  hidden: readonly string[]
-  onHide: (hidden: readonly string[]) => void
-  onArrange: (order: readonly string[]) => void
-}) {
-  const t = useT()
-  const [told, setTold] = useState<string | null>(null)
-  const order = columns.map(({ id }) => id)
-  const move = (id: string, column: string, by: -1 | 1): void => {
-    const next = moved(order, id, by)
-    onArrange(next)
-    setTold(t('history.movedTo', { column, place: next.indexOf(id) + 1, count: next.length }))
-  }
-  return (
-    <Popover className="btn btn-quiet btn-small" title={t('history.columns')} trigger={t('history.columns')}>
-      <ul>
-        {columns.map(({ id, title }, at) => {
-          const column = t(title)
-          return (
-            <li key={id} className="row tight">
-              <Switch
-                label={column}
-                checked={!hidden.includes(id)}
-                disabled={id === 'time'}
-                onChange={(on) => onHide(on ? hidden.filter((other) => other !== id) : [...hidden, id])}
-              />
-              <span className="grow clip">{column}</span>
-              <IconButton
-                icon="up"
-                label={t('history.moveUp', { column })}
-                disabled={at === 0}
-                onClick={() => move(id, column, -1)}
-              />
-              <IconButton
-                icon="down"
-                label={t('history.moveDown', { column })}
-                disabled={at === columns.length - 1}
-                onClick={() => move(id, column, 1)}
-              />
-            </li>
-          )
-        })}
-      </ul>
-      <p className="small dim" role="status">
-        {told}
-      </p>
-    </Popover>
   )
 }
 
@@ -410,16 +239,6 @@ function Rows({
         </tbody>
       </table>
     </section>
-  )
-}
-
-function Status({ status }: { status: number }) {
-  const look = statusLook(status)
-  return (
-    <span className={`row tight ${look}`}>
-      {look === 'bad' && <StateMark shape="failed" />}
-      {status}
-    </span>
   )
 }
 
