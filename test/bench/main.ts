@@ -18,11 +18,21 @@ const USAGE = `npm run bench -- [--quick] [--full] [--check] [--only SCENARIO]..
 const MODES: Record<'quick' | 'normal', Settings> = {
   quick: {
     ...{ rounds: 2, warmMs: 300, windowMs: 1_000 },
-    ...{ turns: { casts: 1, rounds: 4, warmMs: 200, windowMs: 1_100 }, settleMs: 1_500, repeats: 2 },
+    turns: {
+      casts: 1,
+      brief: { rounds: 8, warmMs: 150, windowMs: 400 },
+      long: { rounds: 4, warmMs: 200, windowMs: 1_100 },
+    },
+    ...{ settleMs: 1_500, repeats: 2 },
   },
   normal: {
     ...{ rounds: 5, warmMs: 1_000, windowMs: 3_000 },
-    ...{ turns: { casts: 3, rounds: 5, warmMs: 250, windowMs: 1_100 }, settleMs: 4_000, repeats: 8 },
+    turns: {
+      casts: 3,
+      brief: { rounds: 13, warmMs: 150, windowMs: 400 },
+      long: { rounds: 5, warmMs: 250, windowMs: 1_100 },
+    },
+    ...{ settleMs: 4_000, repeats: 8 },
   },
 }
 
@@ -48,8 +58,10 @@ async function main(): Promise<number> {
     const bench: Bench = { rig, settings, standing: new Map() }
     if (!rig.targets.includes('lexora'))
       console.log('Lexora is left out: dist/bin.js is not there, `npm run build` makes it\n')
-    const { turns } = settings
-    console.log(`${rig.placement}; ${turns.casts * turns.rounds} rounds of ${turns.windowMs / 1000} s\n`)
+    const { casts, ...paces } = settings.turns
+    const rounds = (pace: 'brief' | 'long') =>
+      `${casts * paces[pace].rounds} rounds of ${paces[pace].windowMs / 1000} s`
+    console.log(`${rig.placement}; ${rounds('brief')}, of streams ${rounds('long')}\n`)
     const results: ScenarioResult[] = []
     for (const scenario of chosen) {
       console.error(`${scenario.name} …`)

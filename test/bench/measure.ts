@@ -1,5 +1,5 @@
 /** How a figure is taken: a window of steady load, rounds that alternate between targets, the median of them. */
-import { median, quantile } from './numbers.ts'
+import { median, medianInterval } from './numbers.ts'
 import { cpuMicroseconds, foreignMicroseconds, residentBytes } from './procfs.ts'
 import type { Rig, Target, TargetName } from './rig.ts'
 
@@ -8,12 +8,14 @@ export type Figures = Record<string, number>
 export type Row = { target: TargetName; figures: Figures }
 /** `warmMs`: load before every window. */
 export type Pace = { rounds: number; warmMs: number; windowMs: number }
+/** `brief` pairs windows that are close in time; `long` is for loads whose requests take a second themselves. */
+export type Turns = { casts: number; brief: Pace; long: Pace }
 export type Settings = Pace & {
   /**
    * Many short windows, for costs that are compared round by round: what slows the machine slows both of a pair. And
    * several casts of fresh processes: what V8 makes of the same program differs from start to start by some percent.
    */
-  turns: Pace & { casts: number }
+  turns: Turns
   /** Hard work of a new target before anything is measured, once with each kind of answer it will give. */
   settleMs: number
   /** Windows that may be taken again because somebody else used the machine, per scenario. */
@@ -88,6 +90,7 @@ export function quietly({ settings }: Bench) {
 type Rounds = Map<number, Figures>
 
 type Steady<Counted> = {
+  pace: 'brief' | 'long'
   /** Answers the targets, warm, and lets the mock behave as the load needs it. Asked once for every cast. */
   cast: () => Promise<Target[]>
   begin: (target: Target) => Promise<void>
@@ -101,10 +104,11 @@ type Steady<Counted> = {
  * only what the rig can do: one window of each cast is enough.
  */
 export async function measureInTurns<Counted>(bench: Bench, load: Steady<Counted>): Promise<Measured> {
-  const pace = bench.settings.turns
+  const { casts } = bench.settings.turns
+  const pace = bench.settings.turns[load.pace]
   const samples = new Map<TargetName, Rounds>()
   const quiet = quietly(bench)
-  for (let cast = 0; cast < pace.casts; cast++) {
+  for (let cast = 0; cast < casts; cast++) {
     if (cast > 0) await dismiss(bench)
     const targets = await load.cast()
     for (let round = 0; round < pace.rounds; round++) {
@@ -130,7 +134,7 @@ export async function dismiss({ standing }: Bench): Promise<void> {
   standing.clear()
 }
 
-/** What a target costs beside bare, from the two windows of each round: medians, and where the middle half lies. */
+/** What a target costs beside bare, from the two windows of each round: medians, and how sure that is. */
 function besideBare(taken: Rounds, bare: Rounds): Figures {
   const pairs = (name: string): [number, number][] =>
     [...taken].flatMap(([round, figures]) => {
@@ -138,10 +142,11 @@ function besideBare(taken: Rounds, bare: Rounds): Figures {
       return mine === undefined || Number.isNaN(mine) || its === undefined ? [] : [[mine, its]]
     })
   const ratios = pairs('cpuUs').map(([mine, its]) => mine / its)
+  const [timesBareLow, timesBareHigh] = medianInterval(ratios)
   const over = (name: string) => median(pairs(name).map(([mine, its]) => mine - its))
   return {
     ...(ratios.length > 0 && {
-      ...{ timesBare: median(ratios), timesBareLow: quantile(ratios, 0.25), timesBareHigh: quantile(ratios, 0.75) },
+      ...{ timesBare: median(ratios), timesBareLow, timesBareHigh },
     }),
     ...{ p50OverBareMs: over('p50Ms'), p99OverBareMs: over('p99Ms') },
   }

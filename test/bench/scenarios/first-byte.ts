@@ -10,6 +10,7 @@ export async function firstByte(bench: Bench): Promise<Measured> {
   const { mock, load } = bench.rig
   const request = chatRequest({ stream: true })
   return measureInTurns<Counted>(bench, {
+    pace: 'brief',
     cast: async () => {
       const targets = await standing(bench, ['bare', 'lexora', 'direct'])
       await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })

@@ -8,6 +8,7 @@ export async function latency(bench: Bench): Promise<Measured> {
   const { mock, load } = bench.rig
   const request = chatRequest({ stream: false })
   return measureInTurns<PacedCount>(bench, {
+    pace: 'brief',
     cast: async () => {
       const targets = await standing(bench, ['bare', 'lexora', 'direct'])
       await mock.call('behave', { is: 'json' })

@@ -9,6 +9,7 @@ export function nonStream(bodyBytes?: number) {
     const { mock, load } = bench.rig
     const request = chatRequest({ stream: false, bodyBytes })
     return measureInTurns<Counted>(bench, {
+      pace: 'brief',
       cast: async () => {
         const targets = await standing(bench, ['bare', 'lexora', 'pipe', 'direct'])
         await mock.call('behave', { is: 'json' })

@@ -10,6 +10,7 @@ export async function stream(bench: Bench): Promise<Measured> {
   const { mock, load } = bench.rig
   const request = chatRequest({ stream: true })
   return measureInTurns<Counted>(bench, {
+    pace: 'long',
     cast: async () => {
       const targets = await standing(bench, ['bare', 'lexora', 'pipe'])
       await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
