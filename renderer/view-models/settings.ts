@@ -56,7 +56,7 @@ export function ownerOf(path: string): string | null {
 
 export type SettingGroup = { owner: string | null; entries: ConfigEntry[] }
 
-/** What a section or a search shows, engine by engine. Users of the file stand on the screen Users. */
+/** What a section or a search shows, engine by engine. Users of the file stand on the screen Users, and TLS has a row of its own kind. */
 export function settingGroups(
   entries: readonly ConfigEntry[],
   section: Section,
@@ -66,7 +66,7 @@ export function settingGroups(
   const wanted = search.trim().toLowerCase()
   const groups: SettingGroup[] = []
   for (const entry of entries) {
-    if (entry.path.startsWith('rate_limit.users.')) continue
+    if (entry.path.startsWith('rate_limit.users.') || entry.path === 'server.tls') continue
     const { label, effect } = wordsOf(entry, language)
     const fits =
       wanted === ''

@@ -28,6 +28,7 @@ export function Settings({ path }: ScreenProps) {
   const config = useAsked(async () => await client.commands.getConfig(), { everyMs: 5000 })
   const section = SECTION_NAMES.find((name) => name === path) ?? 'general'
   const isSearch = search.trim() !== ''
+  const findsTls = `server.tls ${t('tls.title')}`.toLowerCase().includes(search.trim().toLowerCase())
   return (
     <div className="setgrid fill">
       <nav aria-label={t('set.sections')} className="set-nav">
@@ -52,10 +53,10 @@ export function Settings({ path }: ScreenProps) {
         {config.value !== null && <Pending config={config.value} />}
         {section === 'general' && !isSearch && <General />}
         {section === 'network' && !isSearch && config.value !== null && (
-          <>
-            <LanDoor config={config.value} onChanged={() => void config.again()} />
-            <TlsDoor config={config.value} onChanged={() => void config.again()} />
-          </>
+          <LanDoor config={config.value} onChanged={() => void config.again()} />
+        )}
+        {(isSearch ? findsTls : section === 'network') && config.value !== null && (
+          <TlsDoor config={config.value} onChanged={() => void config.again()} />
         )}
         {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
         {section === 'privacy' && !isSearch && <Captures />}
@@ -73,7 +74,13 @@ export function Settings({ path }: ScreenProps) {
           section !== 'general' && section !== 'privacy' && <Skeleton rows={6} height={72} widths={[30, 40]} />
         ) : (
           <>
-            <Rows config={config.value} section={section} search={search} onChanged={() => void config.again()} />
+            <Rows
+              config={config.value}
+              section={section}
+              search={search}
+              isAll={!findsTls}
+              onChanged={() => void config.again()}
+            />
             {!isSearch && <Reset config={config.value} section={section} onChanged={() => void config.again()} />}
           </>
         )}
@@ -86,16 +93,19 @@ function Rows({
   config,
   section,
   search,
+  isAll,
   onChanged,
 }: {
   config: ConfigView
   section: Section
   search: string
+  /** Nothing else was found. */
+  isAll: boolean
   onChanged: () => void
 }) {
   const t = useT()
   const groups = settingGroups(config.entries, section, search, t.language)
-  if (groups.length === 0 && search.trim() !== '') return <Empty title={t('set.noneFits')} />
+  if (groups.length === 0 && search.trim() !== '' && isAll) return <Empty title={t('set.noneFits')} />
   return groups.map(({ owner, entries }) => (
     <section key={owner ?? ''} aria-label={owner ?? t(`set.section.${section}`)}>
       {owner !== null && <h2 className="set-owner name">{owner}</h2>}

@@ -23,6 +23,13 @@ test.each<[what: string, before: object, after: object, changes: Change[]]>([
   ],
   ['the form of the log', {}, { logging: { format: 'json' } }, [{ path: 'logging.format', effect: 'restart' }]],
   ['how much is logged', {}, { logging: { level: 'DEBUG' } }, [{ path: 'logging.level', effect: 'now' }]],
+  ['TLS', {}, { server: { tls: { cert: 'c', key: 'k' } } }, [{ path: 'server.tls', effect: 'restart' }]],
+  [
+    'a certificate in another place',
+    { server: { tls: { cert: 'c', key: 'k' } } },
+    { server: { tls: { cert: 'd', key: 'k' } } },
+    [{ path: 'server.tls.cert', effect: 'now' }],
+  ],
   ['an engine that comes', {}, { engines: { a: {} } }, [{ path: 'engines.a', effect: 'now' }]],
   [
     'an option of an engine',

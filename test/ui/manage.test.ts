@@ -569,6 +569,12 @@ describe('settings', () => {
       settingGroups(entries, 'general', 'keepalive', 'en').flatMap((group) => group.entries.map(({ path }) => path)),
     ).toEqual(['timeouts.keepalive_comment_after'])
     expect(ownerOf('routing.backends.main.url')).toBe('main')
+    // It has a row of its own kind, with a certificate to see and to make.
+    const paths = (search: string): string[] =>
+      settingGroups(entries, 'network', search, 'en').flatMap((group) => group.entries.map(({ path }) => path))
+    expect(paths('')).toContain('server.port')
+    expect(paths('')).not.toContain('server.tls')
+    expect(paths('server.tls')).toEqual([])
     expect(SECTION_NAMES).toContain('network')
   })
 
