@@ -22,18 +22,27 @@ let home = ''
 let app: ElectronApplication | null = null
 let main: ChildProcess | null = null
 let ended: Promise<number | null> = Promise.resolve(null)
+let page: Page | null = null
+/** What main has printed. */
+let said = ''
 
 beforeEach(() => {
   home = aHome()
 })
 
-afterEach(async () => {
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') {
+    const shown = await page?.locator('body').textContent({ timeout: 2000 }).catch(String)
+    process.stderr.write(`the window shows: ${shown}\nmain has said: ${said}\n`)
+  }
   if (main !== null && main.exitCode === null) {
     main.kill('SIGTERM')
     await ended
   }
   main = null
   app = null
+  page = null
+  said = ''
   dropHome(home)
 })
 
@@ -51,7 +60,12 @@ async function open(args: string[] = []): Promise<Page> {
   app = await launch()
   main = app.process()
   ended = new Promise((resolve) => main!.once('exit', (code) => resolve(code)))
-  return await app.firstWindow()
+  for (const stream of [main.stdout, main.stderr])
+    stream?.on('data', (text: Buffer) => {
+      said += text
+    })
+  page = await app.firstWindow()
+  return page
 }
 
 /** With a file of its own, so that nobody is asked what a first run asks. */
