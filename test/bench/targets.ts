@@ -1,12 +1,16 @@
 /** Which targets a scenario measures: the warm ones that stand through the whole run, or fresh ones where memory counts. */
 import { type Bench, pause } from './measure.ts'
+import type { Behaviour } from './mock.ts'
 import { chatRequest } from './requests.ts'
 import type { Target, TargetName } from './rig.ts'
 
 const EVENTS = 20
 
-/** The targets that all scenarios share. One that is new works hard first, with whole answers and with streams. */
-export async function standing(bench: Bench, names: TargetName[]): Promise<Target[]> {
+/**
+ * The targets of a scenario, warm, and the mock as its load needs it. A target that is new works hard first, with whole
+ * answers and with streams.
+ */
+export async function standing(bench: Bench, names: TargetName[], behaviour: Behaviour): Promise<Target[]> {
   const targets: Target[] = []
   for (const name of available(bench, names)) {
     let target = bench.standing.get(name)
@@ -18,6 +22,7 @@ export async function standing(bench: Bench, names: TargetName[]): Promise<Targe
     }
     targets.push(target)
   }
+  await bench.rig.mock.call('behave', behaviour)
   return targets
 }
 

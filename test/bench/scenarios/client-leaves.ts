@@ -19,7 +19,7 @@ const moments: Moment[] = [
 
 /** 100 clients leave in the same moment: how many of their calls end upstream in time, wherever they stood. */
 export async function clientLeaves(bench: Bench): Promise<Measured> {
-  const targets = await standing(bench, ['bare', 'lexora', 'pipe'])
+  const targets = await standing(bench, ['bare', 'lexora', 'pipe'], { is: 'silent' })
   const rows = []
   const quiet = quietly(bench)
   for (const target of targets) {

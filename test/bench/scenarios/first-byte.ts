@@ -7,15 +7,11 @@ const EVENTS = 10
 
 /** How long the first event of a stream takes while four streams run; the mock sends it at once. */
 export async function firstByte(bench: Bench): Promise<Measured> {
-  const { mock, load } = bench.rig
+  const { load } = bench.rig
   const request = chatRequest({ stream: true })
   return measureInTurns<Counted>(bench, {
     pace: 'brief',
-    cast: async () => {
-      const targets = await standing(bench, ['bare', 'lexora', 'direct'])
-      await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
-      return targets
-    },
+    cast: () => standing(bench, ['bare', 'lexora', 'direct'], { is: 'stream', events: EVENTS, everyMs: 10 }),
     begin: ({ port }) => load.call('loop', { port, request, connections: 4, events: EVENTS + 1 }),
     take: () => load.call('loopTake'),
     end: () => load.call('loopStop'),

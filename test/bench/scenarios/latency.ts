@@ -5,15 +5,11 @@ import { standing } from '../targets.ts'
 
 /** Whole answers at a calm 200 requests per second: what a single user waits for. */
 export async function latency(bench: Bench): Promise<Measured> {
-  const { mock, load } = bench.rig
+  const { load } = bench.rig
   const request = chatRequest({ stream: false })
   return measureInTurns<PacedCount>(bench, {
     pace: 'brief',
-    cast: async () => {
-      const targets = await standing(bench, ['bare', 'lexora', 'direct'])
-      await mock.call('behave', { is: 'json' })
-      return targets
-    },
+    cast: () => standing(bench, ['bare', 'lexora', 'direct'], { is: 'json' }),
     begin: ({ port }) => load.call('paced', { port, request, perSecond: 200, connections: 16 }),
     take: () => load.call('pacedTake'),
     end: () => load.call('pacedStop'),

@@ -6,15 +6,11 @@ import { standing } from '../targets.ts'
 /** Whole answers of 600 bytes over 64 keep-alive connections, as fast as they come. */
 export function nonStream(bodyBytes?: number) {
   return async (bench: Bench): Promise<Measured> => {
-    const { mock, load } = bench.rig
+    const { load } = bench.rig
     const request = chatRequest({ stream: false, bodyBytes })
     return measureInTurns<Counted>(bench, {
       pace: 'brief',
-      cast: async () => {
-        const targets = await standing(bench, ['bare', 'lexora', 'pipe', 'direct'])
-        await mock.call('behave', { is: 'json' })
-        return targets
-      },
+      cast: () => standing(bench, ['bare', 'lexora', 'pipe', 'direct'], { is: 'json' }),
       begin: ({ port }) => load.call('loop', { port, request, connections: 64, events: 0 }),
       take: () => load.call('loopTake'),
       end: () => load.call('loopStop'),

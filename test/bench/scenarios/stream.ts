@@ -7,15 +7,11 @@ const EVENTS = 100
 
 /** 64 streams at a time, 100 events each, 10 ms apart; `[DONE]` counts as one more. */
 export async function stream(bench: Bench): Promise<Measured> {
-  const { mock, load } = bench.rig
+  const { load } = bench.rig
   const request = chatRequest({ stream: true })
   return measureInTurns<Counted>(bench, {
     pace: 'long',
-    cast: async () => {
-      const targets = await standing(bench, ['bare', 'lexora', 'pipe'])
-      await mock.call('behave', { is: 'stream', events: EVENTS, everyMs: 10 })
-      return targets
-    },
+    cast: () => standing(bench, ['bare', 'lexora', 'pipe'], { is: 'stream', events: EVENTS, everyMs: 10 }),
     begin: ({ port }) => load.call('loop', { port, request, connections: 64, events: EVENTS + 1 }),
     take: () => load.call('loopTake'),
     end: () => load.call('loopStop'),
