@@ -61,15 +61,11 @@ test('a reader that stops gets little, holds one read of the kernel at most, and
   const { near, far } = await connected()
   const sent = randomBytes(20_000_000)
   far.end(sent)
-  let ended = false
-  near.on('end', () => {
-    ended = true
-  })
   near.on('readable', () => undefined)
   const parts: Buffer[] = []
   let taken = 0
   let most = 0
-  while (!ended) {
+  while (!near.readableEnded) {
     const part: Buffer | null = near.read()
     if (part !== null) {
       expect(part.length).toBeLessThanOrEqual(PIECE_BYTES)
@@ -87,15 +83,11 @@ test('what a reader puts back comes first, and does not make the socket read on'
   const { near, far } = await connected()
   const sent = randomBytes(400_000)
   far.end(sent)
-  let ended = false
-  near.on('end', () => {
-    ended = true
-  })
   near.on('readable', () => undefined)
   const kept: Buffer[] = []
   let taken = 0
   let most = 0
-  for (let step = 0; !ended; step++) {
+  for (let step = 0; !near.readableEnded; step++) {
     const part: Buffer | null = near.read()
     if (part === null) {
       await turn()
