@@ -283,7 +283,7 @@ export class App {
   /** Settings that differ from those that it runs by until it is started again. */
   get pendingRestart(): string[] {
     const later = planReload(this.startConfig, this.config).filter(({ effect }) => effect === 'restart')
-    return [...new Set([...later.map(({ path }) => path), ...this.stuck])]
+    return [...later.map(({ path }) => path), ...this.stuck]
   }
 
   /**

@@ -5,9 +5,6 @@ export type Effect = 'now' | 'engine-restart' | 'restart'
 const LATER: readonly (readonly [path: string, effect: Effect])[] = [
   ['logging.format', 'restart'],
   ['cache', 'restart'],
-  // A listener stays what it is; only its certificate can be another.
-  ['server.tls.*', 'now'],
-  ['server.tls', 'restart'],
   ['ui', 'restart'],
   ['telemetry', 'restart'],
   ['engines.*.autostart', 'restart'],

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { connect } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { certificateNames, makeCertificate } from '../../src/app/certificate.ts'
+import { freePort } from '../../src/engine/ports.ts'
 import { startFake, until } from '../support/app.ts'
 import { aHome, startRun } from '../support/run.ts'
 import { inTerminal } from '../support/terminal.ts'
@@ -63,6 +64,23 @@ vllm: {url: "${url}"}
     await until(() => lexora.log().includes('cause=file'))
     expect(await shown(lexora.port)).toBe('second')
     expect((await inTerminal(home, 'status', '--json')).code).toBe(0)
+  })
+
+  test('with another port is in force at once; at the same one it waits for the next start, and is said to', async () => {
+    const home = aHome()
+    certify(home, 'mine')
+    const fake = await startFake()
+    const plain = (port: number) => `server: {port: ${port}}\nvllm: {url: "${fake.url}"}\n`
+    const lexora = await startRun(plain(0), home)
+    const secure = fileOf(home, fake.url)
+    writeFileSync(lexora.file, secure)
+    expect(await lexora.commands.reload()).toMatchObject({ pendingRestart: ['server.tls'] })
+    writeFileSync(lexora.file, plain(0))
+    expect(await lexora.commands.reload()).toMatchObject({ pendingRestart: [] })
+    const port = await freePort()
+    writeFileSync(lexora.file, secure.replace('port: 0', `port: ${port}`))
+    expect(await lexora.commands.reload()).toMatchObject({ pendingRestart: [] })
+    expect(await shown(port)).toBe('mine')
   })
 
   test('that does not fit is refused with its reason, at a start and at a reload', async () => {

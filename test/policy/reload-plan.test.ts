@@ -23,7 +23,6 @@ test.each<[what: string, before: object, after: object, changes: Change[]]>([
   ],
   ['the form of the log', {}, { logging: { format: 'json' } }, [{ path: 'logging.format', effect: 'restart' }]],
   ['how much is logged', {}, { logging: { level: 'DEBUG' } }, [{ path: 'logging.level', effect: 'now' }]],
-  ['TLS', {}, { server: { tls: { cert: 'c', key: 'k' } } }, [{ path: 'server.tls', effect: 'restart' }]],
   [
     'a certificate in another place',
     { server: { tls: { cert: 'c', key: 'k' } } },
