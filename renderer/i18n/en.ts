@@ -18,6 +18,7 @@ export const en = {
   'region.status': 'Status bar',
   'status.noGpu': 'no GPU',
   'status.attached': 'attached to a running Lexora',
+  'status.offline': 'Offline: no other computer is spoken to',
   'status.run': 'run {running} · wait {waiting}',
   'status.ttft': 'TTFT p50 {value}',
   'status.kv': 'KV {value}',

@@ -17,6 +17,7 @@ export const ja: Messages = {
   'region.status': 'ステータスバー',
   'status.noGpu': 'GPU なし',
   'status.attached': '実行中の Lexora に接続',
+  'status.offline': 'オフライン: 他のコンピューターと通信しません',
   'status.run': '実行 {running} · 待ち {waiting}',
   'status.ttft': 'TTFT p50 {value}',
   'status.kv': 'KV {value}',

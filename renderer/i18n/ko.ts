@@ -17,6 +17,7 @@ export const ko: Messages = {
   'region.status': '상태 표시줄',
   'status.noGpu': 'GPU 없음',
   'status.attached': '실행 중인 Lexora에 연결됨',
+  'status.offline': '오프라인: 다른 컴퓨터와 통신하지 않음',
   'status.run': '실행 {running} · 대기 {waiting}',
   'status.ttft': 'TTFT p50 {value}',
   'status.kv': 'KV {value}',

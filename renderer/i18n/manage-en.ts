@@ -453,6 +453,7 @@ export const manageEn = {
   'desk.update.no-feed': 'Off: no feed is set.',
   'desk.update.bad-feed': 'Off: the feed that is set is wrong. The gateway log says how.',
   'desk.update.no-way': 'Off: this kind of installation is replaced by whoever made it.',
+  'desk.update.offline': 'Off: Lexora works offline.',
   'desk.update.waiting': 'Not looked for yet.',
   'desk.update.checking': 'Looking for a newer version.',
   'desk.update.none': 'This is the newest version.',
@@ -496,6 +497,7 @@ export const manageEn = {
   'out.why':
     'Other computers that Lexora itself has spoken to since {time}: where and what for, never what was said. Engines and other programs are not in it.',
   'out.none': 'Lexora has spoken to nobody outside this computer since it started.',
+  'out.off': 'Lexora works offline: it speaks to no other computer.',
   'out.host': 'Computer',
   'out.purpose': 'What for',
   'out.count': 'Requests',

@@ -453,6 +453,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'desk.update.no-feed': 'オフ: 配信元が設定されていません。',
   'desk.update.bad-feed': 'オフ: 配信元の設定に誤りがあります。詳細はゲートウェイのログにあります。',
   'desk.update.no-way': 'オフ: この形式のインストールは、作成した方が置き換えます。',
+  'desk.update.offline': 'オフ: Lexora はオフラインで動作しています。',
   'desk.update.waiting': 'まだ確認していません。',
   'desk.update.checking': '新しいバージョンを確認しています。',
   'desk.update.none': '最新のバージョンです。',
@@ -497,6 +498,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'out.why':
     '{time} 以降に Lexora 自身が接続した他のコンピューター。接続先と目的だけで、内容は含みません。エンジンや他のプログラムの接続は含みません。',
   'out.none': 'Lexora は起動してから、このコンピューターの外とは通信していません。',
+  'out.off': 'Lexora はオフラインで動作しています。他のコンピューターとは通信しません。',
   'out.host': '接続先',
   'out.purpose': '目的',
   'out.count': 'リクエスト数',

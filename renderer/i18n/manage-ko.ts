@@ -452,6 +452,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'desk.update.no-feed': '꺼짐: 배포 주소가 설정되지 않았습니다.',
   'desk.update.bad-feed': '꺼짐: 설정된 배포 주소가 잘못되었습니다. 자세한 내용은 게이트웨이 로그에 있습니다.',
   'desk.update.no-way': '꺼짐: 이 방식의 설치는 만든 쪽에서 교체합니다.',
+  'desk.update.offline': '꺼짐: Lexora가 오프라인으로 작동 중입니다.',
   'desk.update.waiting': '아직 확인하지 않았습니다.',
   'desk.update.checking': '새 버전을 확인하는 중입니다.',
   'desk.update.none': '최신 버전입니다.',
@@ -496,6 +497,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'out.why':
     '{time}부터 Lexora 자신이 연결한 다른 컴퓨터입니다. 어디에 무엇 때문에 연결했는지만 있고 내용은 없습니다. 엔진과 다른 프로그램의 연결은 들어 있지 않습니다.',
   'out.none': 'Lexora는 시작한 뒤 이 컴퓨터 밖과 통신한 적이 없습니다.',
+  'out.off': 'Lexora가 오프라인으로 작동 중입니다. 다른 컴퓨터와 통신하지 않습니다.',
   'out.host': '연결한 곳',
   'out.purpose': '용도',
   'out.count': '요청 수',

@@ -119,5 +119,9 @@ export const settingsEn = {
   'metrics.request_log.keep_days': ['Kept for, days', 'Older ones are removed.'],
   'ui.enabled': ['Window in a browser', 'Serve this window at /ui.'],
   'ui.remote': ['Also from elsewhere', 'Serve /ui beyond this machine, to who has the admin key.'],
+  'privacy.offline': [
+    'Work offline',
+    'Lexora speaks to no other computer: no downloads, no updates, no backends elsewhere. Engines fetch nothing from their next start on.',
+  ],
   'telemetry.otlp': ['Trace collector', 'OTLP address; empty: nothing is sent anywhere.'],
 } as const

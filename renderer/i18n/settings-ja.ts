@@ -114,5 +114,9 @@ export const settingsJa: Record<keyof typeof settingsEn, readonly [label: string
   'metrics.request_log.keep_days': ['保存日数', '古いものは削除します。'],
   'ui.enabled': ['ブラウザーの画面', '/ui でこの画面を提供します。'],
   'ui.remote': ['外部からも', '管理キーを持つ人に、ほかのマシンへも /ui を提供します。'],
+  'privacy.offline': [
+    'オフラインで動作',
+    '他のコンピューターとは一切通信しません。ダウンロード、更新、外部のバックエンドは止まります。エンジンは次の起動から何も取得しません。',
+  ],
   'telemetry.otlp': ['トレース収集先', 'OTLP のアドレス。空欄ならどこにも送りません。'],
 }

@@ -108,5 +108,9 @@ export const settingsKo: Record<keyof typeof settingsEn, readonly [label: string
   'metrics.request_log.keep_days': ['보관 일수', '오래된 것은 지웁니다.'],
   'ui.enabled': ['브라우저 창', '/ui에서 이 창을 제공합니다.'],
   'ui.remote': ['다른 곳에서도', '관리 키가 있으면 다른 컴퓨터에도 /ui를 제공합니다.'],
+  'privacy.offline': [
+    '오프라인으로 작동',
+    '다른 컴퓨터와 통신하지 않습니다. 다운로드, 업데이트, 외부 백엔드가 멈춥니다. 엔진은 다음 시작부터 아무것도 가져오지 않습니다.',
+  ],
   'telemetry.otlp': ['추적 수집기', 'OTLP 주소. 비우면 아무 데도 보내지 않습니다.'],
 }

@@ -13,7 +13,7 @@ export const SECTIONS = {
   backends: ['vllm', 'default_model', 'routing', 'fallback'],
   limits: ['rate_limit', 'queue', 'timeouts', 'retry'],
   data: ['cache', 'logging', 'metrics', 'telemetry'],
-  privacy: [],
+  privacy: ['privacy'],
   advanced: [],
 } as const satisfies Record<string, readonly string[]>
 

@@ -18,6 +18,7 @@ export function Outbound() {
           {failed}
         </Empty>
       )}
+      {value?.offline && <p className="small mid">{t('out.off')}</p>}
       {value !== null && (
         <p className="small dim">
           {value.rows.length === 0 ? t('out.none') : t('out.why', { time: moment(value.since, now, t.language) })}

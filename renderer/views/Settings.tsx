@@ -59,8 +59,6 @@ export function Settings({ path }: ScreenProps) {
           <TlsDoor config={config.value} onChanged={() => void config.again()} />
         )}
         {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
-        {section === 'privacy' && !isSearch && <Captures />}
-        {section === 'privacy' && !isSearch && <Outbound />}
         {section === 'advanced' && !isSearch && <RawConfig onChanged={() => void config.again()} />}
         {config.failed !== null && config.value === null ? (
           <Empty
@@ -71,7 +69,7 @@ export function Settings({ path }: ScreenProps) {
             {config.failed}
           </Empty>
         ) : config.value === null ? (
-          section !== 'general' && section !== 'privacy' && <Skeleton rows={6} height={72} widths={[30, 40]} />
+          section !== 'general' && <Skeleton rows={6} height={72} widths={[30, 40]} />
         ) : (
           <>
             <Rows
@@ -84,6 +82,8 @@ export function Settings({ path }: ScreenProps) {
             {!isSearch && <Reset config={config.value} section={section} onChanged={() => void config.again()} />}
           </>
         )}
+        {section === 'privacy' && !isSearch && <Captures />}
+        {section === 'privacy' && !isSearch && <Outbound />}
       </div>
     </div>
   )

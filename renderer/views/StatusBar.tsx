@@ -8,7 +8,7 @@ import { gpuTotals, load } from '../view-models/frame.ts'
 /** The few figures that stand on every screen. */
 export function StatusBar() {
   const t = useT()
-  const { gpu, queues } = useSnapshot()
+  const { gpu, queues, server } = useSnapshot()
   const { series, client } = useWorld()
   const recent = useStore(series.recent)
   const { running, waiting, kv } = load(queues)
@@ -29,6 +29,7 @@ export function StatusBar() {
           <span>{withUnit(lastOf(recent, 'power'), 'W')}</span>
         </>
       )}
+      {server.offline && <span>{t('status.offline')}</span>}
       <span className="end">{client.platform?.attached === true ? t('status.attached') : ''}</span>
     </footer>
   )

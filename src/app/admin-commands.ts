@@ -40,6 +40,7 @@ export type CommandParts = {
   ui: UiParts
   captures: Captures
   outbound: OutboundLedger
+  isOffline: () => boolean
   /** The configuration it runs by. Asked when a command comes. */
   config: () => ConfigDesk
 }
@@ -112,7 +113,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
       if (captured === null) throw refusal('not_found', 'No request of this id was captured.', 'id')
       return captured
     },
-    listOutbound: async () => parts.outbound.report(),
+    listOutbound: async () => ({ ...parts.outbound.report(), offline: parts.isOffline() }),
     reload: async () => await parts.config().reload(),
     getConfig: async () => await parts.config().getConfig(),
     setConfig: async (args) => await parts.config().setConfig(args),

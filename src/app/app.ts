@@ -178,6 +178,7 @@ export class App {
       },
       captures: this.captures,
       outbound: this.outbound,
+      isOffline: () => this.isOffline,
     })
     const run = commandRunner(
       commands,
@@ -275,6 +276,11 @@ export class App {
   /** Where other machines reach it, as this machine knows its own addresses. */
   private get network(): string[] {
     return networkPlaces(this.listeners.serving, networkInterfaces())
+  }
+
+  /** No other computer is to be spoken to. */
+  get isOffline(): boolean {
+    return this.config.privacy.offline
   }
 
   /** Set by whoever reads the configuration again. */
@@ -500,6 +506,7 @@ export class App {
         state: this.state,
         inFlight: this.gateway.inFlight,
         pendingRestart: this.pendingRestart,
+        offline: this.isOffline,
         capture: this.captures.view,
         configFault: this.configFault,
       },

@@ -33,7 +33,8 @@ async function checkEngine(name: string, config: EngineConfig, given: Given): Pr
   const { machine, gpu, paths, running } = given
   const about = `engine ${name}`
   // The demo engine is built in: its program is not looked for.
-  const world = { ...machine, demo: [process.execPath], versions: versionsFolder(paths.stateDir) }
+  const isOffline = (): boolean => given.config.privacy.offline
+  const world = { ...machine, demo: [process.execPath], versions: versionsFolder(paths.stateDir), isOffline }
   const found = findLaunch(config, world)
   if ('failure' in found) return [failed(about, found.failure)]
   const { launch } = found

@@ -263,9 +263,10 @@ async function localModel(desk: ModelDesk, name: string) {
 
 /** Before anything is fetched: by its configuration and the sizes of its files, as the hub lists them. */
 async function remoteModel(desk: ModelDesk, name: string): Promise<FitGiven['described']> {
-  const hub = desk.hub()
   const { repo, patterns } = parseRepository(name)
-  if (hub === null) throw new HubError(`${name} is not on this machine, and HF_HUB_OFFLINE is set.`, null)
+  const off = desk.hubIsOff()
+  if (off !== null) throw new HubError(`${name} is not on this machine. ${off.message}`, off.fix)
+  const hub = desk.hub()
   const signal = AbortSignal.timeout(HUB_MS)
   const { commit, files } = await hub.list(repo, 'main', signal)
   const weights = chooseFiles(files, patterns, repo).filter(({ path }) => /\.(safetensors|bin|gguf)$/.test(path))

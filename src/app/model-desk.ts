@@ -6,7 +6,7 @@ import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { Installer } from '../engine/installer.ts'
 import { versionsFolder } from '../engine/versions.ts'
 import { type CataloguePlaces, type FoundModel, scanModels } from '../models/catalogue.ts'
-import { Hub } from '../models/hub.ts'
+import { Hub, HubError } from '../models/hub.ts'
 import { readPresets } from '../models/presets.ts'
 import { PULL_TIMING, type PullTiming } from '../models/pull.ts'
 import { Pulls } from '../models/pulls.ts'
@@ -23,6 +23,8 @@ export type ModelDeskOptions = {
   machine: Machine
   paths: LexoraPaths
   engines: Config['engines']
+  /** `privacy.offline`. */
+  offline?: boolean
   gpu: GpuDesk
   /** Null: of earlier starts nothing is known. */
   store: Store | null
@@ -56,6 +58,7 @@ export class ModelDesk {
     this.starts = store === null ? null : new EngineStarts(store)
     this.pulls = new Pulls({
       hub: () => this.hub(),
+      off: () => this.hubIsOff(),
       hubCache: this.places.hubCache,
       journal: options.resume ? join(paths.stateDir, 'pulls.json') : null,
       timing: options.timing ?? PULL_TIMING,
@@ -72,6 +75,7 @@ export class ModelDesk {
       platform,
       home,
       now: () => new Date(),
+      isOffline: () => this.isOffline,
       onIndex: (address) => options.outbound?.spoke(address, 'packages'),
       onEnd: (version, problem) => {
         if (problem === null) log.info('vLLM is installed, and used from the next start on', { version })
@@ -80,20 +84,36 @@ export class ModelDesk {
     })
   }
 
-  /** Other engines are configured now. */
-  reconfigure(engines: Config['engines']): void {
+  /** Another configuration is in force. */
+  reconfigure({ engines, privacy }: Pick<Config, 'engines' | 'privacy'>): void {
     this.options.engines = engines
+    if (privacy.offline === this.isOffline) return
+    this.options.offline = privacy.offline
+    if (this.isOffline) this.installer.cancel()
+    this.pulls.offChanged()
   }
 
-  /** Null: nothing may be fetched. */
-  hub(): Hub | null {
+  get isOffline(): boolean {
+    return this.options.offline ?? false
+  }
+
+  /** Throws HubError while nothing may be fetched. */
+  hub(): Hub {
+    const off = this.hubIsOff()
+    if (off !== null) throw off
     const { env, home } = this.options.machine
-    if (hubIsOff(env)) return null
     return new Hub({
       address: hubAddress(env),
       token: hubToken(env, home),
       onRequest: ({ href }) => this.options.outbound?.spoke(href, 'hub'),
     })
+  }
+
+  /** Why nothing may be fetched; null: it may. */
+  hubIsOff(): HubError | null {
+    if (this.isOffline) return new HubError('Nothing is fetched: Lexora works offline.', 'Set privacy.offline: false.')
+    if (!hubIsOff(this.options.machine.env)) return null
+    return new HubError('Nothing may be fetched: HF_HUB_OFFLINE is set.', 'Unset it where this Lexora is started.')
   }
 
   /** What lies on the disk, as of a moment ago; `anew`: as of now. */

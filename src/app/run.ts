@@ -101,11 +101,15 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const { demoEntry, guardEntry } = world
   const { store } = records
   const nodeProgram = world.nodeProgram ?? process.execPath
-  const engines = engineWorld({ env, platform, home, nodeProgram, demoEntry, guardEntry, paths, monitor, store, log })
+  const programs = { nodeProgram, demoEntry, guardEntry }
+  const isOffline = (): boolean => app.isOffline
+  const engines = engineWorld({ env, platform, home, ...programs, paths, monitor, store, log, isOffline })
   const machine = { env, platform, home, cwd }
   const gpu = gpuDesk(monitor)
   const outbound = world.outbound ?? new OutboundLedger()
-  const models = new ModelDesk({ machine, paths, engines: config.engines, gpu, store, log, outbound, resume: true })
+  const { offline } = config.privacy
+  const desk = { machine, paths, engines: config.engines, offline, gpu, store, log, outbound }
+  const models = new ModelDesk({ ...desk, resume: true })
   const app: App = new App({
     ...settings,
     engines: { configs: settings.engines, world: engines },
@@ -160,7 +164,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     },
     onApplied: (next) => {
       adopt(next)
-      models.reconfigure(next.config.engines)
+      models.reconfigure(next.config)
       runFile.move({ address: app.localAddress, certificate: next.certificate?.cert ?? null })
     },
     stateDir: paths.stateDir,

@@ -39,9 +39,11 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   ...CONFIG_PRINTERS,
 }
 
-function outboundLines({ since, rows }: OutboundReport, look: Look): string[] {
+function outboundLines({ since, rows, offline }: OutboundReport, look: Look): string[] {
+  const now = offline ? ['Lexora works offline: it speaks to no other computer (privacy.offline).'] : []
   const began = `${moment(since)} UTC`
-  if (rows.length === 0) return [`Lexora has spoken to nobody outside this computer since it started (${began}).`]
+  if (rows.length === 0)
+    return [...now, `Lexora has spoken to nobody outside this computer since it started (${began}).`]
   const columns: Column[] = [
     { title: 'HOST' },
     { title: 'FOR' },
@@ -56,7 +58,7 @@ function outboundLines({ since, rows }: OutboundReport, look: Look): string[] {
     moment(firstAt),
     moment(lastAt),
   ])
-  return [`Whom Lexora itself has spoken to since ${began}:`, ...table(columns, lines, look.width)]
+  return [...now, `Whom Lexora itself has spoken to since ${began}:`, ...table(columns, lines, look.width)]
 }
 
 /** One engine as it is now, and what went wrong with it. */

@@ -43,6 +43,7 @@ function headLines({ server, health, stats, users }: AppSnapshot, look: Look): s
   const tone = health.status === 'healthy' ? 'good' : health.status === 'degraded' ? 'warn' : 'bad'
   const tokens = users.reduce((sum, user) => sum + user.tokensThisMinute, 0)
   const { ttft } = stats
+  const offline = server.offline ? ' · offline' : ''
   const rates = [
     `${count(stats.requests_per_minute)} requests/min`,
     `${count(tokens)} tokens/min`,
@@ -51,7 +52,13 @@ function headLines({ server, health, stats, users }: AppSnapshot, look: Look): s
   ]
   const about = [`up ${health.uptime}`, `pid ${server.pid}`, server.configPath ?? 'default configuration']
   return [
-    line(look, ['bold', `Lexora ${server.version}`], ' · ', [stateTone, server.state], ` · ${server.address}`),
+    line(
+      look,
+      ['bold', `Lexora ${server.version}`],
+      ' · ',
+      [stateTone, server.state],
+      ` · ${server.address}${offline}`,
+    ),
     line(look, [tone, health.status], ` · ${about.map(plain).join(' · ')}`),
     ...health.reasons.map((reason) => line(look, `  ${plain(reason)}`)),
     line(look, rates.join(' · ')),

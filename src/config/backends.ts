@@ -5,6 +5,7 @@ import {
   plainBackend,
   type ResolvedBackend,
 } from '../protocol/config.ts'
+import { isOtherComputer } from '../telemetry/outbound.ts'
 import type { Environment } from './environment.ts'
 import { type Finding, type Issue, located } from './issues.ts'
 import type { LoadedConfig } from './load.ts'
@@ -40,12 +41,29 @@ export function resolveBackends(settings: Settings, env: Environment): ResolvedB
     if (backends.some((backend) => backend.name === name))
       report.refuse({ path: ['engines', name], message: 'is the name of a backend too; choose another' })
   }
+  const defaultBackend = usesVllm ? 'vllm' : routedDefault(config, report)
   return {
-    backends,
-    defaultBackend: usesVllm ? 'vllm' : routedDefault(config, report),
+    ...(config.privacy.offline ? ofThisComputer(backends, defaultBackend, report) : { backends, defaultBackend }),
     notes,
     issues,
     configured: usesVllm || Object.keys(config.engines).length > 0 || config.routing.enabled,
+  }
+}
+
+/** What `privacy.offline` leaves of them. */
+function ofThisComputer(all: readonly ResolvedBackend[], defaultBackend: string | null, report: Report) {
+  const rests = ({ type, url, remote }: ResolvedBackend): boolean =>
+    remote || (type !== 'dummy' && isOtherComputer(new URL(url).hostname))
+  const resting = all.filter(rests).map(({ name }) => name)
+  if (resting.length > 0)
+    report.note(`privacy.offline is on: ${resting.join(', ')} on other computers will not be asked`)
+  const backends = all.flatMap((backend) => {
+    if (resting.includes(backend.name)) return []
+    return [{ ...backend, fallbackBackends: backend.fallbackBackends.filter((name) => !resting.includes(name)) }]
+  })
+  return {
+    backends,
+    defaultBackend: defaultBackend !== null && resting.includes(defaultBackend) ? null : defaultBackend,
   }
 }
 

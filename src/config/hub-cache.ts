@@ -26,7 +26,7 @@ export function hubToken(env: Env, home: string): string | null {
   }
 }
 
-/** Nothing may be fetched: HF_HUB_OFFLINE. */
+/** HF_HUB_OFFLINE of whoever started this process. */
 export function hubIsOff(env: Env): boolean {
   return /^(1|true|yes|on)$/i.test(env['HF_HUB_OFFLINE'] ?? '')
 }

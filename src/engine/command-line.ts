@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { namesOf } from '../config/adapters.ts'
 import type { CommandFacts, EngineCommand, Options } from './engine-command.ts'
-import { cleanEnvironment, gpuEnvironment, ownEnvironment, vllmEnvironment } from './engine-environment.ts'
+import {
+  cleanEnvironment,
+  gpuEnvironment,
+  hubEnvironment,
+  ownEnvironment,
+  vllmEnvironment,
+} from './engine-environment.ts'
 import { knows, optionWords, ownOptions } from './engine-options.ts'
 import type { EngineConfig, Launch } from './launch.ts'
 import { dockerCommand, wslCommand } from './launch-wrappers.ts'
@@ -111,7 +117,7 @@ function limitsOf(options: Options): Pick<EngineCommand, 'maxSequences' | 'sched
 
 function llamaCommand(config: EngineConfig, launch: Launch, facts: CommandFacts): EngineCommand {
   const own = ownOptions(config)
-  const wanted: Options = { metrics: true }
+  const wanted: Options = { metrics: true, ...(facts.offline ? { offline: true } : {}) }
   const isWanted = (name: string): boolean => !(name in own) && (facts.flags === null || knows(facts.flags, name))
   const derived = Object.fromEntries(Object.entries(wanted).filter(([name]) => isWanted(name)))
   const model = config.model ?? ''
@@ -141,6 +147,7 @@ function plain(argv: readonly string[], config: EngineConfig, facts: CommandFact
     ...gpuEnvironment(config),
     HOST: '127.0.0.1',
     PORT: String(facts.port),
+    ...hubEnvironment(facts.offline),
     ...ownEnvironment(filled(config, facts)),
   }
   return {

@@ -16,6 +16,8 @@ export type CommandFacts = {
   prefillRate: number | null
   /** All files of the model lie on this machine. */
   isComplete: boolean
+  /** It is to fetch nothing. */
+  offline: boolean
   /** Lexora's own environment. */
   env: Readonly<Record<string, string | undefined>>
 }

@@ -17,11 +17,16 @@ export function vllmEnvironment(config: EngineConfig, facts: CommandFacts): Reco
     VLLM_HTTP_TIMEOUT_KEEP_ALIVE: '75',
     CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
     ...gpuEnvironment(config),
-    ...(facts.isComplete ? { HF_HUB_OFFLINE: '1' } : {}),
+    ...hubEnvironment(facts.isComplete || facts.offline),
     // `true` would crash it.
     ...(config.sleep === 'off' ? {} : { VLLM_SERVER_DEV_MODE: '1' }),
     ...(namesOf(config).size === 0 ? {} : { VLLM_ALLOW_RUNTIME_LORA_UPDATING: '1' }),
   }
+}
+
+/** For whatever fetches models by the hub's own library. */
+export function hubEnvironment(isOff: boolean): Record<string, string> {
+  return isOff ? { HF_HUB_OFFLINE: '1' } : {}
 }
 
 export function gpuEnvironment({ gpus }: EngineConfig): Record<string, string> {

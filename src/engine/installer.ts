@@ -14,6 +14,8 @@ export type InstallerOptions = {
   platform: NodeJS.Platform
   home: string
   now: () => Date
+  /** Nothing may be fetched now. */
+  isOffline?: () => boolean
   /** Told of the package indexes that are asked, when they are. */
   onIndex?: (address: string) => void
   /** Told of every end. */
@@ -57,7 +59,7 @@ const UV_FIX =
 /** Makes environments for vLLM, one at a time. One is used only after it has shown that it runs. */
 export class Installer {
   private readonly options: InstallerOptions
-  private readonly cancelled = new AbortController()
+  private cancelled = new AbortController()
   private order: InstallOrder | null = null
   private state: { version: string; phase: InstallPhase; line: string | null; problem: PullProblem | null } | null =
     null
@@ -79,6 +81,9 @@ export class Installer {
       if (JSON.stringify(order) === JSON.stringify(this.order)) return this.view()!
       throw new InstallError(`vLLM ${this.state!.version} is being installed.`, 'Wait until that is over.')
     }
+    if (this.options.isOffline?.())
+      throw new InstallError('Nothing is fetched: Lexora works offline.', 'Set privacy.offline: false.')
+    this.cancelled = new AbortController()
     this.order = order
     this.state = { version: order.version ?? 'newest', phase: 'checking', line: null, problem: null }
     this.startedAt = this.options.now()
@@ -112,9 +117,14 @@ export class Installer {
     }
   }
 
+  /** Ends what runs, without waiting for it; another try goes on with what was fetched. */
+  cancel(): void {
+    this.cancelled.abort()
+  }
+
   /** Ends what runs; another try goes on with what was fetched. */
   async close(): Promise<void> {
-    this.cancelled.abort()
+    this.cancel()
     await this.running
   }
 

@@ -14,7 +14,7 @@ const DOCKER_STOP_SECONDS = '30'
 export function dockerCommand(
   launch: Extract<Launch, { via: 'docker' }>,
   config: EngineConfig,
-  { name, port, marker, env: own }: CommandFacts,
+  { name, port, marker, offline, env: own }: CommandFacts,
   env: Record<string, string>,
   serve: readonly string[],
 ): Wrapped {
@@ -27,6 +27,7 @@ export function dockerCommand(
     'run',
     '--rm',
     '--init',
+    ...(offline ? ['--pull', 'never'] : []),
     ...['--name', container],
     ...['--label', `lexora.run=${marker}`],
     ...['--gpus', config.gpus.length === 0 ? 'all' : `"device=${config.gpus.join(',')}"`],

@@ -20,6 +20,8 @@ export type LaunchWorld = {
   demo: string[]
   /** Where Lexora installs engines itself. */
   versions?: string
+  /** Whether engines may fetch nothing: `privacy.offline`. */
+  isOffline?: () => boolean
 }
 
 type Found = { launch: Launch } | { failure: EngineFailure }

@@ -70,7 +70,7 @@ export async function preflight(options: PreflightOptions): Promise<Checked<Fitn
   const version = config.kind === 'vllm' ? installedVersion(launch) : null
   options.onLaunch(launch, version)
   const model = modelOf(config, world)
-  const wrong = argumentProblem(config) ?? (model?.is === 'broken' ? model.failure : null) ?? diskProblem(options)
+  const wrong = argumentProblem(config) ?? modelProblem(config, model, world) ?? diskProblem(options)
   if (wrong !== null) return unfit(wrong)
   const flags = await flagsOf(options, launch)
   const unknown = flags === null ? null : flagProblem(config, flags)
@@ -99,6 +99,14 @@ function argumentProblem(config: EngineConfig): EngineFailure | null {
     return failed('model_missing', 'No model is named.', 'Set `model` to a hub repository, a folder or a GGUF file.')
   }
   return null
+}
+
+function modelProblem(config: EngineConfig, model: ModelFiles | null, world: LaunchWorld): EngineFailure | null {
+  if (model?.is === 'broken') return model.failure
+  // What llama-server has fetched before only it knows.
+  if (model?.is !== 'to-fetch' || config.kind !== 'vllm' || !world.isOffline?.()) return null
+  const cause = `${config.model} is not whole on this machine, and Lexora works offline.`
+  return failed('model_missing', cause, 'Set `privacy.offline: false`, and fetch it: `lexora pull`.')
 }
 
 function flagProblem(config: EngineConfig, flags: ReadonlySet<string>): EngineFailure | null {

@@ -124,7 +124,9 @@ export class WatchedRun {
     const prefillRate = past.findLast((start) => start.prefillRate !== null)?.prefillRate ?? null
     const facts = { name, key: randomBytes(24).toString('base64url'), runDir, marker, prefillRate }
     const { port, flags, gpu, model } = fitness
-    const machine = { port, flags, gpu, isComplete: model?.is === 'complete', env: world.launch.env }
+    const { env: surroundings, isOffline } = world.launch
+    const known = { isComplete: model?.is === 'complete', offline: isOffline?.() ?? false }
+    const machine = { port, flags, gpu, ...known, env: surroundings }
     const command = engineCommand(placed, fitness.launch, { ...facts, ...machine })
     const { argv, env, halt, key, derived, maxSequences, schedulesByPriority } = command
     const path = recordFile(world.recordDir, name)

@@ -7,8 +7,10 @@ import { type Hub, HubError } from './hub.ts'
 import { type PullFile, type PullTiming, pull } from './pull.ts'
 
 export type PullsOptions = {
-  /** Made anew for each pull, since a token may come meanwhile. Null: nothing may be fetched. */
-  hub: () => Hub | null
+  /** Made anew for each pull, since a token may come meanwhile. Throws HubError while nothing may be fetched. */
+  hub: () => Hub
+  /** Why nothing may be fetched now; null: it may. Then pulls wait. */
+  off?: () => HubError | null
   hubCache: string
   /** Where unfinished pulls are written down, so that a restart goes on with them; null: nowhere. */
   journal: string | null
@@ -44,7 +46,6 @@ type Entry = Wanted & {
 const KEPT = 20
 const MAX_WAITING = 50
 const RATE_MS = 3000
-const OFF = new HubError('Nothing may be fetched: HF_HUB_OFFLINE is set.', 'Unset it where this Lexora is started.')
 
 /** All pulls of this process, one after another. They end with it, and go on with the next one. */
 export class Pulls {
@@ -63,7 +64,7 @@ export class Pulls {
   add(asked: { repo: string; revision: string; files: readonly string[] }): PullView {
     const { repo, patterns: named } = parseRepository(asked.repo)
     const patterns = [...named, ...asked.files]
-    if (this.options.hub() === null) throw OFF
+    this.options.hub()
     const same = [...this.entries.values()].find(
       (one) =>
         isPullOpen(one) &&
@@ -114,6 +115,17 @@ export class Pulls {
     return entry && this.viewOf(entry)
   }
 
+  /** What may be fetched has changed: what runs waits from now on, or what waits goes on. */
+  offChanged(): void {
+    if ((this.options.off?.() ?? null) === null) return this.next()
+    for (const entry of this.open) {
+      if (entry.state !== 'running' && entry.state !== 'paused') continue
+      entry.cancel.abort(new Error('off'))
+      Object.assign(entry, { state: 'queued', problem: null, rate: null, cancel: new AbortController() })
+      entry.mark = { at: 0, bytes: 0 }
+    }
+  }
+
   views(): PullView[] {
     return [...this.entries.values()].map((entry) => this.viewOf(entry))
   }
@@ -148,7 +160,7 @@ export class Pulls {
   }
 
   private next(): void {
-    if (this.running !== null || this.closing) return
+    if (this.running !== null || this.closing || (this.options.off?.() ?? null) !== null) return
     const entry = this.open.find(({ state }) => state === 'queued')
     if (entry === undefined) return
     this.running = this.run(entry).finally(() => {
@@ -163,10 +175,8 @@ export class Pulls {
     const { hubCache, timing, freeBytes } = this.options
     entry.state = 'running'
     try {
-      const hub = this.options.hub()
-      if (hub === null) throw OFF
       await pull({
-        hub,
+        hub: this.options.hub(),
         hubCache,
         repo,
         revision,
@@ -202,12 +212,14 @@ export class Pulls {
   }
 
   private viewOf(entry: Entry): PullView {
-    const { id, repo, revision, files, problem, rate } = entry
+    const { id, repo, revision, files, rate } = entry
+    const off = entry.state === 'queued' ? (this.options.off?.() ?? null) : null
+    const problem = off === null ? entry.problem : problemOf(off)
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
     const total = files.length > 0 ? files.reduce((sum, file) => sum + file.total, 0) : null
     const isRunning = entry.state === 'running'
     const left = files.length > 0 && files.every((file) => file.bytes === file.total || file.done)
-    const state = isRunning && entry.verifying > 0 && left ? 'verifying' : entry.state
+    const state = off !== null ? 'paused' : isRunning && entry.verifying > 0 && left ? 'verifying' : entry.state
     const bytesPerSecond = isRunning && rate !== null ? Math.round(rate) : null
     return {
       id,

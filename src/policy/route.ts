@@ -33,6 +33,8 @@ export type RouteTable = {
   defaultModel: string | null
   /** What to say while there is no backend at all: an engine that is still loading, for instance. */
   absence?: Problem
+  /** Backends on other computers are left out. */
+  offline?: boolean
 }
 
 export type Candidate = {
@@ -170,15 +172,19 @@ function unknownModel(model: string, backends: readonly BackendView[], table: Ro
   const near = nearestNames(model, names)
   const hint =
     near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Served here: ${names.slice(0, 5).join(', ') || 'none'}.`
+  const where = table.offline ? ` on this computer, and Lexora works offline` : ''
   return {
     ok: false,
-    problem: problem('model_not_found', `The model '${printable(model)}' does not exist. ${hint}`, { param: 'model' }),
+    problem: problem('model_not_found', `The model '${printable(model)}' does not exist${where}. ${hint}`, {
+      param: 'model',
+    }),
   }
 }
 
-function noBackend({ absence }: RouteTable): Route {
+function noBackend({ absence, offline }: RouteTable): Route {
   if (absence !== undefined) return { ok: false, problem: absence }
-  return { ok: false, problem: problem('no_backend', 'No backend is configured.', { retryAfterMs: 5000 }) }
+  const message = offline ? 'No backend is on this computer, and Lexora works offline.' : 'No backend is configured.'
+  return { ok: false, problem: problem('no_backend', message, { retryAfterMs: 5000 }) }
 }
 
 function listModels(backends: readonly BackendView[], table: RouteTable): string[] {

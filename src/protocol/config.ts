@@ -319,6 +319,12 @@ export const configSchema = z.strictObject({
     .strictObject({ enabled: flag(true), remote: flag(false).describe('Serve /ui beyond this machine.') })
     .prefault({})
     .describe('The window in a browser.'),
+  privacy: z
+    .strictObject({
+      offline: flag(false).describe('Speak to no other computer: no downloads, no updates, no backends elsewhere.'),
+    })
+    .prefault({})
+    .describe('What leaves this computer.'),
   telemetry: z
     .strictObject({ otlp: httpUrl.nullable().default(null).describe('OTLP collector.') })
     .prefault({})

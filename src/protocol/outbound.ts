@@ -17,7 +17,10 @@ export type OutboundRow = {
 }
 
 /** `since`: when the list began, with this process. By host. */
-export type OutboundReport = { since: string; rows: OutboundRow[] }
+export type OutboundLines = { since: string; rows: OutboundRow[] }
+
+/** `offline`: since it was asked to, Lexora speaks to nobody (`privacy.offline`). */
+export type OutboundReport = OutboundLines & { offline: boolean }
 
 export const OUTBOUND_COMMANDS = {
   listOutbound: row<OutboundReport>()({

@@ -79,6 +79,8 @@ export type ServerView = {
   inFlight: number
   /** Settings that were changed and take effect only when Lexora is started again. */
   pendingRestart: string[]
+  /** No other computer is spoken to: `privacy.offline`. */
+  offline: boolean
   /** Whose prompts and answers are kept for a while; null, as it nearly always is: nobody's. */
   capture: CaptureView | null
   /** The configuration as it is now was refused, and what was in force before still is; null: it is in force. */

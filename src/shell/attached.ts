@@ -2,7 +2,7 @@ import { type AdminTarget, adminClient, watchSnapshots } from '../app/admin-clie
 import { findRunning, type RunRecord } from '../app/run-file.ts'
 import { type AppCommands, COMMANDS, type CommandName } from '../protocol/commands.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
-import { joinedReports, type OutboundLedger } from '../telemetry/outbound.ts'
+import { joinedLines, type OutboundLedger } from '../telemetry/outbound.ts'
 import type { Core } from './core.ts'
 
 /** How long between two looks for one that is gone; it may be on its way back. */
@@ -38,7 +38,10 @@ export function attachTo(record: RunRecord, runFile: string, outbound: OutboundL
     is: 'attached',
     commands: {
       ...commands,
-      listOutbound: async () => joinedReports(await commands.listOutbound(), outbound.report()),
+      listOutbound: async () => {
+        const report = await commands.listOutbound()
+        return { ...report, ...joinedLines(report, outbound.report()) }
+      },
     },
     subscribe: (listener) => {
       const own = (snapshot: AppSnapshot | null): void => listener(snapshot)

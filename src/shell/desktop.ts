@@ -25,7 +25,7 @@ import type { ShellLog } from './shell-log.ts'
 import { TrayIconOwner } from './tray.ts'
 import { type TrayAction, type TrayFacts, trayView } from './tray-view.ts'
 import { answer, serveUi } from './ui-scheme.ts'
-import type { Updates } from './updates.ts'
+import type { UpdateParts, Updates } from './updates.ts'
 import { type Say, sayIn, shellLanguage } from './words.ts'
 
 export type DesktopParts = {
@@ -41,7 +41,7 @@ export type DesktopParts = {
   program: readonly string[]
   /** Starts a Lexora in this process. */
   host: () => Promise<Hosted>
-  updates: (onChange: () => void) => Updates
+  updates: (given: Pick<UpdateParts, 'onChange' | 'isOffline'>) => Updates
   /** Who this process has spoken to. */
   outbound: OutboundLedger
   release: () => void
@@ -109,7 +109,10 @@ export class Desktop {
       },
       log: log.say,
     })
-    this.updates = parts.updates(() => this.look())
+    this.updates = parts.updates({
+      onChange: () => this.look(),
+      isOffline: () => (this.snapshot === null ? null : this.snapshot.server.offline === true),
+    })
     this.notifications = new Notifications({
       icon: places.appIcon,
       switches: () => preferences.get().notifications,
@@ -259,6 +262,7 @@ export class Desktop {
   private hear(snapshot: AppSnapshot | null): void {
     this.snapshot = snapshot
     if (snapshot !== null) this.notify(snapshot)
+    if (snapshot?.server.offline) this.updates.rest()
     this.window.tell(snapshot)
     this.look()
     this.restartIfIdle()

@@ -94,7 +94,7 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
       const { hostCore } = await import('./hosted.ts')
       return await hostCore(run, { programs, version, cwd, runFile: paths.runFile, tell: log.write, outbound })
     },
-    updates: (onChange) =>
+    updates: ({ onChange, isOffline }) =>
       new Updates({
         feed: feedSetting(preferences.updates, resources),
         kind: installKind({ resources, platform, execPath: process.execPath, appImage: env['APPIMAGE'] }),
@@ -112,6 +112,7 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
         },
         onAsk: (url) => outbound.spoke(url, 'updates'),
         onChange,
+        isOffline,
         log: log.say,
       }),
     outbound,

@@ -15,6 +15,8 @@ export type UpdateParts = {
   /** For what has been fetched; nobody else's. */
   folder: string
   installer: (kind: InstallKind, offer: Offer) => Promise<Installer>
+  /** Null: that is not known yet, so that nobody is asked. */
+  isOffline: () => boolean | null
   /** Told when the feed is asked. */
   onAsk: (url: string) => void
   onChange: () => void
@@ -32,6 +34,7 @@ export class Updates {
   private readonly parts: UpdateParts
   private readonly feed: Feed | null
   private readonly ended = new AbortController()
+  private looking = new AbortController()
   private state: UpdateView
   private fetched: { path: string; offer: Offer } | null = null
   private timer: NodeJS.Timeout | null = null
@@ -48,7 +51,8 @@ export class Updates {
   }
 
   view(): UpdateView {
-    return this.state
+    const isOff = this.feed !== null && this.state.is !== 'ready' && this.parts.isOffline() === true
+    return isOff ? { is: 'off', why: 'offline' } : this.state
   }
 
   /** The version that a restart would bring. */
@@ -72,11 +76,20 @@ export class Updates {
   /** Looks once, also while another look is under way. Never throws. */
   check(): Promise<void> {
     if (this.feed === null || this.fetched !== null) return Promise.resolve()
+    if (this.parts.isOffline() !== false) {
+      this.later(FIRST_AFTER_MS)
+      return Promise.resolve()
+    }
     this.checking ??= this.look(this.feed, this.parts.kind!).finally(() => {
       this.checking = null
       this.later(EVERY_MS)
     })
     return this.checking
+  }
+
+  /** Ends a look that is under way; the next one is a usual one. */
+  rest(): void {
+    this.looking.abort()
   }
 
   /** At the very end, when everything else has stopped. False: nothing was installed. */
@@ -104,17 +117,21 @@ export class Updates {
 
   private async look(feed: Feed, kind: InstallKind): Promise<void> {
     const { version, arch, folder } = this.parts
+    this.looking = new AbortController()
+    const resting = this.looking.signal
+    const signal = AbortSignal.any([this.ended.signal, resting])
     try {
       this.become({ is: 'checking' })
       this.parts.onAsk(feed.url)
-      const offer = await readOffer(feed, { version, kind, arch }, this.ended.signal)
+      const offer = await readOffer(feed, { version, kind, arch }, signal)
       if (offer === null) return this.become({ is: 'none' })
       this.become({ is: 'loading', version: offer.version })
       this.parts.onAsk(feed.url)
-      this.fetched = { path: await fetchOffer(feed, offer, folder, this.ended.signal), offer }
+      this.fetched = { path: await fetchOffer(feed, offer, folder, signal), offer }
       this.become({ is: 'ready', version: offer.version, asked: false })
     } catch (error) {
-      this.refuse(error, 'unreachable')
+      if (resting.aborted) this.become({ is: 'waiting' })
+      else this.refuse(error, 'unreachable')
     }
   }
 

@@ -1,6 +1,6 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { isEveryHost, isLoopbackHost } from '../protocol/hosts.ts'
-import type { OutboundPurpose, OutboundReport, OutboundRow } from '../protocol/outbound.ts'
+import type { OutboundLines, OutboundPurpose, OutboundRow } from '../protocol/outbound.ts'
 
 const MOST_LINES = 50
 
@@ -64,7 +64,7 @@ export class OutboundLedger {
     used.use()
   }
 
-  report(): OutboundReport {
+  report(): OutboundLines {
     const places = new Map<string, Used>()
     for (const line of this.lines) {
       const key = `${line.purpose} ${line.host}`
@@ -85,12 +85,13 @@ export class OutboundLedger {
 }
 
 /** Those of two processes that are one to who looks. */
-export function joinedReports(one: OutboundReport, other: OutboundReport): OutboundReport {
+export function joinedLines(one: OutboundLines, other: OutboundLines): OutboundLines {
   const [since = one.since] = [one.since, other.since].sort()
   return { since, rows: [...one.rows, ...other.rows].sort(byHost) }
 }
 
-function isOtherComputer(host: string): boolean {
+/** `host`: as a URL has it. Who only resolves to this computer counts as another one. */
+export function isOtherComputer(host: string): boolean {
   return !isLoopbackHost(host) && !isEveryHost(host) && !isOwnName(host)
 }
 

@@ -55,6 +55,7 @@ type Given = {
   gpus?: GpuMemory[] | null
   store?: Store | null
   lastUsed?: Record<string, number>
+  offline?: boolean
 }
 
 function aDesk({
@@ -65,6 +66,7 @@ function aDesk({
   gpus = null,
   store = null,
   lastUsed = {},
+  offline = false,
 }: Given = {}) {
   const machine = {
     env: { LEXORA_HOME: join(root, 'home'), HF_HOME: join(root, 'hf'), PATH: '', ...env },
@@ -77,6 +79,7 @@ function aDesk({
     machine,
     paths: lexoraPaths(machine),
     engines: configSchema.parse({ engines }).engines,
+    offline,
     gpu: { ...gpu, source: { ...gpu.source, sample: async () => gpus } },
     store,
     log: SILENT,
@@ -234,6 +237,18 @@ describe('a model that is pulled', () => {
     })
     await expect(commands.pullModel({ repo: '../x' })).rejects.toMatchObject({ problem: { code: 'invalid_request' } })
   })
+})
+
+test('working offline nothing is fetched, from nowhere, and each refusal says why', async () => {
+  const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
+  const { commands, desk } = aDesk({ env: { HF_ENDPOINT: hub.address }, offline: true })
+  const why = { problem: { message: expect.stringMatching(/works offline.*privacy\.offline/) } }
+  await expect(commands.pullModel({ repo: 'acme/tiny' })).rejects.toMatchObject(why)
+  await expect(commands.fitModel({ model: 'acme/tiny' })).rejects.toMatchObject(why)
+  await expect(commands.installEngine({})).rejects.toMatchObject(why)
+  expect(hub.requests).toEqual([])
+  desk.reconfigure(configSchema.parse({}))
+  expect(await ended(commands, await commands.pullModel({ repo: 'acme/tiny' }))).toMatchObject({ state: 'done' })
 })
 
 describe('what is removed', () => {

@@ -1,7 +1,7 @@
 /** Lexora on a network and on a disk of the test's own: what an outsider reaches, and a disk that is full or read-only. */
 import { expect, test } from 'vitest'
 import type { LanReport } from '../../src/app/lan-check.ts'
-import { allows, HERE, inNamespace, OUTSIDE } from '../support/namespaced/run.ts'
+import { allows, HERE, inNamespace, NOBODY, OUTSIDE } from '../support/namespaced/run.ts'
 import { aFolder } from '../support/records.ts'
 
 type Network = { report: LanReport; right: unknown; wrong: unknown[]; after: Record<string, unknown> }
@@ -30,6 +30,23 @@ test.skipIf(!allows('network'))(
       'a program of this machine': [200, false],
       'a wrong key of this machine': [401, false],
     })
+  },
+  90_000,
+)
+
+test.skipIf(!allows('network'))(
+  'in a network of its own (needs user namespaces): working offline no packet leaves, and afterwards they do again',
+  async () => {
+    const { online, offline, answer, list, again } = (await inNamespace('offline', aFolder())) as Record<
+      string,
+      unknown
+    >
+    expect({ offline, answer, list }).toEqual({
+      offline: 0,
+      answer: [503, 'no_backend'],
+      list: expect.objectContaining({ offline: true, rows: [expect.objectContaining({ host: `${NOBODY}:8000` })] }),
+    })
+    expect([online, again].every((packets) => Number(packets) > 0)).toBe(true)
   },
   90_000,
 )

@@ -33,6 +33,7 @@ test('a remote backend is listed with what was sent there, one of this computer 
   const countOf = ({ rows }: typeof after): number => rows[0]?.count ?? 0
   expect(after).toEqual({
     since: before.since,
+    offline: false,
     rows: [
       {
         host: new URL(far.url).host,

@@ -230,7 +230,8 @@ qwen: starting: compiling 50 %
 
 test('whom Lexora has spoken to is a table, and nobody is said', () => {
   const since = '2026-11-22T12:00:00.000Z'
-  expect(PRINTERS.listOutbound({ since, rows: [] }, LOOK)).toEqual([
+  expect(PRINTERS.listOutbound({ since, rows: [], offline: true }, LOOK)).toEqual([
+    'Lexora works offline: it speaks to no other computer (privacy.offline).',
     'Lexora has spoken to nobody outside this computer since it started (2026-11-22 12:00:00 UTC).',
   ])
   const row = {
@@ -240,7 +241,7 @@ test('whom Lexora has spoken to is a table, and nobody is said', () => {
     lastAt: '2026-11-22T12:05:00.000Z',
     count: 12,
   } as const
-  expect(PRINTERS.listOutbound({ since, rows: [row] }, LOOK).join('\n')).toBe(`\
+  expect(PRINTERS.listOutbound({ since, rows: [row], offline: false }, LOOK).join('\n')).toBe(`\
 Whom Lexora itself has spoken to since 2026-11-22 12:00:00 UTC:
 HOST         FOR      REQUESTS  FIRST                LAST
 api.example  backend        12  2026-11-22 12:00:00  2026-11-22 12:05:00`)

@@ -170,6 +170,31 @@ test('a disabled backend is left out, also as a fallback', () => {
   expect(notes).toEqual(['routing.backends.a: its fallback b is disabled and will not be tried'])
 })
 
+test('working offline, what is on another computer is left out, also as a fallback and as the default', () => {
+  const own = { url: 'http://127.0.0.1:8000', fallback_backends: ['lan', 'dummy', 'cloud'] }
+  const others = {
+    lan: { url: 'http://gpu.lan:8000' },
+    cloud: { type: 'openai_compatible', url: 'https://api.example' },
+    tunnel: { url: 'http://localhost:9000', remote: true },
+    dummy: { type: 'dummy' },
+  }
+  const offline = (backends: object, default_backend: string) =>
+    resolve({ ...routing(backends, { default_backend }), privacy: { offline: true } })
+  const found = offline({ own, ...others }, 'cloud')
+  expect(found.backends.map(({ name, fallbackBackends }) => [name, fallbackBackends])).toEqual([
+    ['own', ['dummy']],
+    ['dummy', []],
+  ])
+  expect([found.defaultBackend, found.configured]).toEqual([null, true])
+  expect(found.notes).toEqual(['privacy.offline is on: lan, cloud, tunnel on other computers will not be asked'])
+  expect(offline({ own: { url: own.url } }, 'own').defaultBackend).toBe('own')
+  expect(resolve({ vllm: { url: 'http://gpu.lan:8000' }, privacy: { offline: true } })).toMatchObject({
+    backends: [],
+    defaultBackend: null,
+    configured: true,
+  })
+})
+
 test('an engine of ours can be a fallback and the default', () => {
   const main = { kind: 'command' as const, executable: '/bin/serve' }
   const config = routing({ a: { url: 'http://h', fallback_backends: ['main'] } }, { default_backend: 'main' })

@@ -26,11 +26,12 @@ const theFacts = (more: Partial<CommandFacts> = {}): CommandFacts => ({
   gpu: null,
   prefillRate: null,
   isComplete: false,
+  offline: false,
   env: { PATH: '/bin', HOME: '/home/me' },
   ...more,
 })
 
-const words = (config: EngineConfig, facts = theFacts(), launch = PATH_LAUNCH): string =>
+const words = (config: EngineConfig, facts = theFacts(), launch: Launch = PATH_LAUNCH): string =>
   engineCommand(config, launch, facts).argv.join(' ')
 
 describe('the command of vLLM', () => {
@@ -116,6 +117,16 @@ describe('the command of vLLM', () => {
       X: '1',
     })
   })
+})
+
+test('working offline no engine is to fetch anything, whatever it is started with', () => {
+  const facts = theFacts({ offline: true, flags: new Set(['metrics', 'offline']) })
+  const docker: Launch = { via: 'docker', argv: ['/bin/docker'], image: 'vllm/vllm-openai', said: '' }
+  const commandOf = (kind: string, launch: Launch = PATH_LAUNCH) => engineCommand(anEngine({ kind }), launch, facts)
+  expect([commandOf('vllm'), commandOf('command')].map(({ env }) => env['HF_HUB_OFFLINE'])).toEqual(['1', '1'])
+  expect(commandOf('llama-server').argv).toContain('--offline')
+  expect(commandOf('vllm', docker).argv.join(' ')).toContain('--pull never')
+  expect(words(anEngine(), theFacts(), docker)).not.toContain('--pull')
 })
 
 describe('the command of other kinds', () => {

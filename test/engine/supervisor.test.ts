@@ -178,6 +178,15 @@ describe('a preflight', () => {
     expect(rig.host.runs()).toEqual([])
   })
 
+  test.concurrent('of a model that is not here says so where nothing may be fetched', async ({ given }) => {
+    const rig = given()
+    rig.world.launch.isOffline = () => true
+    rig.engine.start()
+    const { failure } = await rig.reaches('failed')
+    expect(failure).toMatchObject({ class: 'model_missing', fix: expect.stringMatching(/privacy\.offline: false/) })
+    expect(rig.host.runs()).toEqual([])
+  })
+
   test.concurrent('names who holds the memory, and the share that is left', async ({ given }) => {
     const rig = given({
       engine: { args: { 'gpu-memory-utilization': 0.9 } },

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { Hub } from '../../src/models/hub.ts'
+import { Hub, HubError } from '../../src/models/hub.ts'
 import { Pulls } from '../../src/models/pulls.ts'
 import { until } from '../support/app.ts'
 import { FakeHub } from '../support/fake-hub.ts'
@@ -28,9 +28,17 @@ async function aHub(): Promise<FakeHub> {
   return hub
 }
 
-function somePulls(hub: FakeHub, folder: string, disk = { freeBytes: Number.MAX_SAFE_INTEGER }): Pulls {
+function somePulls(
+  hub: FakeHub,
+  folder: string,
+  disk: { freeBytes: number; offline?: boolean } = { freeBytes: Number.MAX_SAFE_INTEGER },
+): Pulls {
   const pulls = new Pulls({
-    hub: () => new Hub({ address: hub.address, token: null }),
+    hub: () => {
+      if (disk.offline) throw OFFLINE
+      return new Hub({ address: hub.address, token: null })
+    },
+    off: () => (disk.offline ? OFFLINE : null),
     hubCache: join(folder, 'hub'),
     journal: join(folder, 'pulls.json'),
     timing: { retryMs: [0, 0] },
@@ -49,6 +57,7 @@ function aFolder(): string {
   return folder
 }
 
+const OFFLINE = new HubError('Lexora works offline.', null)
 const stateOf = (pulls: Pulls, id: string) => pulls.views().find((view) => view.id === id)?.state
 const bytesOf = (pulls: Pulls, id: string) => pulls.views().find((view) => view.id === id)!.bytes
 const wanted = (repo: string) => ({ repo, revision: 'main', files: [] })
@@ -140,4 +149,28 @@ test('one that meets a full disk waits with the reason, over a restart, too, and
   expect(after.resume(id)).toMatchObject({ problem: null })
   await until(() => stateOf(after, id) === 'done')
   expect(hub.asked('model.safetensors').at(-1)!.from).toBeGreaterThanOrEqual(STALL)
+})
+
+test('none runs while nothing may be fetched: what ran waits with the reason, over a restart, too, and goes on by itself', async () => {
+  const hub = await aHub()
+  const folder = aFolder()
+  const world = { freeBytes: Number.MAX_SAFE_INTEGER, offline: false }
+  const first = somePulls(hub, folder, world)
+  const { id } = first.add(wanted('acme/one'))
+  await until(() => bytesOf(first, id) > STALL / 2)
+  world.offline = true
+  first.offChanged()
+  const waits = { state: 'paused', problem: { cause: 'Lexora works offline.' } }
+  expect(first.views()[0]).toMatchObject(waits)
+  expect(() => first.add(wanted('acme/two'))).toThrow('Lexora works offline.')
+  await first.close()
+  const asked = hub.requests.length
+  const second = somePulls(hub, folder, world)
+  expect(second.views()).toMatchObject([{ id, ...waits }])
+  expect(second.pause(id)?.state).toBe('held')
+  expect(second.resume(id)).toMatchObject(waits)
+  expect(hub.requests.length).toBe(asked)
+  world.offline = false
+  second.offChanged()
+  await until(() => stateOf(second, id) === 'done')
 })

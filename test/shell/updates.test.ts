@@ -50,6 +50,31 @@ describe('with a feed', () => {
     updates.close()
   })
 
+  test('working offline nobody is asked, and a look that is under way ends', async () => {
+    rig.publish('1.1.0')
+    let offline: boolean | null = null
+    const updates = rig.updates({
+      isOffline: () => offline,
+      onChange: () => {
+        if (updates.view().is !== 'loading') return
+        offline = true
+        updates.rest()
+      },
+    })
+    // Not known yet.
+    await updates.check()
+    expect([updates.view(), rig.asked]).toEqual([{ is: 'waiting' }, []])
+    offline = false
+    await updates.check()
+    expect([updates.view(), updates.ready]).toEqual([{ is: 'off', why: 'offline' }, null])
+    const asked = [...rig.asked]
+    await updates.check()
+    expect(rig.asked).toEqual(asked)
+    offline = false
+    expect(updates.view()).toEqual({ is: 'waiting' })
+    updates.close()
+  })
+
   test('an installer that fails is told, and the old version stays', async () => {
     rig.publish('1.1.0')
     const updates = rig.updates({ installer: async () => ({ stage: async () => {}, install: () => false }) })

@@ -17,6 +17,7 @@ export function aSnapshot({ server, ...changes }: Changes = {}): AppSnapshot {
       configPath: '/etc/lexora_config.yaml',
       state: 'serving',
       pendingRestart: [],
+      offline: false,
       capture: null,
       configFault: null,
       inFlight: 0,

@@ -104,6 +104,7 @@ export async function openUpdateRig() {
           process.env['APPIMAGE'] = installed
           return createInstaller({ kind, offer, folder: join(folder, 'notes'), log: (text) => log.push(text) }, app)
         },
+        isOffline: () => false,
         onAsk: () => {},
         onChange: () => {},
         log: (message, fields) => log.push(`${message} ${JSON.stringify(fields)}`),

@@ -1,6 +1,6 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { expect, test } from 'vitest'
-import { joinedReports, OutboundLedger } from '../../src/telemetry/outbound.ts'
+import { joinedLines, OutboundLedger } from '../../src/telemetry/outbound.ts'
 
 const BEGAN = Date.UTC(2026, 10, 22, 12)
 
@@ -133,7 +133,7 @@ test('the lists of two processes are one to who looks', () => {
   core.ledger.spoke('https://hub.example', 'hub')
   window.pass(20)
   window.ledger.spoke('https://updates.example', 'updates')
-  const { since, rows } = joinedReports(
+  const { since, rows } = joinedLines(
     { ...core.ledger.report(), since: '2026-11-22T13:00:00.000Z' },
     window.ledger.report(),
   )
