@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from 'react'
 import type { FitReport, ModelView, PresetView } from '../src/protocol/models.ts'
+import { newEngine } from '../src/protocol/new-engine.ts'
 import { useActions, useToasts } from './actions.ts'
 import { useAsked } from './asked.ts'
 import { useT } from './i18n/index.ts'
 import { useSnapshot, useWorld } from './stores.ts'
-import { newEngine } from './view-models/catalogue.ts'
 import { reasonOf } from './view-models/log.ts'
 
 /** Models on the disk, on their way, and proposed; asked again when something comes or an engine appears. */

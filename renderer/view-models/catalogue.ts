@@ -5,9 +5,9 @@ import {
   type FitReport,
   isPullOpen,
   type ModelView,
-  type PresetView,
   type PullView,
 } from '../../src/protocol/models.ts'
+import { shortName } from '../../src/protocol/new-engine.ts'
 
 /** One line of the list: a model on the disk, an engine whose model is not there, or one on its way. */
 export type ModelRow = {
@@ -100,11 +100,6 @@ function foremost(engines: readonly EngineView[]): EngineView | null {
   return engines.find(({ state }) => canStop(state)) ?? engines[0] ?? null
 }
 
-export function shortName(id: string): string {
-  const [repo = id, file] = id.split(/:(?=[^/]*$)/)
-  return file ?? repo.replace(/\/+$/, '').split('/').at(-1) ?? id
-}
-
 export type FitLook = {
   look: 'fits' | 'tight' | 'swap' | 'no' | 'unknown'
   spareBytes: number | null
@@ -157,35 +152,6 @@ export function memoryParts(
       part('free', Math.max(0, free - needed)),
     ],
   }
-}
-
-/** A setting of the configuration that lets Lexora start this model: a name nobody has yet, and what it needs. */
-export function newEngine(
-  model: Pick<ModelView, 'id' | 'path' | 'source' | 'format'>,
-  taken: readonly string[],
-  preset: Pick<PresetView, 'args'> | null = null,
-): { name: string; path: string; value: Record<string, unknown> } {
-  const stem = engineStem(shortName(model.id))
-  let name = stem
-  for (let nth = 2; taken.includes(name); nth++) name = `${stem}-${nth}`
-  const isGguf = model.format === 'gguf'
-  const value = {
-    ...(isGguf ? { kind: 'llama-server' } : {}),
-    model: isGguf || model.source === 'folder' ? model.path : model.id,
-    served_name: name,
-    port: 0,
-    ...(preset === null || isGguf || Object.keys(preset.args).length === 0 ? {} : { args: preset.args }),
-  }
-  return { name, path: `engines.${name}`, value }
-}
-
-function engineStem(text: string): string {
-  const plain = text
-    .replace(/\.gguf$/i, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9_-]+/g, '-')
-    .replace(/^[^a-z0-9]+|-+$/g, '')
-  return plain.slice(0, 48) || 'model'
 }
 
 export type Wanted = { is: 'hub'; repo: string; revision: string | null } | { is: 'folder'; path: string } | null

@@ -1,7 +1,8 @@
 import { type DiskView, isPullFull, isPullOpen, type PullView } from '../../src/protocol/models.ts'
+import { shortName } from '../../src/protocol/new-engine.ts'
 import { duration, gigabytes, NONE, number } from '../format.ts'
 import type { Translate } from '../i18n/index.ts'
-import { type ModelRow, shortName } from './catalogue.ts'
+import type { ModelRow } from './catalogue.ts'
 
 /** `15.4 of 24.8 GB · 88 MB/s · 1 min 47 s left`. */
 export function pullText({ pull }: Pick<ModelRow, 'pull'>, t: Translate): string {

@@ -1,11 +1,12 @@
 import { type FormEvent, useState } from 'react'
 import type { FitReport } from '../../src/protocol/models.ts'
+import { newEngine } from '../../src/protocol/new-engine.ts'
 import { Field } from '../components/forms.tsx'
 import { Button, Dialog } from '../components/kit.tsx'
 import { gib } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import { newEngine, wantedModel } from '../view-models/catalogue.ts'
+import { wantedModel } from '../view-models/catalogue.ts'
 import { reasonOf } from '../view-models/log.ts'
 
 /** A model by its name at the hub, by a pasted link, or by its folder. */

@@ -61,7 +61,7 @@ const TERMINAL = {
 const OPTIONS = { ...COMMON, ...TERMINAL }
 
 /** First words that are not of the table: what they do is done on this machine, without a Lexora that runs. */
-export const OWN_WORDS = ['config', 'service', 'completion', 'lan'] as const
+export const OWN_WORDS = ['config', 'service', 'completion', 'lan', 'setup'] as const
 
 /** Whether a command line that begins so is for a Lexora that runs, and not one to start. */
 export function isCommand(word: string | undefined): boolean {

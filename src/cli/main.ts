@@ -28,6 +28,7 @@ import { engineLine, PRINTERS, stoppedLines } from './printers.ts'
 import { reporter } from './progress.ts'
 import { asJson, painter, printed, redrawn, type Terminal } from './screen.ts'
 import { runService } from './service.ts'
+import { runSetup } from './setup.ts'
 import type { Look } from './status-view.ts'
 import { type Screen, watch } from './watch.ts'
 
@@ -41,6 +42,8 @@ export type CliWorld = Machine & {
   errColumns: () => number | null
   /** Asks the person at the terminal; not there where nobody can answer. */
   ask?: (question: string) => Promise<boolean>
+  /** The same for more than yes and no. */
+  prompt?: (question: string) => Promise<string>
   /** Aborts on Ctrl-C, from this call on: what does not watch ends by it as every program does. */
   untilStopped: () => AbortSignal
 }
@@ -80,7 +83,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     terminal: () => (stdout.isTTY ? { columns: stdout.columns || 80, rows: stdout.rows || 24 } : null),
     colour: stdout.isTTY && env['NO_COLOR'] === undefined,
     errColumns: () => (stderr.isTTY ? stderr.columns || 80 : null),
-    ...(process.stdin.isTTY ? { ask: askTerminal } : {}),
+    ...(process.stdin.isTTY ? { ask: askTerminal, prompt: promptTerminal } : {}),
     untilStopped: () => {
       const stopped = new AbortController()
       const stop = (): void => stopped.abort()
@@ -94,10 +97,14 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function askTerminal(question: string): Promise<boolean> {
+  return /^y(es)?$/i.test((await promptTerminal(`${question} [y/N] `)).trim())
+}
+
+async function promptTerminal(question: string): Promise<string> {
   const { createInterface } = await import('node:readline/promises')
   const asking = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim())
+    return await asking.question(question)
   } finally {
     asking.close()
   }
@@ -110,6 +117,7 @@ const OWN: Record<(typeof OWN_WORDS)[number], (argv: readonly string[], world: C
     service: runService,
     completion: runCompletion,
     lan: runLan,
+    setup: runSetup,
   }
 
 /** Runs one command against a Lexora that runs; answers the exit code. Never starts one. */

@@ -11,12 +11,10 @@ import {
   type ModelRow,
   memoryParts,
   modelRows,
-  newEngine,
   nextSort,
   rowVerb,
   type Sort,
   type SortKey,
-  shortName,
   sortedRows,
   wantedModel,
 } from '../../renderer/view-models/catalogue.ts'
@@ -57,6 +55,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import type { ConfigEntry, ConfigView } from '../../src/protocol/config-view.ts'
 import type { EngineView } from '../../src/protocol/engine.ts'
 import type { FitReport, ModelView, PullView } from '../../src/protocol/models.ts'
+import { newEngine, shortName } from '../../src/protocol/new-engine.ts'
 import { NO_LIMITS, type UserView } from '../../src/protocol/users.ts'
 import { aSnapshot } from '../support/snapshots.ts'
 
