@@ -2,7 +2,6 @@ import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import { type AdminTarget, adminClient, UnreachableError } from '../app/admin-client.ts'
 import { EXIT, exitOfFailure } from '../app/exit-codes.ts'
-import type { Machine } from '../config/paths.ts'
 import { type AppCommands, CommandError, type CommandName } from '../protocol/commands.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import { type EngineView, isComing } from '../protocol/engine.ts'
@@ -26,27 +25,12 @@ import { followLog } from './follow-log.ts'
 import { runLan } from './lan.ts'
 import { engineLine, PRINTERS, stoppedLines } from './printers.ts'
 import { reporter } from './progress.ts'
-import { asJson, painter, printed, redrawn, type Terminal } from './screen.ts'
+import { asJson, painter, printed, redrawn } from './screen.ts'
 import { runService } from './service.ts'
 import { runSetup } from './setup.ts'
 import type { Look } from './status-view.ts'
 import { type Screen, watch } from './watch.ts'
-
-/** What a command needs of the world outside. `terminal` answers null where the output is not one. */
-export type CliWorld = Machine & {
-  out: (text: string) => void
-  err: (text: string) => void
-  terminal: () => Terminal | null
-  colour: boolean
-  /** Columns of the terminal that `err` goes to; null: it is none. */
-  errColumns: () => number | null
-  /** Asks the person at the terminal; not there where nobody can answer. */
-  ask?: (question: string) => Promise<boolean>
-  /** The same for more than yes and no. */
-  prompt?: (question: string) => Promise<string>
-  /** Aborts on Ctrl-C, from this call on: what does not watch ends by it as every program does. */
-  untilStopped: () => AbortSignal
-}
+import type { CliWorld } from './world.ts'
 
 const EXITS: Partial<Record<string, number>> = { invalid_request: EXIT.usage, model_not_found: EXIT.badModel }
 

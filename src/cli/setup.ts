@@ -12,12 +12,12 @@ import { exitOfWait, waitForEngine } from './engine-wait.ts'
 import { findServer } from './find-server.ts'
 import { followInstall, followPull } from './follow-job.ts'
 import { bytes, type Column, plain, table } from './format.ts'
-import type { CliWorld } from './main.ts'
 import { PRINTERS } from './printers.ts'
 import { reporter } from './progress.ts'
 import { painter } from './screen.ts'
 import { runService } from './service.ts'
 import type { Look } from './status-view.ts'
+import type { CliWorld } from './world.ts'
 
 const USAGE = 'usage: lexora setup  [--model NAME] [--install] [--autostart] [--service] [--json]'
 const STEPS = 6
