@@ -6,11 +6,13 @@ import { createRoot } from 'react-dom/client'
 import { App } from './App.tsx'
 import { loadTranslator } from './i18n/index.ts'
 import { connect } from './lexora.ts'
-import { applyLook, preferences } from './preferences.ts'
+import { applyLook, preferences, speakAlike } from './preferences.ts'
 import { openWorld } from './stores.ts'
 
 applyLook(preferences.get())
-const { world, close } = openWorld(connect())
+const client = connect()
+const { world, close } = openWorld(client)
+speakAlike((language) => void client.desktop?.change({ language }))
 addEventListener('pagehide', close)
 const words = await loadTranslator(preferences.get().language)
 createRoot(document.getElementById('root')!).render(<App world={world} words={words} />)

@@ -47,6 +47,18 @@ function read(): Partial<Record<keyof Preferences, string>> {
   }
 }
 
+/** The desktop app speaks as its window does: whoever chose a language here hears it in the tray. */
+export function speakAlike(tell: (language: Language) => void): void {
+  let { language } = preferences.get()
+  if (read().language === language) tell(language)
+  preferences.subscribe(() => {
+    const next = preferences.get().language
+    if (next === language) return
+    language = next
+    tell(language)
+  })
+}
+
 /** A short list of names that this window keeps, as the columns that are hidden. */
 export function readList(key: string): readonly string[] {
   try {

@@ -1,4 +1,5 @@
 import { createContext, useContext } from 'react'
+import type { DesktopView } from '../src/protocol/desktop.ts'
 import type { AppSnapshot } from '../src/protocol/snapshot.ts'
 import type { LexoraClient, Link } from './lexora.ts'
 import { SeriesStore } from './series-store.ts'
@@ -14,6 +15,8 @@ export type World = {
   /** Counts the seconds while the window is visible, for ages. */
   second: Store<number>
   series: SeriesStore
+  /** The desktop app around this window; null in a browser, and until it is known. */
+  desktop: Store<DesktopView | null>
 }
 
 /** A visible window that gets no frame for so long is drawn all the same: it may be read aloud. */
@@ -28,6 +31,7 @@ export function openWorld(client: LexoraClient): { world: World; close: () => vo
     heardAt: new Store(Date.now()),
     second: new Store(Math.floor(Date.now() / 1000)),
     series: new SeriesStore(client.commands),
+    desktop: new Store<DesktopView | null>(null),
   }
   const unsubscribe = client.subscribe(
     (snapshot) => {
@@ -43,6 +47,7 @@ export function openWorld(client: LexoraClient): { world: World; close: () => vo
       if (link.is !== world.link.get().is || link.is === 'lost') world.link.set(link)
     },
   )
+  const unwatch = client.desktop?.watch(world.desktop.set)
   let frame = 0
   let latest: AppSnapshot | null = null
   let late: ReturnType<typeof setTimeout> | null = null
@@ -71,6 +76,7 @@ export function openWorld(client: LexoraClient): { world: World; close: () => vo
       clearInterval(timer)
       rest()
       unsubscribe()
+      unwatch?.()
     },
   }
 }

@@ -89,6 +89,10 @@ export const en = {
   'verb.cancel': 'Cancel',
   'verb.tryAgain': 'Try again',
   'verb.signOut': 'Sign out',
+  'quit.quit': 'Quit Lexora',
+  'quit.stopAndQuit': 'Stop engine & quit',
+  'quit.leave': 'Quit, leave Lexora serving',
+  'quit.quitNow': 'Quit at once',
   // Preferences
   'theme.system': 'As the system',
   'theme.light': 'Light',
@@ -120,6 +124,7 @@ export const en = {
   'link.connecting': 'Connecting to Lexora',
   'link.lost': 'Connection lost at {time}. Trying again.',
   'link.lostFor': 'What you see is {age} old.',
+  'link.serveHere': 'Start Lexora here',
   'login.title': 'Open this Lexora',
   'login.byLink': 'In a terminal on this computer run {command} and open the link it prints.',
   'login.byKey': 'Or type the admin key.',

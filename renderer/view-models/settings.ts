@@ -14,6 +14,7 @@ export const SECTIONS = {
   limits: ['rate_limit', 'queue', 'timeouts', 'retry'],
   data: ['cache', 'logging', 'metrics', 'telemetry'],
   privacy: ['privacy'],
+  updates: [],
   advanced: [],
 } as const satisfies Record<string, readonly string[]>
 

@@ -6,17 +6,16 @@ import {
   type UpdateView,
 } from '../../src/protocol/desktop.ts'
 import { useToasts } from '../actions.ts'
-import { useAsked } from '../asked.ts'
 import { Button, Segmented, Select, Switch } from '../components/kit.tsx'
 import { useT } from '../i18n/index.ts'
+import { useStore } from '../store.ts'
 import { useWorld } from '../stores.ts'
 
-const ALL = ['startAtLogin', 'onClose', 'trayIcon', 'notifications', 'updates'] as const
-/** An update comes by itself; nobody sends word of it. */
-const LOOK_EVERY_MS = 2000
+const GENERAL = ['startAtLogin', 'onClose', 'trayIcon', 'notifications'] as const
+type Part = (typeof GENERAL)[number] | 'updates'
 
 /** How the desktop app behaves on this machine; nothing in a browser. */
-export function DesktopSettings({ only = ALL }: { only?: readonly (typeof ALL)[number][] }) {
+export function DesktopSettings({ only = GENERAL }: { only?: readonly Part[] }) {
   const { client } = useWorld()
   return client.desktop === null ? null : <Of desktop={client.desktop} only={only} />
 }
@@ -30,15 +29,12 @@ function Of({
 }) {
   const t = useT()
   const toasts = useToasts()
-  const { value, again } = useAsked(async () => await desktop.read(), {
-    everyMs: only.includes('updates') ? LOOK_EVERY_MS : 0,
-  })
+  const value = useStore(useWorld().desktop)
   if (value === null) return null
   const { preferences, autostart, updates } = value
   const change = async (changes: DesktopChange): Promise<void> => {
     const told = await desktop.change(changes)
     if (!told.ok) toasts.fail(t('failed.command', { reason: told.message }))
-    await again()
   }
   const row = (label: string, effect: string, control: ReactNode) => (
     <div className="set">
@@ -114,19 +110,36 @@ function Of({
           t('desk.updates'),
           updateSaid(updates, t),
           updates.is === 'ready' ? (
-            <Button disabled={updates.asked} onClick={() => void desktop.do('install-update').then(again)}>
+            <Button disabled={updates.asked} onClick={() => void desktop.do('install-update')}>
               {t('desk.updateRestart')}
             </Button>
           ) : (
             <Button
               disabled={!['waiting', 'none', 'refused'].includes(updates.is)}
-              onClick={() => void desktop.do('check-updates').then(again)}
+              onClick={() => void desktop.do('check-updates')}
             >
               {t('desk.updateCheck')}
             </Button>
           ),
         )}
     </>
+  )
+}
+
+/** The files themselves, for whoever sits at this machine; nothing in a browser. */
+export function OpenFiles() {
+  const t = useT()
+  const { desktop } = useWorld().client
+  if (desktop === null) return null
+  return (
+    <div className="row gap-top">
+      <Button small onClick={() => void desktop.do('open-config')}>
+        {t('desk.openConfig')}
+      </Button>
+      <Button small onClick={() => void desktop.do('open-logs')}>
+        {t('desk.openLogs')}
+      </Button>
+    </div>
   )
 }
 

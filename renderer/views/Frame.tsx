@@ -12,6 +12,7 @@ import { SCREENS } from '../screens.tsx'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { tryIt } from '../try-it.ts'
+import { useQuit } from '../use-quit.ts'
 import { errorsLately } from '../view-models/dashboard.ts'
 import { verbWords } from '../view-models/frame.ts'
 import { CaptureBanner } from './CaptureBanner.tsx'
@@ -31,7 +32,7 @@ type Overlay = 'palette' | 'keys' | 'diagnostics' | 'free-gpu' | null
 /** Navigation, header, status bar, and one screen between them. */
 export function Frame() {
   const t = useT()
-  const { link: linkStore, series } = useWorld()
+  const { link: linkStore, series, desktop } = useWorld()
   const link = useStore(linkStore)
   const { screen, path } = useStore(route)
   const { theme, density } = useStore(preferences)
@@ -53,6 +54,7 @@ export function Frame() {
   }, [screen])
   const failed = errorsLately(useStore(series.shown), useStore(series.recent))
   const isLost = link.is !== 'live'
+  const update = useStore(desktop)?.updates
   return (
     <div className={`app${isLost ? ' is-lost' : ''}`} data-look={`${theme} ${density}`}>
       <div className="brand" aria-hidden="true">
@@ -71,6 +73,11 @@ export function Frame() {
           >
             <Icon name={icon} />
             <span className="grow">{t(title)}</span>
+            {id === 'settings' && update?.is === 'ready' && (
+              <span className="badge" title={t('desk.update.ready', { version: update.version })}>
+                1
+              </span>
+            )}
             {id === 'requests' && failed > 0 && (
               <span className="badge" title={t('nav.errors', { count: failed })}>
                 {failed > 99 ? '99+' : failed}
@@ -127,6 +134,7 @@ function Header({ onOverlay }: { onOverlay: (overlay: Overlay) => void }) {
   const { client } = useWorld()
   const actions = useActions()
   const copy = useCopy()
+  const end = useQuit()
   const { verb, words, first } = verbWords(snapshot, t)
   const { address, state } = snapshot.server
   const isPaused = state === 'paused'
@@ -172,6 +180,7 @@ function Header({ onOverlay }: { onOverlay: (overlay: Overlay) => void }) {
               ...(client.signOut === null
                 ? []
                 : (['line', { label: t('verb.signOut'), onClick: () => void client.signOut?.() }] as const)),
+              ...(end === null ? [] : (['line', { label: end.label, onClick: end.quit }] as const)),
             ]}
           />
         </span>
@@ -193,6 +202,14 @@ function LinkBanner() {
     <Banner look="warn">
       {t('link.lost', { time: clock(link.since) })}{' '}
       <span className="dim">{t('link.lostFor', { age: duration(age) })}</span>
+      {world.client.platform?.attached === true && (
+        <>
+          {' '}
+          <Button small onClick={() => void world.client.desktop?.do('serve-here')}>
+            {t('link.serveHere')}
+          </Button>
+        </>
+      )}
     </Banner>
   )
 }

@@ -6,6 +6,7 @@ import { type Density, prefer, type Theme } from '../preferences.ts'
 import { goTo } from '../route.ts'
 import { SCREENS } from '../screens.tsx'
 import { useSnapshot } from '../stores.ts'
+import { useQuit } from '../use-quit.ts'
 import { verbWords } from '../view-models/frame.ts'
 import { VIEW_TITLES } from '../view-models/request-views.ts'
 
@@ -64,6 +65,7 @@ function useCommands({
   const snapshot = useSnapshot()
   const actions = useActions()
   const copy = useCopy()
+  const end = useQuit()
   const { verb, words } = verbWords(snapshot, t)
   const { state, address } = snapshot.server
   const themes: Theme[] = ['system', 'light', 'dark']
@@ -83,6 +85,7 @@ function useCommands({
     { label: t('verb.freeGpu'), run: () => onOverlay('free-gpu') },
     { label: t('verb.diagnostics'), run: () => onOverlay('diagnostics') },
     { label: t('nav.help'), run: () => onOverlay('keys') },
+    ...(end === null ? [] : [{ label: end.label, run: end.quit }]),
     ...themes.map((theme) => ({
       label: t('palette.themeIs', { value: t(`theme.${theme}`) }),
       run: () => prefer({ theme }),

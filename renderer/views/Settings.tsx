@@ -11,7 +11,7 @@ import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { resettable, SECTION_NAMES, type Section, settingGroups } from '../view-models/settings.ts'
-import { DesktopSettings } from './DesktopSettings.tsx'
+import { DesktopSettings, OpenFiles } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
 import { Outbound } from './Outbound.tsx'
 import { PortRemark } from './PortRemark.tsx'
@@ -26,13 +26,15 @@ export function Settings({ path }: ScreenProps) {
   const { client } = useWorld()
   const [search, setSearch] = useState('')
   const config = useAsked(async () => await client.commands.getConfig(), { everyMs: 5000 })
-  const section = SECTION_NAMES.find((name) => name === path) ?? 'general'
+  // Only the desktop app replaces itself.
+  const sections = SECTION_NAMES.filter((name) => name !== 'updates' || client.desktop !== null)
+  const section = sections.find((name) => name === path) ?? 'general'
   const isSearch = search.trim() !== ''
   const findsTls = `server.tls ${t('tls.title')}`.toLowerCase().includes(search.trim().toLowerCase())
   return (
     <div className="setgrid fill">
       <nav aria-label={t('set.sections')} className="set-nav">
-        {SECTION_NAMES.map((name) => (
+        {sections.map((name) => (
           <a
             key={name}
             href={`#/settings/${name}`}
@@ -59,6 +61,8 @@ export function Settings({ path }: ScreenProps) {
           <TlsDoor config={config.value} onChanged={() => void config.again()} />
         )}
         {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
+        {section === 'updates' && !isSearch && <DesktopSettings only={['updates']} />}
+        {section === 'advanced' && !isSearch && <OpenFiles />}
         {section === 'advanced' && !isSearch && <RawConfig onChanged={() => void config.again()} />}
         {config.failed !== null && config.value === null ? (
           <Empty
@@ -69,7 +73,7 @@ export function Settings({ path }: ScreenProps) {
             {config.failed}
           </Empty>
         ) : config.value === null ? (
-          section !== 'general' && <Skeleton rows={6} height={72} widths={[30, 40]} />
+          section !== 'general' && section !== 'updates' && <Skeleton rows={6} height={72} widths={[30, 40]} />
         ) : (
           <>
             <Rows
@@ -158,11 +162,18 @@ function Reset({ config, section, onChanged }: { config: ConfigView; section: Se
 
 function Pending({ config: { pendingRestart } }: { config: ConfigView }) {
   const t = useT()
+  const { client, desktop } = useWorld()
+  const around = useStore(desktop)
   if (pendingRestart.length === 0) return null
   return (
     <Banner look="info">
       {t.count('set.pending', pendingRestart.length)}{' '}
-      <span className="dim mono small">{pendingRestart.join(', ')}</span>
+      <span className="dim mono small">{pendingRestart.join(', ')}</span>{' '}
+      {around?.attachedTo === null && (
+        <Button small onClick={() => void client.desktop?.do('restart')}>
+          {t('set.restart')}
+        </Button>
+      )}
     </Banner>
   )
 }
@@ -288,6 +299,7 @@ function Folders({ config }: { config: ConfigView }) {
       >
         {t('set.backup')}
       </Button>
+      <OpenFiles />
     </section>
   )
 }

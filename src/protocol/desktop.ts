@@ -94,7 +94,8 @@ export const DESKTOP_VERBS = [
   'open-logs',
   'open-config',
   'serve-here',
-  'close',
+  /** Of a Lexora in this process: drains like a quit, and starts again. */
+  'restart',
   'check-updates',
   'install-update',
 ] as const
@@ -103,6 +104,8 @@ export type DesktopVerb = (typeof DESKTOP_VERBS)[number]
 
 export type DesktopBridge = {
   read: () => Promise<DesktopView>
+  /** Tells how things are at once, and then of every change. */
+  watch: (listener: (view: DesktopView) => void) => () => void
   /** A field that is wrong is named in the problem. */
   change: (change: DesktopChange) => Promise<{ ok: true; view: DesktopView } | { ok: false; message: string }>
   do: (verb: DesktopVerb) => Promise<void>

@@ -34,8 +34,6 @@ export type WindowPlatform = {
   os: 'linux' | 'windows' | 'macos' | 'other'
   /** It watches a Lexora that another program started. */
   attached: boolean
-  /** Closing the window hides it. */
-  hasTray: boolean
 }
 
 /** The part of an answer's headers that faces show. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DESKTOP_VERBS } from '../protocol/desktop.ts'
+import { DESKTOP_VERBS, type DesktopView, desktopPreferences, UPDATE_REFUSALS } from '../protocol/desktop.ts'
 
 /** The channels between the window and the main process, and what may travel on them. Both sides check. */
 
@@ -13,6 +13,7 @@ export const CHANNELS = {
   desktopRead: 'lexora:desktop-read',
   desktopChange: 'lexora:desktop-change',
   desktopDo: 'lexora:desktop-do',
+  desktopTold: 'lexora:desktop-told',
 } as const
 
 export const PLATFORM_SWITCH = '--lexora-platform='
@@ -53,5 +54,26 @@ export const callResultShape = z.union([
 export const platformShape = z.strictObject({
   os: z.enum(['linux', 'windows', 'macos', 'other']),
   attached: z.boolean(),
-  hasTray: z.boolean(),
 })
+const updateShape = z.discriminatedUnion('is', [
+  z.strictObject({ is: z.literal('off'), why: z.enum(['no-feed', 'bad-feed', 'no-way', 'offline']) }),
+  z.strictObject({ is: z.enum(['waiting', 'checking', 'none']) }),
+  z.strictObject({ is: z.literal('loading'), version: z.string() }),
+  z.strictObject({ is: z.literal('ready'), version: z.string(), asked: z.boolean() }),
+  z.strictObject({ is: z.literal('refused'), why: z.enum(UPDATE_REFUSALS) }),
+])
+export const viewShape = z.strictObject({
+  preferences: desktopPreferences,
+  updates: updateShape,
+  autostart: z.discriminatedUnion('is', [
+    z.strictObject({ is: z.literal('can') }),
+    z.strictObject({ is: z.literal('cannot'), reason: z.string() }),
+  ]),
+  hasTray: z.boolean(),
+  attachedTo: z.strictObject({ pid: z.number(), address: z.string() }).nullable(),
+  versions: z.strictObject({ lexora: z.string(), electron: z.string(), chrome: z.string(), node: z.string() }),
+}) satisfies z.ZodType<DesktopView>
+export const changedShape = z.union([
+  z.strictObject({ ok: z.literal(true), view: viewShape }),
+  z.strictObject({ ok: z.literal(false), message: z.string() }),
+])

@@ -8,6 +8,7 @@ import type { DesktopVerb, DesktopView } from '../protocol/desktop.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import type { CallResult, WindowPlatform } from '../protocol/window.ts'
 import type { OutboundLedger } from '../telemetry/outbound.ts'
+import { setAppMenu } from './app-menu.ts'
 import { attachTo } from './attached.ts'
 import { applyAutostart, autostartSupport } from './autostart.ts'
 import type { Core, Ended, Hosted } from './core.ts'
@@ -23,6 +24,7 @@ import { nextQuit, type QuitEvent, type QuitState } from './quit.ts'
 import type { ShellRequest } from './request.ts'
 import type { ShellLog } from './shell-log.ts'
 import { TrayIconOwner } from './tray.ts'
+import { TrayPresence } from './tray-presence.ts'
 import { type TrayAction, type TrayFacts, trayView } from './tray-view.ts'
 import { answer, serveUi } from './ui-scheme.ts'
 import type { UpdateParts, Updates } from './updates.ts'
@@ -45,6 +47,8 @@ export type DesktopParts = {
   /** Who this process has spoken to. */
   outbound: OutboundLedger
   release: () => void
+  /** Once this process is gone, another one begins. */
+  relaunch: () => void
 }
 
 /** The engines' own stops are bounded, and so is the drain; this is for what should never happen. */
@@ -67,7 +71,11 @@ export class Desktop {
   private unsubscribe: (() => void) | null = null
   private snapshot: AppSnapshot | null = null
   private notices: NoticeMemory
-  private hasTray: boolean | null = null
+  private readonly presence = new TrayPresence(() => this.trayChanged())
+  /** It began without a window. */
+  private isUnseen = false
+  /** What the window was told last. */
+  private told = ''
   /** This window asked for a capture that no snapshot has shown yet. */
   private isCaptureOurs = false
   private quit: QuitState = { is: 'running' }
@@ -95,6 +103,7 @@ export class Desktop {
       platform: () => this.windowPlatform(),
       mayClose: () => this.mayClose(),
       onSessionEnd: () => this.endBy({ type: 'system-ends' }),
+      hasTools: !app.isPackaged,
       log: log.say,
     })
     this.tray = new TrayIconOwner({
@@ -103,10 +112,7 @@ export class Desktop {
       env,
       style: () => preferences.get().trayIcon,
       onAction: (action) => void this.act(action),
-      onPresence: (hasTray) => {
-        this.hasTray = hasTray
-        this.look()
-      },
+      onPresence: (hasTray, isFinal) => this.presence.see(hasTray, isFinal),
       log: log.say,
     })
     this.updates = parts.updates({
@@ -128,6 +134,8 @@ export class Desktop {
 
   /** When Chromium is ready. */
   async open(request: ShellRequest): Promise<void> {
+    this.isUnseen = request.hidden
+    setAppMenu(this.parts.platform, this.say)
     this.guardSession()
     serveWindow({
       core: () => this.core,
@@ -149,7 +157,6 @@ export class Desktop {
     })
     // A bus that hangs must not keep the window away.
     await Promise.race([this.tray.open(), pause(TRAY_KNOWN_MS)])
-    this.hasTray ??= false
     this.look()
     this.rateTimer = setInterval(() => void this.readRate(), RATE_EVERY_MS)
     this.rateTimer.unref()
@@ -273,7 +280,7 @@ export class Desktop {
       now: performance.now(),
       isWatched: this.window.isFocused,
       update: this.updates.ready,
-      hasTray: this.hasTray,
+      hasTray: this.presence.verdict,
       isCaptureOurs: this.isCaptureOurs,
     }
     const [memory, notices] = nextNotices(this.notices, snapshot, facts)
@@ -308,12 +315,29 @@ export class Desktop {
     const facts: TrayFacts = { core: this.coreIs, quitting, tokensPerSecond: this.rate, update: this.updates.ready }
     this.tray.show(trayView(this.snapshot, facts, this.say))
     this.window.title(quitting === null ? 'Lexora' : this.say('window.quitting', { left }))
+    this.tellWindow()
+  }
+
+  private tellWindow(): void {
+    const view = this.view()
+    const told = JSON.stringify(view)
+    if (told === this.told) return
+    this.told = told
+    this.window.tellDesktop(view)
+  }
+
+  /** An app that began without a window, and whose icon nobody can see, would be found by nobody. */
+  private trayChanged(): void {
+    this.look()
+    if (this.presence.verdict !== false) return
+    if (this.snapshot !== null) this.notify(this.snapshot)
+    if (this.quit.is === 'running' && this.isUnseen && this.window.isUnseen) this.window.show()
   }
 
   private windowPlatform(): WindowPlatform {
     const names = { linux: 'linux', win32: 'windows', darwin: 'macos' } as const
     const os = names[this.parts.platform as keyof typeof names] ?? 'other'
-    return { os, attached: this.coreIs === 'attached', hasTray: this.hasTray === true }
+    return { os, attached: this.coreIs === 'attached' }
   }
 
   private view(): DesktopView {
@@ -323,7 +347,7 @@ export class Desktop {
       preferences: parts.preferences.get(),
       updates: this.updates.view(),
       autostart: autostartSupport(this.surroundings),
-      hasTray: this.hasTray === true,
+      hasTray: this.presence.has,
       attachedTo: this.core?.owner() ?? null,
       versions: { lexora: parts.version, electron, chrome, node: node! },
     }
@@ -331,12 +355,14 @@ export class Desktop {
 
   private async change(change: unknown): Promise<{ ok: true; view: DesktopView } | { ok: false; message: string }> {
     const { preferences } = this.parts
-    const before = preferences.get().startAtLogin
+    const before = preferences.get()
     const changed = preferences.change(change)
     if (!changed.ok) return changed
-    const { startAtLogin } = preferences.get()
-    if (startAtLogin !== before) await this.syncAutostart(startAtLogin, true)
+    const { startAtLogin, language, trayIcon } = preferences.get()
+    if (startAtLogin !== before.startAtLogin) await this.syncAutostart(startAtLogin, true)
     this.look()
+    if (language !== before.language) setAppMenu(this.parts.platform, this.say)
+    if (language !== before.language || trayIcon !== before.trayIcon) this.tray.renew()
     return { ok: true, view: this.view() }
   }
 
@@ -396,7 +422,7 @@ export class Desktop {
     if (verb === 'quit') this.quitByPerson()
     else if (verb === 'check-updates') void this.updates.check()
     else if (verb === 'install-update') this.installUpdate()
-    else if (verb === 'close') this.window.hide()
+    else if (verb === 'restart') this.restart()
     else if (verb === 'serve-here') void this.serveHere()
     else if (verb === 'open-logs') void shell.openPath(paths.logDir)
     else void this.openConfig()
@@ -433,6 +459,13 @@ export class Desktop {
     app.quit()
   }
 
+  /** What is attached to is not ours to start again. */
+  private restart(): void {
+    if (this.coreIs !== 'hosted' || this.quit.is !== 'running') return
+    this.installs = 'update-and-restart'
+    app.quit()
+  }
+
   private quitByPerson(): void {
     if (this.quit.is === 'running') this.installs = 'update'
     app.quit()
@@ -443,7 +476,7 @@ export class Desktop {
   private mayClose(): boolean {
     if (this.quit.is === 'done') return true
     const { onClose } = this.parts.preferences.get()
-    const isAsked = onClose === 'ask' && this.hasTray !== true && this.parts.platform !== 'darwin'
+    const isAsked = onClose === 'ask' && !this.presence.has && this.parts.platform !== 'darwin'
     if (onClose === 'quit') this.quitByPerson()
     else if (isAsked) void this.askOnClose()
     else this.window.hide()
@@ -508,8 +541,11 @@ export class Desktop {
     this.loop.close()
     this.unsubscribe?.()
     this.tray.close()
+    this.presence.close()
     this.parts.release()
-    if (this.installs !== 'nothing') await this.updates.install(this.installs === 'update-and-restart')
+    const again = this.installs === 'update-and-restart'
+    const isReplaced = this.installs !== 'nothing' && (await this.updates.install(again))
+    if (again && !isReplaced) this.parts.relaunch()
     this.updates.close()
     await this.parts.log.close()
     app.quit()

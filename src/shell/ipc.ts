@@ -82,6 +82,10 @@ async function run(core: Core, name: CommandName, args: unknown): Promise<CallRe
   }
 }
 
+export function tellDesktop(contents: WebContents, view: DesktopView): void {
+  contents.send(CHANNELS.desktopTold, view)
+}
+
 export function tellSnapshot(contents: WebContents, snapshot: AppSnapshot | null): void {
   contents.send(CHANNELS.snapshot, snapshot)
 }

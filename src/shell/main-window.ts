@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
 import { BrowserWindow, screen, type WebContents } from 'electron'
+import type { DesktopView } from '../protocol/desktop.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import type { WindowPlatform } from '../protocol/window.ts'
 import { PLATFORM_SWITCH } from './channels.ts'
-import { tellSnapshot } from './ipc.ts'
+import { tellDesktop, tellSnapshot } from './ipc.ts'
 import type { PlainPage } from './plain-page.ts'
 import { START_URL } from './ui-scheme.ts'
 import { type Rectangle, WINDOW_LEAST, windowPlace } from './window-place.ts'
+import { zoomBy } from './zoom.ts'
 
 export type WindowParts = {
   preload: string
@@ -21,6 +23,8 @@ export type WindowParts = {
   mayClose: () => boolean
   /** The system ends the session, and gives little time. Told on Windows alone; elsewhere it is a signal. */
   onSessionEnd: () => void
+  /** The developer's tools can be opened: not in what people install. */
+  hasTools: boolean
   log: (message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -36,6 +40,7 @@ export class MainWindow {
   private page: PlainPage | null = null
   private crashedAt = Number.NEGATIVE_INFINITY
   private route: string | null = null
+  private wasShown = false
   private last: AppSnapshot | null | undefined
   /** A page listens that was told nothing yet: it is told the first that is known, seen or not. */
   private isOwed = false
@@ -57,6 +62,11 @@ export class MainWindow {
     return this.isVisible && this.window!.isFocused()
   }
 
+  /** Nobody has opened it since this app began. */
+  get isUnseen(): boolean {
+    return !this.wasShown
+  }
+
   /** What it shows in place of its own page. */
   get plainPage(): PlainPage | null {
     return this.page
@@ -68,6 +78,7 @@ export class MainWindow {
     if (this.window === null) this.create()
     else if (route !== null && this.page === null) this.load()
     const window = this.window!
+    this.wasShown = true
     if (window.isMinimized()) window.restore()
     window.show()
     window.focus()
@@ -91,6 +102,12 @@ export class MainWindow {
     if (snapshot === undefined || contents === null || !(this.isVisible || this.isOwed)) return
     this.isOwed = false
     tellSnapshot(contents, snapshot)
+  }
+
+  /** Of the desktop app around it. */
+  tellDesktop(view: DesktopView): void {
+    const { contents } = this
+    if (contents !== null) tellDesktop(contents, view)
   }
 
   /** Somebody in the window listens from now on. */
@@ -127,7 +144,6 @@ export class MainWindow {
       show: false,
       title: 'Lexora',
       icon: this.parts.icon,
-      autoHideMenuBar: true,
       backgroundColor: '#131615',
       webPreferences: {
         preload: this.parts.preload,
@@ -137,6 +153,7 @@ export class MainWindow {
         webSecurity: true,
         spellcheck: false,
         webviewTag: false,
+        devTools: this.parts.hasTools,
         additionalArguments: [`${PLATFORM_SWITCH}${JSON.stringify(this.parts.platform())}`],
       },
     })
@@ -165,6 +182,12 @@ export class MainWindow {
     })
     webContents.on('will-redirect', (event) => event.preventDefault())
     webContents.on('will-attach-webview', (event) => event.preventDefault())
+    webContents.on('before-input-event', (event, input) => {
+      const level = zoomBy(input, webContents.getZoomLevel())
+      if (level === null) return
+      event.preventDefault()
+      webContents.setZoomLevel(level)
+    })
   }
 
   private watch(window: BrowserWindow): void {

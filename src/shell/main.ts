@@ -9,7 +9,7 @@ import { Desktop } from './desktop.ts'
 import { type Claim, claimInstance } from './instance.ts'
 import { shellPlaces } from './places.ts'
 import { Preferences } from './preferences.ts'
-import { linkedScreen, type ShellRequest, shellArguments } from './request.ts'
+import { linkedScreen, restartArguments, type ShellRequest, shellArguments } from './request.ts'
 import { ShellLog } from './shell-log.ts'
 import { SCHEME } from './ui-scheme.ts'
 import { feedSetting, installKind, Updates } from './updates.ts'
@@ -117,6 +117,10 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
       }),
     outbound,
     release: claim.release,
+    relaunch: () => {
+      const [execPath = process.execPath, ...first] = startsAgain()
+      app.relaunch({ execPath, args: [...first, ...restartArguments(process.argv.slice(1))] })
+    },
   })
   listen(desktop, log)
   desktop.coreKnown = desktop.startCore()

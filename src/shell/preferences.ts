@@ -57,8 +57,10 @@ export class Preferences {
       const says = issue.code === 'unrecognized_keys' ? 'is not known here' : issue.message
       return { ok: false, message: `${field || 'The change'}: ${says}` }
     }
-    this.current = mergedPreferences(this.current, parsed.data)
-    this.store.set('preferences', this.current)
+    const next = mergedPreferences(this.current, parsed.data)
+    if (JSON.stringify(next) === JSON.stringify(this.current)) return { ok: true }
+    this.current = next
+    this.store.set('preferences', next)
     return { ok: true }
   }
 

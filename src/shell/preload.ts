@@ -1,9 +1,18 @@
 import { contextBridge, ipcRenderer } from 'electron'
 import { z } from 'zod'
-import type { DesktopBridge } from '../protocol/desktop.ts'
+import type { DesktopView } from '../protocol/desktop.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import type { CallResult, DataNews, WindowBridge } from '../protocol/window.ts'
-import { CHANNELS, callResultShape, newsShape, PLATFORM_SWITCH, platformShape, snapshotShape } from './channels.ts'
+import {
+  CHANNELS,
+  callResultShape,
+  changedShape,
+  newsShape,
+  PLATFORM_SWITCH,
+  platformShape,
+  snapshotShape,
+  viewShape,
+} from './channels.ts'
 
 /** `window.lexora`, and nothing else: no event, no channel and no Node reaches the page. */
 
@@ -11,6 +20,7 @@ import { CHANNELS, callResultShape, newsShape, PLATFORM_SWITCH, platformShape, s
 z.config({ jitless: true })
 
 const watchers = new Set<(snapshot: AppSnapshot | null) => void>()
+const lookers = new Set<(view: DesktopView) => void>()
 const hearers = new Map<number, (news: DataNews) => void>()
 let lastId = 0
 const ASK_AGAIN_MS = 2000
@@ -29,6 +39,14 @@ ipcRenderer.on(CHANNELS.news, (_event, told: unknown) => {
   if (news.is === 'end' || news.is === 'failed') hearers.delete(id)
   hear?.(news)
 })
+
+ipcRenderer.on(CHANNELS.desktopTold, (_event, told: unknown) => {
+  const parsed = viewShape.safeParse(told)
+  if (!parsed.success) return
+  for (const looker of lookers) looker(parsed.data)
+})
+
+const readDesktop = async (): Promise<DesktopView> => viewShape.parse(await ipcRenderer.invoke(CHANNELS.desktopRead))
 
 const given = process.argv.find((word) => word.startsWith(PLATFORM_SWITCH))
 const platform = platformShape.safeParse(JSON.parse(given?.slice(PLATFORM_SWITCH.length) ?? 'null'))
@@ -64,11 +82,27 @@ const bridge: WindowBridge = {
       if (hearers.delete(id)) void ipcRenderer.invoke(CHANNELS.cancel, id)
     }
   },
-  platform: platform.success ? platform.data : { os: 'other', attached: false, hasTray: false },
+  platform: platform.success ? platform.data : { os: 'other', attached: false },
   desktop: {
-    read: async () => (await ipcRenderer.invoke(CHANNELS.desktopRead)) as Awaited<ReturnType<DesktopBridge['read']>>,
-    change: async (change) =>
-      (await ipcRenderer.invoke(CHANNELS.desktopChange, change)) as Awaited<ReturnType<DesktopBridge['change']>>,
+    read: readDesktop,
+    watch: (listener) => {
+      const own = (view: DesktopView): void => listener(view)
+      lookers.add(own)
+      // What is told while this is asked is newer than the answer.
+      let isTold = false
+      const first = (): void => {
+        isTold = true
+      }
+      lookers.add(first)
+      void readDesktop()
+        .then((view) => {
+          if (!isTold && lookers.has(own)) own(view)
+        })
+        .catch(() => {})
+        .finally(() => lookers.delete(first))
+      return () => void lookers.delete(own)
+    },
+    change: async (change) => changedShape.parse(await ipcRenderer.invoke(CHANNELS.desktopChange, change)),
     do: async (verb) => void (await ipcRenderer.invoke(CHANNELS.desktopDo, verb)),
   },
 }

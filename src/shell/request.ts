@@ -73,6 +73,20 @@ export function linkedScreen(link: string): string | null {
   return `/${[screen, ...path].join('/')}`
 }
 
+/** What a restart is started with: the options of before, without what they asked for once. */
+export function restartArguments(argv: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!
+    const [name = '', value] = splitOption(word)
+    if (!word.startsWith('--') || ['hidden', 'start', 'stop'].includes(name)) continue
+    const takesNext = value === undefined && (CORE.has(name) || name === 'model') && argv[i + 1] !== undefined
+    const words = takesNext ? [word, argv[++i]!] : [word]
+    if (name !== 'model') kept.push(...words)
+  }
+  return kept
+}
+
 function splitOption(word: string): [name: string, value: string | undefined] {
   const at = word.indexOf('=')
   return at < 0 ? [word.slice(2), undefined] : [word.slice(2, at), word.slice(at + 1)]

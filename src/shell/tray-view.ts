@@ -1,5 +1,6 @@
 import { canStop, type EngineState, type EngineView, isServing } from '../protocol/engine.ts'
 import { foremostEngine, type PrimaryVerb, primaryVerb } from '../protocol/primary-verb.ts'
+import { quitVerb } from '../protocol/quit-verb.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { clock, type Say, timeOfDay } from './words.ts'
 
@@ -265,8 +266,7 @@ function update({ update: version, quitting }: TrayFacts, say: Say): TrayItem[] 
 }
 
 function quitItem(snapshot: AppSnapshot | null, { core, quitting }: TrayFacts, say: Say): TrayItem {
-  const holds = core === 'hosted' && snapshot !== null && snapshot.engines.some(({ state }) => canStop(state))
-  const word = core === 'attached' ? 'tray.leave' : holds ? 'tray.stopAndQuit' : 'tray.quit'
-  const label = say(quitting === null ? word : 'tray.quitNow')
-  return { kind: 'item', id: 'quit', label, action: { do: 'quit' } }
+  const engines = core === 'hosted' ? (snapshot?.engines ?? []) : []
+  const verb = quitVerb({ attached: core === 'attached', quitting: quitting !== null, engines })
+  return { kind: 'item', id: 'quit', label: say(`tray.${verb}`), action: { do: 'quit' } }
 }

@@ -16,8 +16,8 @@ export type TrayParts = {
   /** `mono`: for panels that tint. */
   style: () => 'colour' | 'mono'
   onAction: (action: TrayAction) => void
-  /** Whether an icon can be seen at all; told when it is known and at every change. */
-  onPresence: (hasTray: boolean) => void
+  /** Whether an icon can be seen at all; told when it is known and at every change. `isFinal`: it stays so. */
+  onPresence: (hasTray: boolean, isFinal?: boolean) => void
   log: (message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -42,6 +42,7 @@ export class TrayIconOwner {
 
   /** Resolves when it is known whether there is a tray. */
   async open(): Promise<void> {
+    nativeTheme.on('updated', this.repaint)
     if (this.parts.platform !== 'linux') return this.present(true)
     await this.watch(BUS_TRIES)
   }
@@ -51,8 +52,15 @@ export class TrayIconOwner {
     this.update()
   }
 
+  /** All of it, at once: it speaks another language now, or looks otherwise. */
+  renew(): void {
+    this.shown = null
+    this.update()
+  }
+
   close(): void {
     this.isClosed = true
+    nativeTheme.off('updated', this.repaint)
     if (this.timer !== null) clearTimeout(this.timer)
     if (this.retry !== null) clearTimeout(this.retry)
     this.watching?.close()
@@ -62,7 +70,7 @@ export class TrayIconOwner {
 
   private async watch(triesLeft: number): Promise<void> {
     const socket = busSocket(this.parts.env['DBUS_SESSION_BUS_ADDRESS'])
-    if (socket === null) return this.present(false)
+    if (socket === null) return this.present(false, true)
     try {
       this.watching = await watchName(
         socket,
@@ -84,7 +92,7 @@ export class TrayIconOwner {
     this.retry.unref()
   }
 
-  private present(hasTray: boolean): void {
+  private present(hasTray: boolean, isFinal = false): void {
     if (this.isClosed) return
     if (hasTray && this.tray === null) this.create()
     if (!hasTray) {
@@ -92,7 +100,12 @@ export class TrayIconOwner {
       this.tray = null
       this.shown = null
     }
-    this.parts.onPresence(hasTray)
+    this.parts.onPresence(hasTray, isFinal)
+  }
+
+  /** For a theme that has changed. */
+  private readonly repaint = (): void => {
+    if (this.shown !== null) this.tray?.setImage(this.image(this.shown.view.icon))
   }
 
   private create(): void {

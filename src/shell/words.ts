@@ -111,6 +111,18 @@ const en = {
   'page.config': 'Open the configuration file',
   'page.logs': 'Open the logs',
   'page.quit': 'Quit',
+  'menu.hide': 'Hide Lexora',
+  'menu.quit': 'Quit Lexora',
+  'menu.edit': 'Edit',
+  'menu.undo': 'Undo',
+  'menu.redo': 'Redo',
+  'menu.cut': 'Cut',
+  'menu.copy': 'Copy',
+  'menu.paste': 'Paste',
+  'menu.selectAll': 'Select all',
+  'menu.window': 'Window',
+  'menu.minimize': 'Minimize',
+  'menu.close': 'Close window',
 } as const
 
 export type WordKey = keyof typeof en
@@ -233,6 +245,18 @@ const ja: Words = {
   'page.config': '設定ファイルを開く',
   'page.logs': 'ログを開く',
   'page.quit': '終了',
+  'menu.hide': 'Lexora を隠す',
+  'menu.quit': 'Lexora を終了',
+  'menu.edit': '編集',
+  'menu.undo': '取り消す',
+  'menu.redo': 'やり直す',
+  'menu.cut': '切り取り',
+  'menu.copy': 'コピー',
+  'menu.paste': '貼り付け',
+  'menu.selectAll': 'すべて選択',
+  'menu.window': 'ウィンドウ',
+  'menu.minimize': 'しまう',
+  'menu.close': 'ウィンドウを閉じる',
 }
 
 const ko: Words = {
@@ -341,6 +365,18 @@ const ko: Words = {
   'page.config': '설정 파일 열기',
   'page.logs': '로그 열기',
   'page.quit': '종료',
+  'menu.hide': 'Lexora 가리기',
+  'menu.quit': 'Lexora 종료',
+  'menu.edit': '편집',
+  'menu.undo': '실행 취소',
+  'menu.redo': '다시 실행',
+  'menu.cut': '오려두기',
+  'menu.copy': '복사',
+  'menu.paste': '붙여넣기',
+  'menu.selectAll': '모두 선택',
+  'menu.window': '창',
+  'menu.minimize': '최소화',
+  'menu.close': '창 닫기',
 }
 
 const WORDS = { en, ja, ko } satisfies Record<string, Words>

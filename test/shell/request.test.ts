@@ -1,7 +1,22 @@
 import { describe, expect, test } from 'vitest'
-import { linkedScreen, shellArguments } from '../../src/shell/request.ts'
+import { linkedScreen, restartArguments, shellArguments } from '../../src/shell/request.ts'
 
 const NOTHING = { screen: null, start: null, stop: null, model: null, hidden: false }
+
+test.each<[argv: string[], kept: string[]]>([
+  [
+    ['/opt/app', '--no-sandbox', '--port', '8100'],
+    ['--no-sandbox', '--port', '8100'],
+  ],
+  [['--config=/x.yaml', '--hidden', '--start=big', '--stop'], ['--config=/x.yaml']],
+  [
+    ['--model', 'a/b', 'lexora://models', '--engine', 'demo'],
+    ['--engine', 'demo'],
+  ],
+  [['--model=a/b', '--log-format=json'], ['--log-format=json']],
+])('a restart after %j keeps its options, and asks for nothing a second time', (argv, kept) => {
+  expect(restartArguments(argv)).toEqual(kept)
+})
 
 describe('the command line', () => {
   test.each<[argv: string[], request: object, core: object, unknown: string[]]>([

@@ -120,6 +120,9 @@ class App extends EventEmitter {
   enableSandbox() {}
   disableHardwareAcceleration() {}
   setLoginItemSettings() {}
+  relaunch(options) {
+    process.stderr.write(`relaunch ${JSON.stringify(options)}\n`)
+  }
   quit() {
     const event = preventable()
     this.emit('before-quit', event)
@@ -350,14 +353,21 @@ class Tray extends EventEmitter {
   }
 }
 
-const Menu = { buildFromTemplate: (items) => Object.assign(new EventEmitter(), { items }) }
+const Menu = {
+  application: 'its own',
+  buildFromTemplate: (items) => Object.assign(new EventEmitter(), { items }),
+  setApplicationMenu(menu) {
+    Menu.application = menu
+  },
+  getApplicationMenu: () => Menu.application,
+}
 const nativeImage = {
   createFromPath: (file) => {
     if (!fs.existsSync(file)) throw new Error(`there is no picture ${file}`)
     return { file, setTemplateImage() {} }
   },
 }
-const nativeTheme = { shouldUseDarkColors: false }
+const nativeTheme = Object.assign(new EventEmitter(), { shouldUseDarkColors: false })
 const screen = Object.assign(new EventEmitter(), {
   displays: [{ workArea: { x: 0, y: 0, width: 1920, height: 1080 } }],
   getAllDisplays: () => screen.displays,

@@ -103,7 +103,10 @@ test('the window, the gateway and an engine live in one app; quitting ends all o
   await page.getByText('Serving').first().waitFor()
   expect(await page.evaluate(() => window.lexora!.platform.attached)).toBe(false)
   const enginePid = engine!.pid!
-  await page.evaluate(() => window.lexora!.desktop.do('quit'))
+  expect(await app!.evaluate(({ Menu }) => Menu.getApplicationMenu())).toBeNull()
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox').fill('quit')
+  await page.getByRole('option', { name: 'Stop engine & quit' }).click()
   expect(await ended).toBe(0)
   expect(() => process.kill(enginePid, 0)).toThrow()
   expect((await findRunning(paths().runFile)).is).toBe('absent')
@@ -130,6 +133,19 @@ test('a quit waits for what runs, counts it, and a second one does not wait', as
   expect(await ended).toBe(0)
   clearInterval(again)
   expect(await read).not.toContain('[DONE]')
+})
+
+test('what waits for a restart has a button that drains, ends the app and starts it again as it was started', async () => {
+  writeFileSync(join(home, 'lexora_config.yaml'), 'server: {port: 0}\n')
+  const page = await open(['--log-format', 'json', 'lexora://settings/network'])
+  await page.locator('.app').waitFor()
+  const { setConfig } = await commands()
+  await setConfig({ changes: [{ path: 'cache.memory_mb', value: 128 }] })
+  await page.getByRole('button', { name: 'Restart Lexora' }).click()
+  expect(await ended).toBe(0)
+  const { args } = JSON.parse(/^relaunch (.*)$/m.exec(said)![1]!)
+  expect(args).toEqual([ROOT.replace(/\/$/, ''), '--log-format', 'json'])
+  expect((await findRunning(paths().runFile)).is).toBe('absent')
 })
 
 test('a configuration that is wrong is told in the window; once it is right, Try again serves', async () => {
@@ -254,8 +270,7 @@ test('one that it watched and that is gone is replaced by one of its own, when i
   await server.kill()
   await page.getByText(/^Connection lost at/).waitFor()
   const fresh = app!.waitForEvent('window', { timeout: LAUNCH_MS })
-  // The page is gone before it has its answer.
-  await page.evaluate(() => void window.lexora!.desktop.do('serve-here')).catch(() => {})
+  await page.getByRole('button', { name: 'Start Lexora here' }).click()
   const own = await fresh
   await own.locator('.app').waitFor()
   expect(await own.evaluate(() => window.lexora!.platform.attached)).toBe(false)

@@ -459,7 +459,6 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     shell = await openShell(session, lexora.home)
     const page = await shell.window()
     await page.locator('.app').waitFor()
-    expect(await page.evaluate(() => window.lexora!.platform.hasTray)).toBe(false)
     await page.getByText('This desktop shows no tray icon.').waitFor()
     await shell.app.evaluate(({ dialog }) => {
       const asked: string[] = []
@@ -478,16 +477,158 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     expect(await shell.app.evaluate(() => (globalThis as unknown as { asked: string[] }).asked)).toHaveLength(1)
   })
 
-  test('a panel that comes late, goes and comes back has the icon each time', async () => {
+  test('a panel that comes late, goes and comes back has the icon each time, and nobody is told that there is none', async () => {
+    const notices = await openNoticeHost(session.address)
+    extra.push(notices.close)
     lexora = await startLexora({ logging: { level: 'INFO' } })
     shell = await openShell(session, lexora.home)
-    await (await shell.window()).locator('.app').waitFor()
+    const page = await shell.window()
+    const banner = page.getByText('This desktop shows no tray icon.')
+    await banner.waitFor()
     for (let round = 0; round < 2; round++) {
       tray = await TrayHost.open(session.address)
       await until(lines, (all) => all.includes('Open Lexora'))
+      await banner.waitFor({ state: 'detached' })
       tray.close()
+      await banner.waitFor()
     }
     tray = null
+    expect(notices.told).toEqual([])
+    const kept = await readFile(join(lexora.home, 'desktop', 'preferences.json'), 'utf8').catch(() => '')
+    expect(kept).not.toContain('"noTrayTold": true')
+  })
+
+  test('hidden where no icon can ever be seen, it shows its window all the same', async () => {
+    lexora = await startLexora({ logging: { level: 'INFO' } })
+    shell = await openShell(session, lexora.home, ['--hidden'], { DBUS_SESSION_BUS_ADDRESS: 'disabled:' })
+    await (await shell.window()).getByText('This desktop shows no tray icon.').waitFor()
+    await until(isVisible, ([seen]) => seen === true)
+  })
+
+  test('the window ends the app as the tray does, in the same words', async () => {
+    await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await page.keyboard.press('Control+k')
+    const palette = page.getByPlaceholder('Type a command')
+    await palette.fill('Quit')
+    await page.getByRole('option', { name: 'Quit, leave Lexora serving' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'More actions' }).click()
+    await page.getByRole('menuitem', { name: 'Quit, leave Lexora serving' }).click()
+    expect(await shell!.ended).toEqual({ code: 0, signal: null })
+    expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
+  })
+
+  test('the language that is chosen in the window is the tray’s, at once', async () => {
+    await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    for (const [language, item] of [
+      ['日本語', 'Lexora を開く'],
+      ['한국어', 'Lexora 열기'],
+      ['English', 'Open Lexora'],
+    ] as const) {
+      await page.keyboard.press('Control+k')
+      await page.getByRole('combobox').fill(language)
+      await page.getByRole('option', { name: language }).click()
+      await until(lines, (all) => all.includes(item))
+    }
+  })
+
+  test('another kind of icon and another theme are drawn at once', async () => {
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await until(line, (text) => text.startsWith('● Running'))
+    await app.evaluate(({ nativeImage, nativeTheme }) => {
+      const drawn: string[] = []
+      Object.assign(globalThis, { drawn })
+      const { createFromPath } = nativeImage
+      nativeImage.createFromPath = (path) => {
+        drawn.push(path)
+        return createFromPath(path)
+      }
+      nativeTheme.themeSource = 'light'
+    })
+    const drawn = async (): Promise<string[]> =>
+      await app.evaluate(() => (globalThis as unknown as { drawn: string[] }).drawn)
+    await page.evaluate(() => window.lexora!.desktop.change({ trayIcon: 'mono' }))
+    await until(drawn, (paths) => paths.some((path) => /\/mono\/\w+-24\.png$/.test(path)))
+    await app.evaluate(({ nativeTheme }) => {
+      nativeTheme.themeSource = 'dark'
+    })
+    await until(drawn, (paths) => paths.some((path) => /\/mono-light\/\w+-24\.png$/.test(path)))
+  })
+
+  test('it has no menu of Electron’s; the page grows and shrinks by its keys all the same', async () => {
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    expect(await app.evaluate(({ Menu }) => Menu.getApplicationMenu())).toBeNull()
+    const press = async (keyCode: string): Promise<number> =>
+      await app.evaluate(async ({ BrowserWindow }, key) => {
+        const { webContents } = BrowserWindow.getAllWindows()[0]!
+        webContents.sendInputEvent({ type: 'keyDown', keyCode: key, modifiers: ['control'] })
+        webContents.sendInputEvent({ type: 'keyUp', keyCode: key, modifiers: ['control'] })
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        return webContents.getZoomLevel()
+      }, keyCode)
+    await until(
+      () => press('='),
+      (level) => level > 0,
+    )
+    await until(
+      () => press('0'),
+      (level) => level === 0,
+    )
+  })
+
+  test('an update that is ready is on Settings in the navigation, and its notification leads to it', async () => {
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    const view = await page.evaluate(() => window.lexora!.desktop.read())
+    const ready = { ...view, updates: { is: 'ready', version: '9.9.9', asked: false } }
+    await app.evaluate(({ BrowserWindow }, told) => {
+      BrowserWindow.getAllWindows()[0]!.webContents.send('lexora:desktop-told', told)
+    }, ready)
+    await page.locator('nav a[href="#/settings"] .badge').waitFor()
+    await page.evaluate(() => {
+      location.hash = '#/settings/updates'
+    })
+    await page.getByRole('heading', { name: 'Updates' }).waitFor()
+    await page.getByText('Version 9.9.9 is installed when you quit or restart.').waitFor()
+    await page.getByRole('button', { name: 'Restart when idle' }).waitFor()
+  })
+
+  test('Settings open the configuration and the logs', async () => {
+    const { app } = await open(DEMO)
+    const page = await shell!.window()
+    await page.locator('.app').waitFor()
+    await app.evaluate(({ shell: system }) => {
+      const opened: string[] = []
+      Object.assign(globalThis, { opened })
+      system.openPath = async (path) => {
+        opened.push(path)
+        return ''
+      }
+    })
+    const opened = async (): Promise<string[]> =>
+      await app.evaluate(() => (globalThis as unknown as { opened: string[] }).opened)
+    for (const [section, count] of [
+      ['data', 2],
+      ['advanced', 4],
+    ] as const) {
+      await page.evaluate((name) => {
+        location.hash = `#/settings/${name}`
+      }, section)
+      await page.getByRole('button', { name: 'Open the configuration' }).click()
+      await page.getByRole('button', { name: 'Open the logs' }).click()
+      await until(opened, ({ length }) => length === count)
+    }
+    const both = [join(lexora!.home, 'config.yaml'), join(lexora!.home, 'logs')]
+    expect((await opened()).toSorted()).toEqual([...both, ...both].toSorted())
   })
 
   test('a renderer that crashes comes back; one that crashes again says so, with a way on', async () => {

@@ -371,7 +371,7 @@ describe.skipIf(missing.length > 0)('packages', () => {
       )
       const { ended, page } = await open()
       await page.evaluate(() => {
-        location.hash = '#/settings/general'
+        location.hash = '#/settings/updates'
       })
       const look = page.getByRole('button', { name: 'Look now' })
       await look.click()
