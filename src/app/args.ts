@@ -55,7 +55,7 @@ export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--p
        lexora config get [KEY] | set KEY VALUE | set KEY --remove | explain KEY | validate | path
               [--config FILE] [--json] [--host HOST[:PORT]] [--key KEY]
        lexora service install | uninstall | status  [--user | --system --run-as USER] [--wants UNIT] [--print]
-       lexora setup  [--model NAME] [--install] [--autostart] [--service] [--json]
+       lexora setup  [--model NAME] [--install] [--autostart] [--json]
        lexora lan check  [--key KEY] [--json]
        lexora completion bash | zsh | fish
        lexora COMMAND  [--json] [--host HOST[:PORT]] [--key KEY]

@@ -15,7 +15,7 @@ import { type AppCommands, CommandError } from '../protocol/commands.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { MODEL_COMMANDS } from '../protocol/model-commands.ts'
-import type { DiskView, EngineVersions, ModelView } from '../protocol/models.ts'
+import type { DiskView, EngineVersions, HubView, ModelView } from '../protocol/models.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 import { runBench } from './bench.ts'
@@ -64,6 +64,9 @@ export function modelCommands(parts: ModelParts): ModelCommands {
     pausePull: async ({ id }) => desk().pulls.pause(id) ?? noPull(),
     resumePull: async ({ id }) => desk().pulls.resume(id) ?? noPull(),
     cancelPull: async ({ id }) => desk().pulls.cancel(id) ?? noPull(),
+    hub: async () => desk().hubView(),
+    setHubToken: async ({ token }) => keepToken(desk(), token),
+    forgetHubToken: async () => keepToken(desk(), null),
     fitModel: async ({ model, context, gpu }) => {
       const report = fitReport(
         await fitGiven(desk(), model, context === undefined ? null : Number(context), gpu ?? null),
@@ -303,6 +306,19 @@ function useVersion(desk: ModelDesk, version: string): EngineVersions {
   }
   chooseVersion(desk.versions, version)
   return versionsOf(desk)
+}
+
+function keepToken(desk: ModelDesk, token: string | null): HubView {
+  const { token: known, tokenFile } = desk.hubView()
+  if (known !== null && !known.canChange)
+    refuse('invalid_request', `The token is set by ${known.from}, which goes before any file.`, 'token')
+  try {
+    desk.keepToken(token)
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error)
+    refuse('overloaded', `${tokenFile} cannot be written (${why}); nothing was changed.`, null)
+  }
+  return desk.hubView()
 }
 
 /** What the hub says is a refusal as any other. */

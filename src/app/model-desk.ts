@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { hubAddress, hubCache, hubIsOff, hubToken } from '../config/hub-cache.ts'
+import { hubAddress, hubCache, hubIsOff, hubToken, hubTokenFile, hubTokenVariable } from '../config/hub-cache.ts'
 import type { LexoraPaths, Machine } from '../config/paths.ts'
+import { writeWhole } from '../config/write.ts'
 import { Installer } from '../engine/installer.ts'
 import { versionsFolder } from '../engine/versions.ts'
 import { type CataloguePlaces, type FoundModel, scanModels } from '../models/catalogue.ts'
@@ -12,7 +13,7 @@ import { PULL_TIMING, type PullTiming } from '../models/pull.ts'
 import { Pulls } from '../models/pulls.ts'
 import type { Config } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
-import type { InstallView, PresetView, PullView } from '../protocol/models.ts'
+import type { HubView, InstallView, PresetView, PullView } from '../protocol/models.ts'
 import type { Store } from '../store/database.ts'
 import { EngineStarts } from '../store/engine-starts.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -114,6 +115,22 @@ export class ModelDesk {
     if (this.isOffline) return new HubError('Nothing is fetched: Lexora works offline.', 'Set privacy.offline: false.')
     if (!hubIsOff(this.options.machine.env)) return null
     return new HubError('Nothing may be fetched: HF_HUB_OFFLINE is set.', 'Unset it where this Lexora is started.')
+  }
+
+  hubView(): HubView {
+    const { env, home } = this.options.machine
+    const tokenFile = hubTokenFile(env, home)
+    const variable = hubTokenVariable(env)
+    const isThere = hubToken(env, home) !== null
+    const token = isThere ? { from: variable ?? tokenFile, canChange: variable === null } : null
+    return { address: hubAddress(env), token, tokenFile }
+  }
+
+  /** From the next request on. Null: none any more. Throws where the file cannot be written. */
+  keepToken(token: string | null): void {
+    const { tokenFile } = this.hubView()
+    if (token === null) rmSync(tokenFile, { force: true })
+    else writeWhole(tokenFile, token)
   }
 
   /** What lies on the disk, as of a moment ago; `anew`: as of now. */

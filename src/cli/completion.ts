@@ -21,7 +21,7 @@ const OWN: readonly (readonly [words: string, options: readonly string[]])[] = [
   ['service uninstall', ['--user', '--system']],
   ['service status', ['--user', '--system']],
   ['lan check', ['--key', '--json']],
-  ['setup', ['--model', '--install', '--autostart', '--service', '--json']],
+  ['setup', ['--model', '--install', '--autostart', '--json']],
   ['completion bash', []],
   ['completion zsh', []],
   ['completion fish', []],

@@ -3,6 +3,7 @@ import {
   type DiskView,
   type EngineVersions,
   type FitReport,
+  type HubView,
   type InstallView,
   isPullOpen,
   type ModelList,
@@ -27,6 +28,9 @@ export const MODEL_PRINTERS = {
   pausePull: (view: PullView, look: Look) => pullEnd(view, look),
   resumePull: (view: PullView, look: Look) => pullEnd(view, look),
   cancelPull: (view: PullView, look: Look) => pullEnd(view, look),
+  hub: hubLines,
+  setHubToken: hubLines,
+  forgetHubToken: hubLines,
   fitModel: fitLines,
   presets: ({ presets }: { presets: PresetView[] }, look: Look) => presetTable(presets, look),
   engineVersions: versionLines,
@@ -34,6 +38,12 @@ export const MODEL_PRINTERS = {
   useEngine: versionLines,
   rollbackEngine: versionLines,
   bench: benchLines,
+}
+
+function hubLines({ address, token, tokenFile }: HubView): string[] {
+  const shown = token === null ? 'No token is shown there.' : `It is shown the token of ${plain(token.from)}.`
+  const way = token === null ? [`Keep one in ${plain(tokenFile)}: lexora hub token TOKEN`] : []
+  return [`Models are fetched from ${plain(address)}. ${shown}`, ...way]
 }
 
 function diskLine(disk: DiskView | null): string[] {

@@ -15,11 +15,10 @@ import { bytes, type Column, plain, table } from './format.ts'
 import { PRINTERS } from './printers.ts'
 import { reporter } from './progress.ts'
 import { painter } from './screen.ts'
-import { runService } from './service.ts'
 import type { Look } from './status-view.ts'
 import type { CliWorld } from './world.ts'
 
-const USAGE = 'usage: lexora setup  [--model NAME] [--install] [--autostart] [--service] [--json]'
+const USAGE = 'usage: lexora setup  [--model NAME] [--install] [--autostart] [--json]'
 const STEPS = 6
 /** Whether more of them fit is told when one is chosen. */
 const MOST_FITS = 10
@@ -29,11 +28,10 @@ const OPTIONS = {
   model: { type: 'string' },
   install: { type: 'boolean', default: false },
   autostart: { type: 'boolean', default: false },
-  service: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
 } as const
 
-type Given = { model?: string | undefined; install: boolean; autostart: boolean; service: boolean; json: boolean }
+type Given = { model?: string | undefined; install: boolean; autostart: boolean; json: boolean }
 
 /** What `--json` prints at the end. Null: that step was left out. */
 type SetupReport = {
@@ -271,11 +269,6 @@ class Setup {
       if (this.given.autostart || (await this.agrees(`Start ${name} together with Lexora`)))
         await this.commands.setConfig({ changes: [{ path: `engines.${name}.autostart`, value: true }] })
     }
-    if (this.given.service || (await this.agrees('Start Lexora whenever you log in, as a service of yours'))) {
-      const { out, err } = this.world
-      const code = runService(['install'], { ...this.world, out: this.given.json ? err : out })
-      if (code !== EXIT.ok) throw new Stopped('The service was not installed; everything else is done.', code)
-    }
     const { network } = (await this.commands.snapshot()).server
     if (network.length > 0) this.say(`Other machines reach it at ${network.map(plain).join(', ')}.`)
     else
@@ -283,7 +276,10 @@ class Setup {
         'Only this machine can connect. For colleagues: lexora users add NAME, lexora keys add NAME, then',
         "  lexora config set server.host '[127.0.0.1, ADDRESS]'   and   lexora lan check",
       )
-    this.say('The window in a browser: lexora ui')
+    this.say(
+      'To have Lexora start by itself: stop it here, then lexora service install',
+      'The window in a browser: lexora ui',
+    )
   }
 
   private head(title: string): void {

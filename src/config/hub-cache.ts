@@ -15,12 +15,22 @@ export function hubAddress(env: Env): string {
   return (env['HF_ENDPOINT'] || PUBLIC_HUB).replace(/\/+$/, '')
 }
 
+/** The variable that holds a token and goes before any file; null: none does. */
+export function hubTokenVariable(env: Env): string | null {
+  return ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'].find((name) => env[name]) ?? null
+}
+
+/** Where the hub's own tools keep a token, and look for one. */
+export function hubTokenFile(env: Env, home: string): string {
+  return env['HF_TOKEN_PATH'] || join(hubHome(env, home), 'token')
+}
+
 /** HF_TOKEN, else the one that `hf auth login` left. Null: none. */
 export function hubToken(env: Env, home: string): string | null {
-  const named = env['HF_TOKEN'] || env['HUGGING_FACE_HUB_TOKEN']
-  if (named) return named.trim()
+  const variable = hubTokenVariable(env)
+  if (variable !== null) return env[variable]!.trim()
   try {
-    return readFileSync(env['HF_TOKEN_PATH'] || join(hubHome(env, home), 'token'), 'utf8').trim() || null
+    return readFileSync(hubTokenFile(env, home), 'utf8').trim() || null
   } catch {
     return null
   }

@@ -26,17 +26,20 @@ export class HubError extends Error {
   readonly afterMs: number | null
   /** It can go on as soon as there is room. */
   readonly diskFull: boolean
+  /** The model's page, where its terms are accepted; null: it is not a matter of tokens. */
+  readonly terms: string | null
 
   constructor(
     cause: string,
     fix: string | null,
-    more: { again?: boolean; afterMs?: number | null; diskFull?: boolean } = {},
+    more: { again?: boolean; afterMs?: number | null; diskFull?: boolean; terms?: string } = {},
   ) {
     super(cause)
     this.fix = fix
     this.again = more.again ?? false
     this.afterMs = more.afterMs ?? null
     this.diskFull = more.diskFull ?? false
+    this.terms = more.terms ?? null
   }
 }
 
@@ -167,15 +170,12 @@ export class Hub {
     const host = new URL(this.address).host
     const page = `${this.address}/${repo}`
     if (status === 401 || status === 403) {
-      return this.options.token === null
-        ? new HubError(
-            `${host} does not show ${repo} to everybody (HTTP ${status}).`,
-            `It does not exist, or is private or gated: accept its terms at ${page}, and set HF_TOKEN to a token that may read it.`,
-          )
-        : new HubError(
-            `${host} does not let your token read ${repo} (HTTP ${status}).`,
-            `Accept its terms at ${page}, or set HF_TOKEN to a token that may read it.`,
-          )
+      const isKnown = this.options.token !== null
+      const cause = isKnown ? `does not let your token read ${repo}` : `does not show ${repo} to everybody`
+      const fix = isKnown
+        ? `Accept its terms at ${page}, or give Lexora a token that may read it: lexora hub token, or HF_TOKEN.`
+        : `It does not exist, or is private or gated: accept its terms at ${page}, and give Lexora a token that may read it: lexora hub token, or HF_TOKEN.`
+      return new HubError(`${host} ${cause} (HTTP ${status}).`, fix, { terms: page })
     }
     if (status === 404) {
       const what = revision === 'main' ? repo : `${repo} at revision ${revision}`

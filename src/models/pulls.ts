@@ -190,7 +190,7 @@ export class Pulls {
         onWait: (error) => {
           if (cancel.signal.aborted) return
           entry.state = error === null ? 'running' : 'paused'
-          entry.problem = error === null ? null : { cause: error.message, fix: error.fix }
+          entry.problem = error === null ? null : problemOf(error)
         },
         onVerify: (isVerifying) => {
           entry.verifying += isVerifying ? 1 : -1
@@ -270,7 +270,8 @@ function measure(entry: Entry, files: readonly PullFile[]): void {
 }
 
 function problemOf(error: unknown): NonNullable<PullView['problem']> {
-  if (error instanceof HubError) return { cause: error.message, fix: error.fix }
+  if (error instanceof HubError)
+    return { cause: error.message, fix: error.fix, ...(error.terms === null ? {} : { terms: error.terms }) }
   return { cause: `It failed unexpectedly: ${error instanceof Error ? error.message : String(error)}`, fix: null }
 }
 

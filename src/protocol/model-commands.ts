@@ -4,6 +4,7 @@ import type {
   BenchReport,
   EngineVersions,
   FitReport,
+  HubView,
   InstallView,
   ModelList,
   PresetView,
@@ -116,6 +117,36 @@ export const MODEL_COMMANDS = {
     scope: 'admin:write',
     args: z.strictObject({ id: pullId }),
     about: 'end a pull; what has come stays for the next try',
+  }),
+  hub: row<HubView>()({
+    method: 'GET',
+    path: '/admin/hub',
+    cli: ['hub'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'the hub that models are fetched from, and whether it is shown a token',
+  }),
+  setHubToken: row<HubView>()({
+    method: 'POST',
+    path: '/admin/hub/token',
+    cli: ['hub', 'token'],
+    places: ['token'],
+    secrets: ['token'],
+    scope: 'admin:write',
+    args: z.strictObject({
+      token: z
+        .string('is missing')
+        .regex(/^[\x21-\x7e]{1,512}$/, 'must be up to 512 characters without spaces, as in hf_…'),
+    }),
+    about: 'keep a token for gated models, where the tools of the hub keep theirs',
+  }),
+  forgetHubToken: row<HubView>()({
+    method: 'POST',
+    path: '/admin/hub/forget',
+    cli: ['hub', 'forget'],
+    scope: 'admin:write',
+    args: z.strictObject({}),
+    about: 'remove the token that is kept',
   }),
   fitModel: row<FitReport>()({
     method: 'GET',

@@ -34,8 +34,19 @@ export type DiskView = { folder: string; freeBytes: number; totalBytes: number }
 
 export type ModelList = { models: ModelView[]; disk: DiskView | null }
 
-/** What went wrong, in one sentence, and what to do. */
-export type PullProblem = { cause: string; fix: string | null }
+/**
+ * What went wrong, in one sentence, and what to do. `terms`: the model's page, where its terms are accepted; only there
+ * where the hub wants a token that may read it.
+ */
+export type PullProblem = { cause: string; fix: string | null; terms?: string }
+
+/** The hub that models are fetched from. `token`: where the one that is shown there was found; null: none is. Never the token itself. */
+export type HubView = {
+  address: string
+  token: { from: string; canChange: boolean } | null
+  /** Where a token is kept that is given to Lexora; the hub's own tools find it there, too. */
+  tokenFile: string
+}
 
 export type PullState = 'queued' | 'running' | 'verifying' | 'done' | 'failed' | 'cancelled' | 'paused' | 'held'
 

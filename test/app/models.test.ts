@@ -1,5 +1,5 @@
 /** The commands for models, as every face calls them. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -236,6 +236,42 @@ describe('a model that is pulled', () => {
       problem: { param: 'repo', message: expect.stringMatching(/HF_HUB_OFFLINE is set/) },
     })
     await expect(commands.pullModel({ repo: '../x' })).rejects.toMatchObject({ problem: { code: 'invalid_request' } })
+  })
+})
+
+describe('the token of the hub', () => {
+  test('is kept where its own tools look, shown from then on, and never told', async () => {
+    const hub = await FakeHub.start({ 'acme/tiny': { files: FILES, gated: { status: 403, token: 'hf_right' } } })
+    const { commands, root } = aDesk({ env: { HF_ENDPOINT: hub.address } })
+    const first = await ended(commands, await commands.pullModel({ repo: 'acme/tiny' }))
+    expect(first.problem).toMatchObject({
+      terms: `${hub.address}/acme/tiny`,
+      fix: expect.stringContaining('hub token'),
+    })
+    expect((await commands.hub({})).token).toBeNull()
+    const file = join(root, 'hf', 'token')
+    const kept = await commands.setHubToken({ token: 'hf_right' })
+    expect(kept).toEqual({ address: hub.address, token: { from: file, canChange: true }, tokenFile: file })
+    expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['hf_right', 0o600])
+    expect(await ended(commands, await commands.pullModel({ repo: 'acme/tiny' }))).toMatchObject({ state: 'done' })
+    expect((await commands.forgetHubToken({})).token).toBeNull()
+    expect(existsSync(file)).toBe(false)
+  })
+
+  test('of a variable goes before any that is kept, and is not changed from here', async () => {
+    const { commands, root } = aDesk({ env: { HF_TOKEN: 'hf_secret' } })
+    expect((await commands.hub({})).token).toEqual({ from: 'HF_TOKEN', canChange: false })
+    await expect(commands.setHubToken({ token: 'hf_other' })).rejects.toMatchObject({
+      problem: { param: 'token', message: expect.stringContaining('HF_TOKEN') },
+    })
+    expect(existsSync(join(root, 'hf', 'token'))).toBe(false)
+  })
+
+  test('that cannot be written down is said', async () => {
+    const { commands } = aDesk({ env: { HF_TOKEN_PATH: '/dev/null/token' } })
+    await expect(commands.setHubToken({ token: 'hf_x' })).rejects.toMatchObject({
+      problem: { message: expect.stringContaining('/dev/null/token') },
+    })
   })
 })
 

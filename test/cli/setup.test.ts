@@ -71,7 +71,7 @@ describe('lexora setup', () => {
       '6 of 6  From now on',
     ])
     // vLLM is there, so nobody is asked to install it.
-    expect(asked).toHaveLength(3)
+    expect(asked).toHaveLength(2)
     expect(config()).toMatch(/tiny-8b:[\s\S]*autostart: true/)
     const again = await setUp('--json --model acme/tiny-8B')
     expect(JSON.parse(again.out)).toMatchObject({ model: 'acme/tiny-8B', engine: 'tiny-8b', bench: { errors: 0 } })

@@ -207,7 +207,7 @@ describe('a pull', () => {
 
   test('of a gated repository says what to do, with a token and without', async () => {
     const hub = await FakeHub.start({ [REPO]: { ...REPOSITORY, gated: { status: 403, token: 'right' } } })
-    expect((await failure(pulled(hub, aCache()))).fix).toMatch(/accept its terms at .*set HF_TOKEN/)
+    expect((await failure(pulled(hub, aCache()))).fix).toMatch(/accept its terms at .*lexora hub token/)
     const wrong = await failure(pulled(hub, aCache(), { token: 'secret-and-wrong' }))
     expect(wrong.message).toMatch(/does not let your token read acme\/tiny/)
     expect(`${wrong.message} ${wrong.fix}`).not.toContain('secret-and-wrong')
