@@ -350,7 +350,7 @@ export const manageEn = {
   'origins.allowed': 'Pages of {origin} may call now.',
   'origins.dismiss': 'Dismiss',
   'lan.title': 'Reachable from the network',
-  'lan.isOpen': 'Other machines can connect at {hosts}, port {port}.',
+  'lan.isOpen': 'Other machines can connect at {places}.',
   'lan.isClosed': 'Only programs on this computer can connect.',
   'lan.ask': 'Open Lexora to the network?',
   'lan.open': 'Open to the network',

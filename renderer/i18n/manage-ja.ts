@@ -351,7 +351,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'origins.allowed': '{origin} のページから呼び出せるようになりました。',
   'origins.dismiss': '却下',
   'lan.title': 'ネットワークから利用',
-  'lan.isOpen': 'ほかのマシンは {hosts} のポート {port} に接続できます。',
+  'lan.isOpen': 'ほかのマシンは {places} に接続できます。',
   'lan.isClosed': 'このコンピューターのプログラムだけが接続できます。',
   'lan.ask': 'Lexora をネットワークに公開しますか。',
   'lan.open': 'ネットワークに公開',

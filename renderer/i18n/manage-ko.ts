@@ -351,7 +351,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'origins.allowed': '이제 {origin} 의 페이지에서 호출할 수 있습니다.',
   'origins.dismiss': '무시',
   'lan.title': '네트워크에서 접근',
-  'lan.isOpen': '다른 컴퓨터가 {hosts}, 포트 {port}에 연결할 수 있습니다.',
+  'lan.isOpen': '다른 컴퓨터가 {places}에 연결할 수 있습니다.',
   'lan.isClosed': '이 컴퓨터의 프로그램만 연결할 수 있습니다.',
   'lan.ask': 'Lexora를 네트워크에 열까요?',
   'lan.open': '네트워크에 열기',

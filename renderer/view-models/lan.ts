@@ -1,10 +1,23 @@
 import type { ConfigView } from '../../src/protocol/config-view.ts'
 import type { PortUse, RefusedOrigin } from '../../src/protocol/network-commands.ts'
+import type { ServerView } from '../../src/protocol/snapshot.ts'
 
 export type LanCheck = {
   id: 'keys' | 'required' | 'reach' | 'admin' | 'test'
   /** Null: it is only said. */
   ok: boolean | null
+}
+
+/** How the door to the network is, as the listeners have it. `waits`: the configuration has it otherwise, from the next start on. */
+export function lanState(
+  { network, pendingRestart, address }: Pick<ServerView, 'network' | 'pendingRestart' | 'address'>,
+  beyond: readonly string[],
+): { isOpen: boolean; places: string[]; waits: boolean } {
+  const waits = pendingRestart.includes('server.host')
+  // A machine without a network has no address to tell, and yet the door is open.
+  const isOpen = network.length > 0 || (beyond.length > 0 && !waits)
+  const { port } = new URL(address)
+  return { isOpen, places: network.length > 0 ? network : beyond.map((host) => `${host}:${port}`), waits }
 }
 
 /** What should be so before other machines may connect, and what then follows. */

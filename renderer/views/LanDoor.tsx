@@ -1,13 +1,14 @@
 import { useState } from 'react'
 import type { ConfigView } from '../../src/protocol/config-view.ts'
-import { useActions } from '../actions.ts'
+import { useToasts } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { StateMark } from '../components/Icon.tsx'
 import { Button, Dialog, Switch } from '../components/kit.tsx'
 import { Qr } from '../components/Qr.tsx'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import { lanChecks } from '../view-models/lan.ts'
+import { lanChecks, lanState } from '../view-models/lan.ts'
+import { reasonOf } from '../view-models/log.ts'
 import { doors, isLiveKey } from '../view-models/people.ts'
 import { placesForPhones } from '../view-models/qr.ts'
 
@@ -16,11 +17,11 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
   const t = useT()
   const { client } = useWorld()
   const { server } = useSnapshot()
-  const { told } = useActions()
+  const toasts = useToasts()
   const [asking, setAsking] = useState(false)
   const keys = useAsked(async () => (await client.commands.listKeys()).keys, { everyMs: 5000 })
   const door = doors(config)
-  const isOpen = door.beyond.length > 0
+  const { isOpen, places, waits } = lanState(server, door.beyond)
   const host = config.entries.find(({ path }) => path === 'server.host')
   const live = (keys.value ?? []).filter((key) => isLiveKey(key, Date.now()) && key.scopes.includes('inference'))
   const checks = lanChecks(config, live.length)
@@ -29,19 +30,21 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
   const port = new URL(server.address).port
   const set = async (value: string[] | null): Promise<void> => {
     setAsking(false)
-    await told(
-      client.commands.setConfig({ changes: [{ path: 'server.host', value }] }),
-      t(value === null ? 'lan.closed' : 'lan.opened'),
-    )
+    try {
+      const { pendingRestart } = await client.commands.setConfig({ changes: [{ path: 'server.host', value }] })
+      if (pendingRestart.includes('server.host')) toasts.fail(t('set.savedLater', { name: t('lan.title') }))
+      else toasts.say(t(value === null ? 'lan.closed' : 'lan.opened'))
+    } catch (error) {
+      toasts.fail(t('failed.command', { reason: reasonOf(error) }))
+    }
     onChanged()
   }
   return (
     <section className="set" aria-label={t('lan.title')}>
       <div className="set-t">
         <div className="set-label">{t('lan.title')}</div>
-        <p className="small dim">
-          {isOpen ? t('lan.isOpen', { hosts: door.beyond.join(', '), port }) : t('lan.isClosed')}
-        </p>
+        <p className="small dim">{isOpen ? t('lan.isOpen', { places: places.join(', ') }) : t('lan.isClosed')}</p>
+        {waits && <p className="small warn">{t('set.applies.restart')}</p>}
       </div>
       <div className="set-c">
         <Switch

@@ -39,6 +39,7 @@ import type { AppSettings } from './app-settings.ts'
 import { type ConfigDesk, fixedConfig } from './config-desk.ts'
 import { Engines, engineBackend } from './engines.ts'
 import {
+  authOptions,
   CLIENT_PATIENCE,
   type ClientPatience,
   exchangeLimits,
@@ -306,15 +307,29 @@ export class App {
     const isServer = ({ name }: Backend): boolean => !Object.hasOwn(next.engines, name)
     // What they serve must be known before the first request comes.
     await Promise.all(built.added.filter(isServer).map(async (backend) => await this.watch(backend)))
+    this.tighten(config)
     const listeners = await this.listeners.change(config, next.certificate)
     this.registry = built.commit()
     listeners.commit()
     this.stuck = listeners.stuck
+    for (const host of listeners.lost)
+      this.options.log.error('an address could not be taken back: another program holds it now', { host })
     this.swap(next)
     this.engines?.reconfigure(next.engines, this.registry, this.queues)
     const drained = this.gateway.reconfigure(this.gatewaySettings(config))
     this.dismiss(built.gone, drained)
     if (changed.length > 0) this.sampler.note({ what: 'config', paths: changed.map(({ path }) => path) }, Date.now())
+  }
+
+  /** While addresses change, whoever comes needs a key if either configuration asks for one. */
+  private tighten(next: Config): void {
+    const now = this.config
+    const hosts = this.openHosts(now)
+    if (String(now.server.host) === String(next.server.host)) return
+    const both = [...hosts, ...this.openHosts(next)]
+    const isStrict = [now, next].some((config) => authOptions(config, both).mode === 'required')
+    const auth = isStrict ? { ...now.auth, mode: 'required' as const } : now.auth
+    this.people.reconfigure({ ...now, auth }, both)
   }
 
   /** Everything that is decided on, from one configuration to the next, in one go. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { BackendRegistry } from '../backends/registry.ts'
 import type { LimitRules, UserRules } from '../gateway/admission-controller.ts'
 import type { AuthOptions } from '../gateway/authenticate.ts'
@@ -20,14 +21,20 @@ export type ClientPatience = { headersMs: number; bodySilenceMs: number }
 
 export const CLIENT_PATIENCE: ClientPatience = { headersMs: 10_000, bodySilenceMs: 30_000 }
 
-/** The addresses to listen on: loopback means both families, since `localhost` may be either (reliability.md 3.1). */
+/**
+ * The addresses to listen on: loopback means both families, since `localhost` may be either (reliability.md 3.1). An
+ * address that another one takes in is not opened for itself, which the system would refuse.
+ */
 export function listenHosts(config: Config): string[] {
   const hosts = [config.server.host].flat()
   const loopback = hosts.some((host) => host === '127.0.0.1' || host === 'localhost')
   const named = hosts
     .filter((host) => host !== 'localhost' && host !== '127.0.0.1')
     .map((host) => host.replace(/^\[|\]$/g, ''))
-  return [...new Set([...(loopback ? ['127.0.0.1', '::1'] : []), ...named])]
+  const all = [...new Set([...(loopback ? ['127.0.0.1', '::1'] : []), ...named])]
+  if (all.includes('::')) return all.filter((host) => host === '::' || isIP(host) === 0)
+  if (!all.includes('0.0.0.0')) return all
+  return ['0.0.0.0', '::1', ...all.filter((host) => isIP(host) !== 4 && host !== '::1')]
 }
 
 /** `hosts`: all that it listens at. */

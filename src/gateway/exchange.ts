@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { Attempt, AttemptLimits, AttemptSink, WholeAnswer } from '../backends/attempt.ts'
 import type { Backend } from '../backends/backend.ts'
@@ -319,6 +320,10 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
 
   get keyId(): string | null {
     return this.principal.keyId
+  }
+
+  get socket(): Socket {
+    return this.req.socket
   }
 
   /** For faces: how it stands, and what its caller may. */

@@ -114,6 +114,10 @@ export class Realtime implements SeatOwner {
     return this.parts.principal.keyId
   }
 
+  get socket(): Socket {
+    return this.parts.req.socket
+  }
+
   /** For faces. */
   view(now: number): RequestView {
     const { settlement, requestId } = this.parts

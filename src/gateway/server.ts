@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
@@ -63,13 +63,16 @@ export type GatewaySettings = Pick<
 >
 
 /** What runs or waits, as the operator's commands see it. */
-type Live = Pick<Exchange, 'slot' | 'id' | 'keyId' | 'view' | 'standing' | 'cancel' | 'end' | 'shutDown'> & {
+type Live = Pick<Exchange, 'slot' | 'id' | 'keyId' | 'socket' | 'view' | 'standing' | 'cancel' | 'end' | 'shutDown'> & {
   /** Lexora drains: what has no end of its own ends when nothing is being said. */
   endWhenQuiet?: () => void
 }
 
 /** PEM texts. */
 type Certificate = { cert: string; key: string }
+
+/** One that somebody holds open. */
+type Connection = { slot: number; socket: Socket }
 
 /** Requests that began under one configuration. */
 type World = { open: number; onOver: () => void }
@@ -81,6 +84,9 @@ const MAX_HEADER_BYTES = 16 * 1024
 const MAX_USERS_SHOWN = 200
 /** Nobody knows when an operator resumes. */
 const PAUSED_RETRY_MS = 5000
+/** What was said last still gets out. */
+const CUT_OFF_MS = 200
+const NOT_SERVED = problem('shutting_down', 'This Lexora is not open to other machines any more.')
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
 type Context = { req: IncomingMessage; res: ServerResponse; head: RequestHead; requestId: string }
@@ -97,6 +103,9 @@ export class Gateway {
   private readonly servers: Server[] = []
   /** Listeners that take no new connection; what their connections asked for goes on. */
   private readonly retired = new Set<Server>()
+  private readonly connections = new LiveList<Connection>()
+  /** Where Lexora is still served, of the addresses that connections came to. */
+  private isServedAt: (localAddress: string) => boolean = () => true
   /** One for each configuration that has requests, the one in force last. */
   private readonly worlds: World[] = [{ open: 0, onOver: () => {} }]
   private readonly live = new LiveList<Live>()
@@ -258,6 +267,11 @@ export class Gateway {
         ? createServer(settings, onRequest)
         : createSecureServer({ ...settings, ...certificate, minVersion: 'TLSv1.2' }, onRequest)
     server.maxConnections = this.options.maxConnections
+    server.on('connection', (socket: Socket) => {
+      const connection = { slot: -1, socket }
+      this.connections.add(connection)
+      socket.once('close', () => this.connections.remove(connection))
+    })
     server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.handle(req, res, true, server))
     server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
       const message = "Only 'expect: 100-continue' is understood."
@@ -289,7 +303,7 @@ export class Gateway {
     }
   }
 
-  /** Takes no new connection there; those that are open end with the answer that they wait for. */
+  /** Takes no new connection there, from this moment on; those that are open end with their next answer. */
   retire({ address, port }: AddressInfo): void {
     const server = this.servers.find((one) => {
       const at = one.address() as AddressInfo | null
@@ -297,11 +311,28 @@ export class Gateway {
     })
     if (server === undefined || this.retired.has(server)) return
     this.retired.add(server)
-    server.close(() => {
+    // HTTP's own `close` cuts what is idle, and so a request that is on its way there.
+    TcpServer.prototype.close.call(server, () => {
       this.retired.delete(server)
       this.servers.splice(this.servers.indexOf(server), 1)
+      server.close(() => {})
     })
-    server.closeIdleConnections()
+  }
+
+  /** Ends what other machines have open at addresses where Lexora is not served any more. */
+  cutOff(isServedAt: (localAddress: string) => boolean): void {
+    this.isServedAt = isServedAt
+    const cut = this.connections.all().filter(({ socket }) => this.isCutOff(socket))
+    for (const one of this.live.all()) if (this.isCutOff(one.socket)) one.end(NOT_SERVED)
+    if (cut.length === 0) return
+    setTimeout(() => {
+      for (const { socket } of cut) socket.destroy()
+    }, CUT_OFF_MS).unref()
+  }
+
+  private isCutOff(socket: Socket): boolean {
+    const { localAddress } = socket
+    return localAddress !== undefined && !isOwnMachine(socket) && !this.isServedAt(localAddress)
   }
 
   /** Takes nothing new, lets what runs finish for `graceMs`, then ends it with a true error; resolves when all is closed. */
@@ -342,7 +373,8 @@ export class Gateway {
     const { head } = context
     if (this.draining || this.retired.has(server)) res.setHeader('connection', 'close')
     const endpoint = this.managed.get(head.path)
-    const told = this.guard(context)
+    const isCutOff = this.retired.has(server) && this.isCutOff(req.socket)
+    const told = isCutOff ? NOT_SERVED : this.guard(context)
     if (told !== null) return this.refuse(context, told, endpoint)
     if (head.origin !== null) {
       for (const [name, value] of corsHeaders(head, this.options.rules)) res.setHeader(name, value)

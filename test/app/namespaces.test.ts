@@ -35,6 +35,19 @@ test.skipIf(!allows('network'))(
 )
 
 test.skipIf(!allows('network'))(
+  'in a network of its own (needs user namespaces): the door to it closes at once, for what is open there, too',
+  async () => {
+    expect(await inNamespace('door', aFolder())).toEqual({
+      before: [200, 200],
+      pendingRestart: [],
+      now: { network: false, own: true },
+      after: { others: 0, own: 200 },
+    })
+  },
+  90_000,
+)
+
+test.skipIf(!allows('network'))(
   'in a network of its own (needs user namespaces): working offline no packet leaves, and afterwards they do again',
   async () => {
     const { online, offline, answer, list, again } = (await inNamespace('offline', aFolder())) as Record<

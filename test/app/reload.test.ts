@@ -1,7 +1,8 @@
 /** Another configuration while requests run: nothing is lost, and each thing changes when it should. */
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AppSettings } from '../../src/app/app-settings.ts'
+import { Listeners } from '../../src/app/listeners.ts'
 import { configSchema, type ResolvedBackend } from '../../src/protocol/config.ts'
 import {
   aBackend,
@@ -149,6 +150,97 @@ describe('listeners', () => {
     expect(server.pendingRestart).toEqual(['server.port'])
     await lexora.app.apply(settings([{ name: 'main', url: fake.url }]))
     expect(lexora.app.pendingRestart).toEqual([])
+  })
+
+  /** To whom 127.0.0.2 answers, Lexora is open beyond its own two addresses. */
+  const isOpenBeyond = async (port: number): Promise<boolean> =>
+    await new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.2')
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+  const at = (host: unknown, config: Patch = {}) => ({ ...config, server: { host }, auth: { api_keys: ['the-key'] } })
+  const KEY = { authorization: 'Bearer the-key' }
+
+  test('the door to the network opens and closes at once, at the same port; what this machine runs goes on', async () => {
+    const fake = await startFake({ tokenMs: 10 })
+    const main = [{ name: 'main', url: fake.url }]
+    const lexora = await startApp(main, { config: at('127.0.0.1') })
+    const places = () => lexora.app.addresses.map(({ address }) => address)
+    for (const [host, open] of [
+      ['0.0.0.0', ['0.0.0.0', '::1']],
+      ['127.0.0.1', ['::1', '127.0.0.1']],
+      [
+        ['127.0.0.1', '127.0.0.2'],
+        ['::1', '127.0.0.1', '127.0.0.2'],
+      ],
+      [
+        ['127.0.0.1', '0.0.0.0'],
+        ['::1', '0.0.0.0'],
+      ],
+      ['::', ['::']],
+      ['127.0.0.1', ['127.0.0.1', '::1']],
+    ] as const) {
+      const kept = await RawClient.open(lexora.port)
+      kept.post(CHAT, aChat({ stream: true, max_tokens: 40 }), KEY)
+      await kept.until((text) => text.includes('data:'))
+      await lexora.app.apply(settings(main, at(host)))
+      expect(lexora.app.pendingRestart).toEqual([])
+      expect(places().sort()).toEqual([...open].sort())
+      expect([host, await isOpenBeyond(lexora.port)]).toEqual([
+        host,
+        open.some((one) => !['127.0.0.1', '::1'].includes(one)),
+      ])
+      for (const own of ['127.0.0.1', '[::1]'])
+        expect((await fetch(`http://${own}:${lexora.port}/healthz`)).status).toBe(200)
+      await kept.until((text) => text.includes('[DONE]'))
+      // What is on its way on a connection that was idle meanwhile is answered, too.
+      kept.post(CHAT, aChat({ stream: true }), KEY)
+      await kept.until((text) => text.split('[DONE]').length === 3)
+      kept.destroy()
+    }
+  })
+
+  test('where one of the new addresses cannot be had, those of before are taken back, and it is said', async () => {
+    const lexora = await startApp([], { config: at('0.0.0.0') })
+    // Kept for documents: no machine has it.
+    await lexora.app.apply(settings([], at(['127.0.0.1', '192.0.2.1'])))
+    expect(lexora.app.pendingRestart).toEqual(['server.host'])
+    expect(lexora.app.addresses.map(({ address }) => address).sort()).toEqual(['0.0.0.0', '::1'])
+    expect(await isOpenBeyond(lexora.port)).toBe(true)
+    await lexora.app.apply(settings([], at('127.0.0.1')))
+    expect([lexora.app.pendingRestart, await isOpenBeyond(lexora.port)]).toEqual([[], false])
+  })
+
+  test('an address that somebody took in that moment is told as lost, and had again by the next change', async () => {
+    const open = new Set<string>()
+    let isTaken = false
+    const listeners = new Listeners(
+      {
+        listen: async (host, port) => {
+          if ((host === '0.0.0.0' && open.has('127.0.0.1')) || (isTaken && host !== '::1' && open.size < 2))
+            throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' })
+          open.add(host)
+          return { address: host, family: host.includes(':') ? 'IPv6' : 'IPv4', port }
+        },
+        retire: ({ address }) => void open.delete(address),
+        renew: () => {},
+        cutOff: () => {},
+      },
+      configSchema.parse({}),
+      null,
+    )
+    await listeners.start()
+    isTaken = true
+    const next = configSchema.parse({ server: { host: '0.0.0.0' } })
+    const failed = await listeners.change(next, null)
+    failed.commit()
+    expect([failed.stuck, failed.lost, [...open]]).toEqual([['server.host'], ['127.0.0.1'], ['::1']])
+    expect(listeners.addresses.map(({ address }) => address)).toEqual(['::1'])
+    isTaken = false
+    const done = await listeners.change(next, null)
+    done.commit()
+    expect([done.stuck, done.lost, [...open].sort()]).toEqual([[], [], ['0.0.0.0', '::1']])
   })
 
   test('metrics get a port of their own, and lose it again', async () => {

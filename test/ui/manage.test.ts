@@ -25,7 +25,7 @@ import {
   STEPS,
   showsItself,
 } from '../../renderer/view-models/first-run.ts'
-import { lanChecks, portTyped, portWords, waitingOrigins } from '../../renderer/view-models/lan.ts'
+import { lanChecks, lanState, portTyped, portWords, waitingOrigins } from '../../renderer/view-models/lan.ts'
 import {
   badFields,
   doors,
@@ -123,6 +123,17 @@ describe('who may call without a key', () => {
     const failing = (mode: string, keys: number) =>
       lanChecks(aView({ 'auth.mode': mode }), keys).flatMap(({ id, ok }) => (ok === false ? [id] : []))
     expect([failing('auto', 1), failing('auto', 0), failing('off', 1)]).toEqual([[], ['keys'], ['required']])
+  })
+
+  test.each([
+    ['open', ['10.0.0.5:8001'], [], ['0.0.0.0'], [true, ['10.0.0.5:8001'], false]],
+    ['open where no network is', [], [], ['0.0.0.0'], [true, ['0.0.0.0:8001'], false]],
+    ['closed', [], [], [], [false, [], false]],
+    ['open until the next start', ['10.0.0.5:8001'], ['server.host'], [], [true, ['10.0.0.5:8001'], true]],
+    ['open only from the next start on', [], ['server.host'], ['0.0.0.0'], [false, ['0.0.0.0:8001'], true]],
+  ])('the door to the network is told as the listeners have it: %s', (_, network, pendingRestart, beyond, expected) => {
+    const { isOpen, places, waits } = lanState({ network, pendingRestart, address: 'http://localhost:8001/v1' }, beyond)
+    expect([isOpen, places, waits]).toEqual(expected)
   })
 
   test('a port is asked about only while one is typed', () => {

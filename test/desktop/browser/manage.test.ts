@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { encode } from 'uqr'
@@ -50,6 +51,18 @@ async function aWindow(at: Server, look: Partial<Look> = {}, firstRun = false) {
   const context = await openContext(browser, { ...LARGE, theme: 'light', ...look })
   onTestFinished(() => context.close())
   return await openWindow(context, at, { firstRun })
+}
+
+/** Whether somebody listens beyond 127.0.0.1 and ::1: only an address that takes all in answers to 127.0.0.2. */
+async function isReached(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.2')
+    socket.once('error', () => resolve(false))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+  })
 }
 
 async function own(
@@ -255,6 +268,17 @@ describe('settings', () => {
     expect(await violations(page)).toEqual([])
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
+    const port = Number(new URL(page.url()).port)
+    expect(await isReached(port)).toBe(false)
+    await door.click()
+    await dialog.getByRole('button', { name: 'Open to the network' }).click()
+    await page.getByText('Other machines can connect now, with a key.').waitFor()
+    await expect.poll(async () => await door.getAttribute('aria-checked')).toBe('true')
+    expect(await isReached(port)).toBe(true)
+    await door.click()
+    await page.getByText('Only this computer can connect now.').waitFor()
+    await expect.poll(async () => await door.getAttribute('aria-checked')).toBe('false')
+    expect(await isReached(port)).toBe(false)
   })
 
   test('a certificate is made for this machine, a bad one is refused, and TLS is switched off again', async () => {

@@ -26,7 +26,7 @@ const NETWORK = [
 const mountAt = (path: string): string => `mount -t tmpfs -o size=2m,mode=700 tmpfs '${path}'`
 
 /** Runs the program beside this file in there, with `folder` as its own small disk or its home; answers what it tells. */
-export async function inNamespace(program: 'network' | 'disk' | 'offline', folder: string): Promise<unknown> {
+export async function inNamespace(program: 'network' | 'disk' | 'offline' | 'door', folder: string): Promise<unknown> {
   const [flags, setUp] = program === 'disk' ? ['-rm', mountAt(folder)] : ['-rn', NETWORK]
   const file = fileURLToPath(new URL(`./${program}.ts`, import.meta.url))
   const script = `set -e; ${setUp}; exec '${process.execPath}' '${file}' '${folder}'`
