@@ -10,7 +10,7 @@ const NO_DISK_BYTES = GIB
 export function checkDisk(about: string, folder: string): DoctorCheck {
   const free = freeBytes(folder)
   if (free === null) return warn(about, `How much room the disk of ${folder} has cannot be told.`, null)
-  const says = `${(free / GIB).toFixed(1)} GiB are free on the disk of ${folder}.`
+  const says = `${(free / 1e9).toFixed(1)} GB are free on the disk of ${folder}.`
   if (free < NO_DISK_BYTES) return fail(about, says, 'Make room there: engines do not start.')
   return free < LITTLE_DISK_BYTES ? warn(about, says, 'Make room there.') : ok(about, says)
 }

@@ -9,6 +9,7 @@ import type { Config } from '../protocol/config.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import { checkDisk, fail, ok, warn } from './doctor-checks.ts'
+import { checkDesktop } from './doctor-desktop.ts'
 import { checkEngines, checkOrphans } from './doctor-engines.ts'
 import { checkGpus } from './doctor-gpus.ts'
 import type { GpuDesk } from './gpu-desk.ts'
@@ -39,7 +40,7 @@ export async function diagnose(patient: Patient): Promise<DoctorReport> {
     checks.push(...(await checkEngines({ ...patient, config, paths })))
     checks.push(...checkOrphans({ paths, owned: running?.engines.map(({ name }) => name) ?? [] }))
   }
-  checks.push(checkDisk('disk', paths.stateDir))
+  checks.push(checkDisk('disk', paths.stateDir), ...(await checkDesktop(machine)))
   for (const reason of running?.reasons ?? []) checks.push({ about: 'serving', level: 'warn', says: reason, fix: null })
   return { running: running !== null, checks }
 }

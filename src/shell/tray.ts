@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { Menu, type MenuItemConstructorOptions, nativeImage, nativeTheme, Tray } from 'electron'
-import { busSocket, watchName } from './bus.ts'
+import { TRAY_WATCHER } from '../app/doctor-desktop.ts'
+import { busSocket, watchName } from '../app/session-bus.ts'
 import { nextTray, type ShownTray } from './tray-pace.ts'
 import type { TrayAction, TrayIcon, TrayItem, TrayView } from './tray-view.ts'
 
-const WATCHER = 'org.kde.StatusNotifierWatcher'
 /** The session's bus may come after us at login. */
 const BUS_AGAIN_MS = 5000
 const BUS_TRIES = 12
@@ -74,7 +74,7 @@ export class TrayIconOwner {
     try {
       this.watching = await watchName(
         socket,
-        WATCHER,
+        TRAY_WATCHER,
         (owned) => this.present(owned),
         () => this.lost('it hung up', BUS_TRIES),
       )

@@ -1,7 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterEach, describe, expect, test } from 'vitest'
-import { busSocket, methodCall, watchName } from '../../src/shell/bus.ts'
+import { checkDesktop } from '../../src/app/doctor-desktop.ts'
+import { busSocket, methodCall, watchName } from '../../src/app/session-bus.ts'
+import { aFolder } from '../support/records.ts'
 
 test.each<[address: string | undefined, path: string | null]>([
   ['unix:path=/run/user/1000/bus', '/run/user/1000/bus'],
@@ -69,6 +73,35 @@ describe.skipIf(!hasBus)('on a bus of its own', () => {
     await changed
     watch.close()
     expect(seen).toEqual([false, true, false])
+  })
+
+  test('the doctor tells the desktop, and whether a panel shows icons', async () => {
+    const address = await open()
+    const folder = aFolder()
+    const release = join(folder, 'os-release')
+    writeFileSync(release, 'NAME="Ubuntu"\nPRETTY_NAME="Ubuntu 24.04.3 LTS"\n')
+    const env = { DISPLAY: ':7', XDG_CURRENT_DESKTOP: 'KDE', DBUS_SESSION_BUS_ADDRESS: address }
+    const look = async (more = {}) => {
+      const machine = { env: { ...env, ...more }, platform: 'linux' as const, home: folder, cwd: folder }
+      return (await checkDesktop(machine, release)).map(({ about, level, says }) => `${about} ${level} ${says}`)
+    }
+    expect(await look()).toEqual([
+      'desktop ok KDE, Ubuntu 24.04.3 LTS, on X11.',
+      'tray warn No panel shows icons here.',
+    ])
+    const { default: dbus } = await import('dbus-next')
+    const panel = dbus.sessionBus({ busAddress: address })
+    await panel.requestName('org.kde.StatusNotifierWatcher', 0)
+    expect((await look({ WAYLAND_DISPLAY: 'wayland-0' })).map((row) => row.replace(/, Ubuntu.*,/, ''))).toEqual([
+      'desktop ok KDE on Wayland.',
+      'tray ok A panel shows icons.',
+    ])
+    panel.disconnect()
+    expect((await look({ DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nowhere/bus' }))[1]).toMatch(
+      /^tray warn .*cannot be told/,
+    )
+    expect((await look({ DBUS_SESSION_BUS_ADDRESS: undefined }))[1]).toMatch(/^tray warn There is no session bus/)
+    expect(await look({ DISPLAY: '' })).toEqual([])
   })
 
   test('a bus that ends is told, and one that was left is not', async () => {
