@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { app, clipboard, dialog, powerMonitor, protocol, session, shell } from 'electron'
 import { findRunning } from '../app/run-file.ts'
+import { hubCache } from '../config/hub-cache.ts'
 import type { LexoraPaths } from '../config/paths.ts'
 import { CommandError } from '../protocol/commands.ts'
 import type { DesktopVerb, DesktopView } from '../protocol/desktop.ts'
@@ -12,6 +13,8 @@ import { setAppMenu } from './app-menu.ts'
 import { attachTo } from './attached.ts'
 import { applyAutostart, autostartSupport } from './autostart.ts'
 import type { Core, Ended, Hosted } from './core.ts'
+import { nearlyFull } from './disk-watch.ts'
+import { freedSaid } from './freed.ts'
 import { serveWindow } from './ipc.ts'
 import { type LoopDelay, watchLoop } from './loop-watch.ts'
 import { MainWindow, PLAIN_URL } from './main-window.ts'
@@ -21,6 +24,7 @@ import type { ShellPlaces } from './places.ts'
 import { deedOf, type PageDeed, PLAIN_POLICY, type PlainPage, plainPage } from './plain-page.ts'
 import type { Preferences } from './preferences.ts'
 import { nextQuit, type QuitEvent, type QuitState } from './quit.ts'
+import { nextRecent, type RecentEngines } from './recent-engines.ts'
 import type { ShellRequest } from './request.ts'
 import type { ShellLog } from './shell-log.ts'
 import { TrayIconOwner } from './tray.ts'
@@ -54,6 +58,7 @@ export type DesktopParts = {
 /** The engines' own stops are bounded, and so is the drain; this is for what should never happen. */
 const QUIT_BUDGET_MS = 900_000
 const RATE_EVERY_MS = 5000
+const DISK_EVERY_MS = 60_000
 const TRAY_KNOWN_MS = 1000
 /** A package that cleans up at a signal sends the same one again at once; nobody asks twice as quickly. */
 const SAME_ASK_MS = 100
@@ -84,6 +89,9 @@ export class Desktop {
   private rate: number | null = null
   private rateTimer: NodeJS.Timeout | null = null
   private asking = false
+  private recent: RecentEngines
+  private lowDisk: Awaited<ReturnType<typeof nearlyFull>> | undefined
+  private diskTimer: NodeJS.Timeout | null = null
   private readonly updates: Updates
   /** What the end brings: a newer version is installed only if a person ended this one. */
   private installs: 'nothing' | 'update' | 'update-and-restart' = 'nothing'
@@ -91,7 +99,8 @@ export class Desktop {
   constructor(parts: DesktopParts) {
     this.parts = parts
     const { places, preferences, log, platform, env } = parts
-    const { users, update, noTrayTold } = preferences.remembered()
+    const { users, update, noTrayTold, engines } = preferences.remembered()
+    this.recent = { order: engines, serving: [] }
     this.notices = newMemory({ users, update, noTray: noTrayTold })
     this.loop = watchLoop((delay) => log.say('the event loop was slow for a minute', delay))
     this.window = new MainWindow({
@@ -124,6 +133,7 @@ export class Desktop {
       switches: () => preferences.get().notifications,
       say: () => this.say,
       onClick: (at) => this.window.show(at),
+      onAction: (action) => void this.act(action),
     })
   }
 
@@ -160,6 +170,9 @@ export class Desktop {
     this.look()
     this.rateTimer = setInterval(() => void this.readRate(), RATE_EVERY_MS)
     this.rateTimer.unref()
+    void this.lookAtDisk()
+    this.diskTimer = setInterval(() => void this.lookAtDisk(), DISK_EVERY_MS)
+    this.diskTimer.unref()
     if (!request.hidden) this.window.show(request.screen)
     void this.perform(request)
     void this.syncAutostart(this.parts.preferences.get().startAtLogin)
@@ -268,7 +281,11 @@ export class Desktop {
 
   private hear(snapshot: AppSnapshot | null): void {
     this.snapshot = snapshot
-    if (snapshot !== null) this.notify(snapshot)
+    if (snapshot !== null) {
+      this.recent = nextRecent(this.recent, snapshot.engines)
+      this.parts.preferences.remember({ engines: [...this.recent.order] })
+      this.notify(snapshot)
+    }
     if (snapshot?.server.offline) this.updates.rest()
     this.window.tell(snapshot)
     this.look()
@@ -282,6 +299,7 @@ export class Desktop {
       update: this.updates.ready,
       hasTray: this.presence.verdict,
       isCaptureOurs: this.isCaptureOurs,
+      ...(this.lowDisk === undefined ? {} : { lowDisk: this.lowDisk }),
     }
     const [memory, notices] = nextNotices(this.notices, snapshot, facts)
     if (memory.capture !== null && memory.capture !== this.notices.capture) this.isCaptureOurs = false
@@ -289,6 +307,12 @@ export class Desktop {
     const { users, update, noTray } = memory
     this.parts.preferences.remember({ users, update, noTrayTold: noTray })
     for (const notice of notices) this.notifications.tell(notice)
+  }
+
+  /** Where models and records go. */
+  private async lookAtDisk(): Promise<void> {
+    const { paths, env, home } = this.parts
+    this.lowDisk = await nearlyFull([paths.stateDir, hubCache(env, home)])
   }
 
   /** Who begins a capture in this window is not told of it. */
@@ -312,7 +336,13 @@ export class Desktop {
   private look(): void {
     const left = this.snapshot?.server.inFlight ?? 0
     const quitting = this.quit.is === 'running' ? null : { left }
-    const facts: TrayFacts = { core: this.coreIs, quitting, tokensPerSecond: this.rate, update: this.updates.ready }
+    const facts: TrayFacts = {
+      core: this.coreIs,
+      quitting,
+      tokensPerSecond: this.rate,
+      update: this.updates.ready,
+      recent: this.recent.order,
+    }
     this.tray.show(trayView(this.snapshot, facts, this.say))
     this.window.title(quitting === null ? 'Lexora' : this.say('window.quitting', { left }))
     this.tellWindow()
@@ -376,9 +406,12 @@ export class Desktop {
         await clipboard.writeText(action.text)
         return this.notifications.tell({ kind: 'copied', values: { address: action.text }, at: '/dashboard' })
       case 'command':
-        return await this.command(async ({ commands }) =>
-          'engine' in action ? await commands[action.name]({ engine: action.engine }) : await commands[action.name](),
-        )
+        return await this.command(async ({ commands }) => {
+          if ('engine' in action) return await commands[action.name]({ engine: action.engine })
+          if (action.name !== 'freeGpu') return await commands[action.name]()
+          const { freed } = await commands.freeGpu()
+          return this.notifications.done('notice.freed.title', freedSaid(freed, this.say))
+        })
       case 'serve-here':
         return await this.serveHere()
       case 'update':
@@ -536,7 +569,7 @@ export class Desktop {
   }
 
   private async exit(): Promise<void> {
-    if (this.rateTimer !== null) clearInterval(this.rateTimer)
+    for (const timer of [this.rateTimer, this.diskTimer]) if (timer !== null) clearInterval(timer)
     this.parts.log.say('ended', { event_loop: this.loop.read() })
     this.loop.close()
     this.unsubscribe?.()

@@ -7,7 +7,7 @@ import { timeOfDay } from './words.ts'
 /** One notification, without words. `says`: in place of what its kind says. `at`: the screen that a click on it opens. None tells of a prompt. */
 export type Notice = {
   kind: NoticeKind
-  says?: 'model-lost' | 'records-full'
+  says?: 'model-lost' | 'records-full' | 'disk-low' | 'gpu-slow'
   values: Record<string, string | number>
   at: string
 }
@@ -19,7 +19,9 @@ export type NoticeMemory = {
   pulls: string[]
   /** Where a disk is full: pulls that wait for room, and records that cannot be written. */
   full: { pulls: boolean; records: boolean; recordsToldAt: number | null }
-  gpus: Record<number, { hotSince: number | null; toldAt: number | null }>
+  /** Told that little room is left; forgotten once there is some again. */
+  low: boolean
+  gpus: Record<number, { hotSince: number | null; slowSince: number | null; toldAt: number | null }>
   users: string[]
   update: string | null
   noTray: boolean
@@ -40,6 +42,8 @@ export type NoticeFacts = {
   hasTray: boolean | null
   /** A capture that is seen first now was begun in this window. */
   isCaptureOurs: boolean
+  /** The disk that is nearly full. Absent: nobody has looked. */
+  lowDisk?: { folder: string; freeBytes: number } | null
 }
 
 /** A start that took longer than anybody watches. */
@@ -58,6 +62,7 @@ export function newMemory(kept: Partial<Pick<NoticeMemory, 'users' | 'update' | 
     engines: {},
     pulls: [],
     full: { pulls: false, records: false, recordsToldAt: null },
+    low: false,
     gpus: {},
     users: kept.users ?? [],
     update: kept.update ?? null,
@@ -78,9 +83,10 @@ export function nextNotices(memory: NoticeMemory, snapshot: AppSnapshot, facts: 
   }
   const [pulls, pulled] = pullNotices(memory, snapshot)
   const [full, filled] = fullNotices(memory, snapshot, facts.now)
+  const [low, lowTold] = lowNotices(memory, full.pulls || full.records, facts.lowDisk)
   const [gpus, hot] = gpuNotices(memory, snapshot, facts.now)
   const [users, seen] = userNotices(memory, snapshot)
-  notices.push(...pulled, ...filled, ...hot, ...seen)
+  notices.push(...pulled, ...filled, ...lowTold, ...hot, ...seen)
   const isUpdate = facts.update !== null && facts.update !== memory.update
   if (isUpdate && snapshot.server.inFlight === 0)
     notices.push({ kind: 'update-ready', values: { version: facts.update! }, at: '/settings/updates' })
@@ -91,7 +97,7 @@ export function nextNotices(memory: NoticeMemory, snapshot: AppSnapshot, facts: 
   if (capture !== null && capture !== memory.capture && !memory.isNew && !facts.isCaptureOurs)
     notices.push({ kind: 'capture-on', values: { time: timeOfDay(capture) }, at: '/requests' })
   return [
-    { engines, pulls, full, gpus, users, update, noTray: memory.noTray || noTray, capture, isNew: false },
+    { engines, pulls, full, low, gpus, users, update, noTray: memory.noTray || noTray, capture, isNew: false },
     notices,
   ]
 }
@@ -156,17 +162,33 @@ function fullNotices(
   return [next, notices]
 }
 
+/** Before it is full, and not beside the news that it is. */
+function lowNotices({ low }: NoticeMemory, isFull: boolean, disk: NoticeFacts['lowDisk']): [boolean, Notice[]] {
+  if (disk === undefined) return [low, []]
+  if (disk === null) return [false, []]
+  if (low || isFull) return [true, []]
+  const values = { folder: disk.folder, size: (disk.freeBytes / 1024 ** 3).toFixed(1) }
+  return [true, [{ kind: 'disk-full', says: 'disk-low', values, at: '/models' }]]
+}
+
 function gpuNotices({ gpus }: NoticeMemory, { gpu }: AppSnapshot, now: number): [NoticeMemory['gpus'], Notice[]] {
   if (gpu.is !== 'read') return [gpus, []]
   const next: NoticeMemory['gpus'] = {}
   const notices: Notice[] = []
-  for (const { index, temperatureC } of gpu.gpus) {
-    const before = gpus[index] ?? { hotSince: null, toldAt: null }
+  const isLong = (since: number | null): boolean => since !== null && now - since >= HOT_FOR_MS
+  for (const { index, temperatureC, throttle } of gpu.gpus) {
+    const before = gpus[index] ?? { hotSince: null, slowSince: null, toldAt: null }
     const hotSince = temperatureC !== null && temperatureC >= HOT_C ? (before.hotSince ?? now) : null
+    // A card at its power limit does what it was set to do.
+    const slowSince = throttle === 'heat' || throttle === 'hardware' ? (before.slowSince ?? now) : null
     const isDue = before.toldAt === null || now - before.toldAt >= HOT_AGAIN_MS
-    const tell = hotSince !== null && now - hotSince >= HOT_FOR_MS && isDue
-    if (tell) notices.push({ kind: 'gpu-hot', values: { index, temperature: temperatureC! }, at: '/dashboard' })
-    next[index] = { hotSince, toldAt: tell ? now : before.toldAt }
+    const says = isLong(hotSince) ? null : isLong(slowSince) ? 'gpu-slow' : undefined
+    const tell = says !== undefined && isDue
+    if (tell) {
+      const values = { index, temperature: temperatureC ?? '?' }
+      notices.push({ kind: 'gpu-hot', ...(says === null ? {} : { says }), values, at: '/dashboard' })
+    }
+    next[index] = { hotSince, slowSince, toldAt: tell ? now : before.toldAt }
   }
   return [next, notices]
 }

@@ -11,6 +11,8 @@ export type Remembered = {
   users: string[]
   update: string | null
   noTrayTold: boolean
+  /** Engines by name, who served last first. */
+  engines: string[]
 }
 
 type Kept = { preferences?: unknown; remembered?: Partial<Remembered>; updates?: unknown }
@@ -34,9 +36,10 @@ export class Preferences {
     this.memory = {
       window: remembered?.window ?? null,
       autostartWritten: remembered?.autostartWritten === true,
-      users: Array.isArray(remembered?.users) ? remembered.users.filter((one) => typeof one === 'string') : [],
+      users: namesOf(remembered?.users),
       update: typeof remembered?.update === 'string' ? remembered.update : null,
       noTrayTold: remembered?.noTrayTold === true,
+      engines: namesOf(remembered?.engines),
     }
   }
 
@@ -70,6 +73,10 @@ export class Preferences {
     this.memory = next
     this.store.set('remembered', next)
   }
+}
+
+function namesOf(kept: unknown): string[] {
+  return Array.isArray(kept) ? kept.filter((one) => typeof one === 'string') : []
 }
 
 function openStore(folder: string): Store<Kept> {

@@ -2,6 +2,7 @@ import { canStop, type EngineState, type EngineView, isServing } from '../protoc
 import { foremostEngine, type PrimaryVerb, primaryVerb } from '../protocol/primary-verb.ts'
 import { quitVerb } from '../protocol/quit-verb.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
+import { byRecency } from './recent-engines.ts'
 import { clock, type Say, timeOfDay } from './words.ts'
 
 export const TRAY_ICONS = ['stopped', 'starting', 'ready', 'busy', 'degraded', 'failed'] as const
@@ -34,6 +35,8 @@ export type TrayFacts = {
   tokensPerSecond: number | null
   /** The version that is ready to be installed. */
   update: string | null
+  /** Engines by name, who served last first. */
+  recent: readonly string[]
 }
 
 const SHAPE_OF: Record<EngineState['is'], TrayIcon> = {
@@ -75,7 +78,7 @@ export function trayView(snapshot: AppSnapshot | null, facts: TrayFacts, say: Sa
     open,
     verbItem(snapshot, say),
     pauseItem(snapshot, say),
-    modelMenu(snapshot.engines, say),
+    modelMenu(byRecency(snapshot.engines, facts.recent), say),
     freeGpuItem(snapshot.engines, say),
     SEPARATOR,
     lanItem(snapshot, say),

@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import type { EngineFailure, EngineState, EngineView } from '../../src/protocol/engine.ts'
+import { NOTICE_KINDS, type NoticeKind } from '../../src/protocol/desktop.ts'
+import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../../src/protocol/engine.ts'
 import type { PullView } from '../../src/protocol/models.ts'
 import type { AppSnapshot, GpuView } from '../../src/protocol/snapshot.ts'
-import { newMemory, nextNotices } from '../../src/shell/notices.ts'
+import { LITTLE_BYTES, nearlyFull } from '../../src/shell/disk-watch.ts'
+import { freedSaid } from '../../src/shell/freed.ts'
+import { noticeActions } from '../../src/shell/notice-actions.ts'
+import { type Notice, newMemory, nextNotices } from '../../src/shell/notices.ts'
+import type { TrayAction } from '../../src/shell/tray-view.ts'
+import { sayIn } from '../../src/shell/words.ts'
 import { aSnapshot, aUser } from '../support/snapshots.ts'
 
 const FAILURE = { cause: 'It ran out of memory.' } as EngineFailure
@@ -26,8 +32,8 @@ const aPull = (state: PullView['state']): PullView => ({
   problem: state === 'failed' ? { cause: 'The disk is full.', fix: null } : null,
 })
 
-const aGpu = (temperatureC: number): AppSnapshot =>
-  aSnapshot({ gpu: { is: 'read', tool: 'nvidia-smi', gpus: [{ index: 0, temperatureC } as GpuView] } })
+const aGpu = (temperatureC: number | null, throttle: GpuView['throttle'] = 'none'): AppSnapshot =>
+  aSnapshot({ gpu: { is: 'read', tool: 'nvidia-smi', gpus: [{ index: 0, temperatureC, throttle } as GpuView] } })
 
 const inNetwork = (...names: string[]): AppSnapshot =>
   aSnapshot({ server: { network: ['192.168.1.20:8001'] }, users: names.map((name) => aUser({ name })) })
@@ -136,6 +142,115 @@ test('a GPU is told when it was hot for a minute, and once an hour', () => {
   expect(told([at(90, 0), at(90, 30), at(80, 40), at(90, 50), at(90, 100)])).toEqual([])
   expect(told([at(90, 0), at(90, 60), at(90, 120), at(90, 3600)])).toEqual(['gpu-hot'])
   expect(told([at(90, 0), at(90, 60), at(90, 3661)])).toEqual(['gpu-hot', 'gpu-hot'])
+})
+
+test('a GPU that slows itself down for a minute is told as such, unless it is hot; its power limit is no news', () => {
+  const at = (throttle: GpuView['throttle'], seconds: number, c: number | null = 70): Step => [
+    aGpu(c, throttle),
+    seconds * 1000,
+  ]
+  expect(told([at('heat', 0), at('none', 30), at('heat', 50), at('heat', 100)])).toEqual([])
+  expect(told([at('heat', 0), at('hardware', 60), at('heat', 120)])).toEqual(['gpu-hot (gpu-slow)'])
+  expect(told([at('heat', 0, null), at('heat', 60, null)])).toEqual(['gpu-hot (gpu-slow)'])
+  expect(told([at('heat', 0, 90), at('heat', 60, 90), at('heat', 120, 90)])).toEqual(['gpu-hot'])
+  expect(told([at('power', 0), at('power', 60), at('power', 600)])).toEqual([])
+})
+
+describe('a disk that is nearly full', () => {
+  const LOW = { folder: '/models', freeBytes: 3.2 * 1024 ** 3 }
+
+  /** What is told as the disk goes, with the same downloads all along. */
+  function disks(steps: (typeof LOW | null | undefined)[], pulls: PullView[] = []): (string | undefined)[] {
+    let memory = newMemory()
+    return steps.flatMap((lowDisk) => {
+      const facts = { now: 0, isWatched: false, update: null, hasTray: true, isCaptureOurs: false }
+      const given = lowDisk === undefined ? facts : { ...facts, lowDisk }
+      const [next, notices] = nextNotices(memory, aSnapshot({ pulls }), given)
+      memory = next
+      return notices.map(({ says }) => says)
+    })
+  }
+
+  test('is told once, and again when it had room in between', () => {
+    expect(disks([null, LOW, LOW, undefined, LOW])).toEqual(['disk-low'])
+    expect(disks([LOW, null, LOW])).toEqual(['disk-low', 'disk-low'])
+  })
+
+  test('is no news beside a download that it has stopped already', () => {
+    const full: PullView = { ...aPull('held'), problem: { cause: 'The disk is full.', fix: null } }
+    expect(disks([LOW, LOW], [full])).toEqual([])
+  })
+
+  test('says whose disk, and how much is left', () => {
+    const facts = { now: 0, isWatched: false, update: null, hasTray: true, isCaptureOurs: false, lowDisk: LOW }
+    expect(nextNotices(newMemory(), aSnapshot(), facts)[1]).toEqual([
+      { kind: 'disk-full', says: 'disk-low', values: { folder: '/models', size: '3.2' }, at: '/models' },
+    ])
+  })
+
+  test('is the first of the folders that has little; one that nobody can ask has none', async () => {
+    const free = async (folder: string): Promise<number | null> =>
+      ({ '/a': 8 * LITTLE_BYTES, '/b': LITTLE_BYTES - 1, '/c': 0 })[folder] ?? null
+    expect(await nearlyFull(['/a', '/gone', '/b', '/c'], free)).toEqual({ folder: '/b', freeBytes: LITTLE_BYTES - 1 })
+    expect(await nearlyFull(['/a', '/gone'], free)).toBeNull()
+  })
+})
+
+describe('the buttons of a notice', () => {
+  const of = (kind: NoticeKind, more: Partial<Notice> = {}) =>
+    noticeActions({ kind, values: { engine: 'big', address: 'http://x/v1' }, at: '/here', ...more }).map(
+      ({ action }) => action,
+    )
+
+  test.each<[kind: NoticeKind, actions: TrayAction[]]>([
+    [
+      'engine-crashed',
+      [
+        { do: 'open', at: '/here' },
+        { do: 'command', name: 'startEngine', engine: 'big' },
+      ],
+    ],
+    [
+      'engine-failed',
+      [
+        { do: 'open', at: '/here' },
+        { do: 'open', at: '/diagnostics' },
+      ],
+    ],
+    [
+      'engine-ready',
+      [
+        { do: 'open', at: '/here' },
+        { do: 'copy', text: 'http://x/v1' },
+      ],
+    ],
+    ['update-ready', [{ do: 'update' }]],
+    ['copied', []],
+  ])('%s', (kind, actions) => {
+    expect(of(kind)).toEqual(actions)
+  })
+
+  test.each(NOTICE_KINDS.filter((kind) => kind !== 'update-ready' && kind !== 'copied'))(
+    '%s: the first opens what a click on it opens',
+    (kind) => {
+      expect(of(kind)[0]).toEqual({ do: 'open', at: '/here' })
+    },
+  )
+})
+
+describe('what freeing the GPU brought back', () => {
+  const freed = (...bytes: (number | null)[]): string =>
+    freedSaid(
+      bytes.map((freedBytes) => ({ receipt: { freedBytes } as StopReceipt })),
+      sayIn('en'),
+    )
+
+  test('is said in one number, where anybody knows it', () => {
+    expect(freed(8 * 1024 ** 3, null, 1.5 * 1024 ** 3)).toBe('9.5 GiB of GPU memory came back.')
+    expect(freed(null)).toMatch(/does not tell how much/)
+    expect(freedSaid([{ receipt: null }], sayIn('en'))).toMatch(/does not tell how much/)
+    expect(freed()).toBe('No engine held anything.')
+  })
 })
 
 test('a user is told when the network brings him for the first time', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ENGINE_STATES, type EngineState } from '../../src/protocol/engine.ts'
+import { ENGINE_STATES, type EngineState, type EngineView } from '../../src/protocol/engine.ts'
 import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import { type TrayFacts, type TrayItem, trayView } from '../../src/shell/tray-view.ts'
 import { SHELL_LANGUAGES, sayIn } from '../../src/shell/words.ts'
@@ -8,7 +8,7 @@ import { aQueue, aSnapshot, aUser } from '../support/snapshots.ts'
 
 const say = sayIn('en')
 
-const HOSTED: TrayFacts = { core: 'hosted', quitting: null, tokensPerSecond: null, update: null }
+const HOSTED: TrayFacts = { core: 'hosted', quitting: null, tokensPerSecond: null, update: null, recent: [] }
 
 /** `LABEL` for what can be clicked, `(LABEL)` for what cannot, `✓` for what is marked. */
 function printed(items: readonly TrayItem[]): string[] {
@@ -264,4 +264,14 @@ test('of many engines the one in trouble speaks, and ten stand in the menu', () 
   expect(printed(shown.items)[0]).toBe('✕ Failed · Too little memory is free. · broken')
   const menu = shown.items.find((item) => item.kind === 'menu')
   expect(menu?.items).toHaveLength(12)
+})
+
+test('the models that served last come first, also where there are more than ten', () => {
+  const stopped = (name: string): EngineView => ({ ...anEngine({ is: 'stopped' }), name, model: name })
+  const engines = Array.from({ length: 12 }, (_, i) => stopped(`m${i}`))
+  const menu = view(aSnapshot({ engines }), { recent: ['m11', 'm3', 'gone'] }).items.find(({ kind }) => kind === 'menu')
+  const names = (menu as Extract<TrayItem, { kind: 'menu' }>).items.flatMap((item) =>
+    item.kind === 'item' ? [item.label] : [],
+  )
+  expect(names).toEqual(['m11', 'm3', 'm0', 'm1', 'm2', 'm4', 'm5', 'm6', 'm7', 'm8', 'More…'])
 })

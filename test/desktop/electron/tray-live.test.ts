@@ -320,9 +320,23 @@ describe.skipIf(missing.length > 0)('the tray before a real Lexora', () => {
     enteredAt = performance.now()
   }
 
+  /** Who served last, as the shell remembers it. */
+  const recent = (): string[] => {
+    try {
+      const kept = JSON.parse(readFileSync(join(home, 'desktop', 'preferences.json'), 'utf8'))
+      return (kept as { remembered?: { engines?: string[] } }).remembered?.engines ?? []
+    } catch {
+      return []
+    }
+  }
+
   /** What should be shown now. How many tokens a second come is the shell's own reckoning. */
   const viewOf = (now: AppSnapshot): TrayView =>
-    trayView(now, { core: 'attached', quitting: null, tokensPerSecond: null, update: null }, sayIn('en'))
+    trayView(
+      now,
+      { core: 'attached', quitting: null, tokensPerSecond: null, update: null, recent: recent() },
+      sayIn('en'),
+    )
 
   /** Without what goes on by itself, which a tray shows every five seconds. */
   const still = (text: string): string =>

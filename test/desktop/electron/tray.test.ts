@@ -30,7 +30,7 @@ const snapshotOf = (state: EngineState | null) => aSnapshot({ engines: state ===
 const viewOf = (state: EngineState | null, isPaused = false): TrayView => {
   const snapshot = snapshotOf(state)
   const server = { ...snapshot.server, state: isPaused ? ('paused' as const) : ('serving' as const) }
-  const facts = { core: 'attached', quitting: null, tokensPerSecond: null, update: null } as const
+  const facts = { core: 'attached', quitting: null, tokensPerSecond: null, update: null, recent: [] } as const
   return trayView({ ...snapshot, server }, facts, sayIn('en'))
 }
 
