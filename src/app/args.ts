@@ -54,7 +54,7 @@ export const USAGE = `Usage: lexora [--no-ui] [--config FILE] [--host HOST] [--p
               [--log-format console|json]
        lexora config get [KEY] | set KEY VALUE | set KEY --remove | explain KEY | validate | path
               [--config FILE] [--json] [--host HOST[:PORT]] [--key KEY]
-       lexora service install | uninstall | status  [--user | --system --run-as USER] [--wants UNIT] [--print]
+       lexora service install | uninstall | status  [--user | --system --run-as USER] [--wants UNIT] [--print] [--json]
        lexora setup  [--model NAME] [--install] [--autostart] [--json]
        lexora lan check  [--key KEY] [--json]
        lexora completion bash | zsh | fish

@@ -15,7 +15,7 @@ import {
 import type { Machine } from '../config/paths.ts'
 
 const USAGE =
-  'usage: lexora service install | uninstall | status  [--user | --system --run-as USER] [--config FILE] [--wants UNIT] [--print]'
+  'usage: lexora service install | uninstall | status  [--user | --system --run-as USER] [--config FILE] [--wants UNIT] [--print] [--json]'
 
 type Io = Machine & { out: (text: string) => void; err: (text: string) => void }
 type Verb = (asked: ServiceAsked, world: ServiceWorld) => ServiceResult
@@ -29,7 +29,7 @@ export function runService(argv: readonly string[], io: Io, run = runProgram): n
     io.err(`lexora service: ${parsed}\n${USAGE}\n`)
     return EXIT.usage
   }
-  const { verb, print, asked } = parsed
+  const { verb, print, json, asked } = parsed
   const world = { ...io, node: process.execPath, entry: entryOf(process.argv[1]), uid: process.getuid?.() ?? 0, run }
   if (print) {
     const plan = servicePlan(asked, world)
@@ -37,16 +37,19 @@ export function runService(argv: readonly string[], io: Io, run = runProgram): n
       io.err(`${plan}\n`)
       return EXIT.usage
     }
-    io.out(`# ${plan.path}\n${plan.text}`)
+    const { path, text } = plan
+    io.out(json ? `${JSON.stringify({ path, text }, null, 2)}\n` : `# ${path}\n${text}`)
     return EXIT.ok
   }
-  const { ok, lines } = VERBS[verb]!(asked, world)
+  const result = VERBS[verb]!(asked, world)
+  const { ok, lines } = result
   const say = ok ? io.out : io.err
-  for (const line of lines) say(`${line}\n`)
+  if (json) io.out(`${JSON.stringify(result, null, 2)}\n`)
+  else for (const line of lines) say(`${line}\n`)
   return ok ? EXIT.ok : verb === 'status' ? EXIT.notRunning : EXIT.failure
 }
 
-function parse(argv: readonly string[]): { verb: string; print: boolean; asked: ServiceAsked } | string {
+function parse(argv: readonly string[]): { verb: string; print: boolean; json: boolean; asked: ServiceAsked } | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
@@ -58,6 +61,7 @@ function parse(argv: readonly string[]): { verb: string; print: boolean; asked: 
         config: { type: 'string' },
         wants: { type: 'string', multiple: true, default: [] },
         print: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
       },
     })
     const [verb, ...rest] = positionals
@@ -77,7 +81,7 @@ function parse(argv: readonly string[]): { verb: string; print: boolean; asked: 
       runAs,
       wants: values.wants,
     }
-    return { verb, print: values.print, asked }
+    return { verb, print: values.print, json: values.json, asked }
   } catch (error) {
     return (error as Error).message
   }

@@ -175,6 +175,26 @@ describe('installing it', () => {
     expect([code, told.join('')]).toEqual([2, expect.stringContaining(message)])
   })
 
+  test('--json tells the same for programs', () => {
+    const { world, home } = aWorld()
+    const tell = (...argv: string[]) => {
+      let told = ''
+      const code = runService(
+        [...argv, '--json'],
+        { ...world, out: (text) => (told += text), err: () => {} },
+        world.run,
+      )
+      return [code, JSON.parse(told)]
+    }
+    const missing = { ok: false, lines: [expect.stringContaining('Not installed')] }
+    expect(tell('status')).toEqual([3, missing])
+    expect(tell('install', '--print')).toEqual([
+      0,
+      { path: expect.stringContaining(home), text: expect.stringContaining('Type=notify') },
+    ])
+    expect(tell('install')).toEqual([0, { ok: true, lines: expect.arrayContaining([expect.stringContaining(home)]) }])
+  })
+
   test('--print shows it and touches nothing', () => {
     const { world, home, ran } = aWorld()
     const told: string[] = []
