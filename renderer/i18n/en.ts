@@ -111,6 +111,8 @@ export const en = {
   'done.copiedAddress': 'Address copied.',
   'done.copied': 'Copied.',
   'done.exported': 'Saved {count} rows to {file}.',
+  'done.exportedNewest':
+    'Saved the newest {count} rows to {file}; there are older ones. Narrow the filters to save those.',
   'failed.command': 'That did not work: {reason}',
   'failed.copy': 'The browser did not allow copying.',
   'confirm.freeGpu.title': 'Free the GPU now?',
@@ -352,7 +354,8 @@ export const en = {
   'history.addFilter': 'Add a filter',
   'history.filterHelp': 'status:5xx user:kim model:qwen3 outcome:ok since:1h ttft>2s, or any text',
   'history.removeFilter': 'Remove the filter {filter}',
-  'history.badFilter': 'Not a filter: {text}. Write status:, user:, model:, outcome: or since:, or plain text.',
+  'history.badFilter':
+    'Not a filter: {text}. Write status:, user:, model:, outcome:, since:, or text. A text with a colon stands in quotes.',
   'history.count.one': '{count} request',
   'history.count.other': '{count} requests',
   'history.columns': 'Columns',

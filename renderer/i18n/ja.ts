@@ -105,6 +105,8 @@ export const ja: Messages = {
   'done.copiedAddress': 'アドレスをコピーしました。',
   'done.copied': 'コピーしました。',
   'done.exported': '{count} 行を {file} に保存しました。',
+  'done.exportedNewest':
+    '新しい方から {count} 行を {file} に保存しました。より古い行は、条件を絞って保存してください。',
   'failed.command': '実行できませんでした: {reason}',
   'failed.copy': 'ブラウザーがコピーを許可しませんでした。',
   'confirm.freeGpu.title': 'GPU を今すぐ解放しますか?',
@@ -345,7 +347,7 @@ export const ja: Messages = {
   'history.filterHelp': 'status:5xx user:kim model:qwen3 outcome:ok since:1h ttft>2s または任意の文字',
   'history.removeFilter': '絞り込み {filter} を解除',
   'history.badFilter':
-    '絞り込みではありません: {text}。status:、user:、model:、outcome:、since: または文字を入力してください。',
+    '絞り込みではありません: {text}。status:、user:、model:、outcome:、since: または文字を入力してください。コロンを含む文字は引用符で囲みます。',
   'history.count.one': '{count} 件',
   'history.count.other': '{count} 件',
   'history.columns': '列',

@@ -105,6 +105,7 @@ export const ko: Messages = {
   'done.copiedAddress': '주소를 복사했습니다.',
   'done.copied': '복사했습니다.',
   'done.exported': '{count}개 행을 {file}에 저장했습니다.',
+  'done.exportedNewest': '최신 {count}개 행을 {file}에 저장했습니다. 더 오래된 행은 조건을 좁혀 저장하세요.',
   'failed.command': '실행하지 못했습니다: {reason}',
   'failed.copy': '브라우저가 복사를 허용하지 않았습니다.',
   'confirm.freeGpu.title': '지금 GPU를 비울까요?',
@@ -343,7 +344,8 @@ export const ko: Messages = {
   'history.addFilter': '조건 추가',
   'history.filterHelp': 'status:5xx user:kim model:qwen3 outcome:ok since:1h ttft>2s 또는 아무 글자',
   'history.removeFilter': '조건 {filter} 지우기',
-  'history.badFilter': '조건이 아닙니다: {text}. status:, user:, model:, outcome:, since: 또는 글자를 입력하세요.',
+  'history.badFilter':
+    '조건이 아닙니다: {text}. status:, user:, model:, outcome:, since: 또는 글자를 입력하세요. 콜론이 든 글자는 따옴표로 묶으세요.',
   'history.count.one': '{count}건',
   'history.count.other': '{count}건',
   'history.columns': '열',

@@ -5,17 +5,9 @@ import type { HistoryRow } from '../../src/protocol/users.ts'
 export type Filter = { kind: 'user' | 'model' | 'outcome' | 'status' | 'since' | 'text' | Measure; value: string }
 
 /** What is measured of a request: `ttft>2s`, `queue<500ms`. */
-type Measure = 'queue' | 'ttft' | 'total'
+type Measure = (typeof MEASURES)[number]
 
-type Timed = Pick<HistoryRow, 'status' | 'queueMs' | 'ttftMs' | 'totalMs'>
-
-const MEASURED: Record<Measure, (row: Timed) => number | null> = {
-  queue: ({ queueMs }) => queueMs,
-  ttft: ({ ttftMs }) => ttftMs,
-  total: ({ totalMs }) => totalMs,
-}
-
-/** What the history command takes; a status is looked for here, among what came. */
+/** What the history command takes. */
 export type HistoryQuery = Omit<NonNullable<Parameters<AppCommands['requestHistory']>[0]>, 'limit' | 'before' | 'until'>
 
 const KINDS = ['user', 'model', 'outcome', 'status', 'since'] as const
@@ -24,17 +16,17 @@ const SPANS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_
 const OUTCOMES = ['ok', 'error', 'client_error', 'backend_error', 'stream_error', 'client_closed'] as const
 
 const MEASURE = /^(queue|ttft|total)\s*([<>])\s*(\d{1,6}(?:\.\d{1,3})?)\s*(ms|s|m)?$/i
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 }
+const MEASURES = ['queue', 'ttft', 'total'] as const
 
 function isMeasure(kind: Filter['kind']): kind is Measure {
-  return Object.hasOwn(MEASURED, kind)
+  return (MEASURES as readonly string[]).includes(kind)
 }
 
 function isOutcome(value: string): value is (typeof OUTCOMES)[number] {
   return (OUTCOMES as readonly string[]).includes(value)
 }
 
-/** `user:kim` → a filter; null: it looks like one and is none. */
+/** `user:kim` → a filter; null: it looks like one and is none. What stands in quotes is text in any case. */
 export function parseFilter(text: string): Filter | null {
   const measured = MEASURE.exec(text.trim())
   if (measured !== null) {
@@ -42,8 +34,13 @@ export function parseFilter(text: string): Filter | null {
     return { kind: measure!.toLowerCase() as Measure, value: `${sign}${number}${unit?.toLowerCase() ?? 's'}` }
   }
   const [, name, value] = /^(\w+):(.*)$/.exec(text.trim()) ?? []
-  const kind = KINDS.find((known) => known === name?.toLowerCase())
-  if (kind === undefined) return text.trim() === '' ? null : { kind: 'text', value: text.trim() }
+  const plain = text
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .trim()
+  if (name === undefined) return plain === '' ? null : { kind: 'text', value: plain }
+  const kind = KINDS.find((known) => known === name.toLowerCase())
+  if (kind === undefined) return null
   const given = value!.trim()
   if (given === '') return null
   if (kind === 'status' && !/^[1-5](\d\d|xx)$/i.test(given)) return null
@@ -69,22 +66,9 @@ export function queryOf(filters: readonly Filter[], now: number): HistoryQuery {
       query.since = new Date(now - Number(value.slice(0, -1)) * SPANS[value.slice(-1)]!).toISOString()
     } else if (kind === 'outcome') {
       if (isOutcome(value)) query.outcome = value
-    } else if (kind !== 'status' && !isMeasure(kind)) query[kind] = value
+    } else query[kind] = value
   }
   return query
-}
-
-export function fits(row: Timed, filters: readonly Filter[]): boolean {
-  const { status } = row
-  return filters.every(({ kind, value }) => {
-    if (isMeasure(kind)) {
-      const [, sign, number, unit] = /^([<>])([\d.]+)(\w+)$/.exec(value) ?? []
-      const [ms, bound] = [MEASURED[kind](row), Number(number) * UNITS[unit ?? 's']!]
-      return ms !== null && (sign === '>' ? ms > bound : ms < bound)
-    }
-    if (kind !== 'status') return true
-    return value.toLowerCase().endsWith('xx') ? String(status)[0] === value[0] : String(status) === value
-  })
 }
 
 /** Tokens a second after the first one; an answer in one piece counts from its dispatch. */

@@ -4,21 +4,12 @@ import { createPortal } from 'react-dom'
 import type { HistoryRow } from '../../src/protocol/users.ts'
 import { download, useToasts } from '../actions.ts'
 import { Icon } from '../components/Icon.tsx'
-import { Button, Empty, Menu, Skeleton } from '../components/kit.tsx'
+import { Banner, Button, Empty, Menu, Skeleton } from '../components/kit.tsx'
 import { number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import {
-  addFilter,
-  type Filter,
-  filterText,
-  fits,
-  parseFilter,
-  queryOf,
-  toCsv,
-  toJsonLines,
-} from '../view-models/history.ts'
+import { addFilter, type Filter, filterText, parseFilter, queryOf, toCsv, toJsonLines } from '../view-models/history.ts'
 import { reasonOf } from '../view-models/log.ts'
 import { type Column, ColumnChooser, useColumns } from './HistoryColumns.tsx'
 import { RequestDrawer } from './RequestDrawer.tsx'
@@ -36,8 +27,7 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
   })
   const columns = useColumns()
   const [chosen, setChosen] = useState<string | null>(null)
-  const { rows, failed, more, load, refresh } = usePages(filters)
-  const shown = rows?.filter((row) => fits(row, filters)) ?? null
+  const { rows: shown, failed, more, load, again, refresh } = usePages(filters)
   const at = shown?.findIndex(({ id }) => id === chosen) ?? -1
   const row = at >= 0 ? shown![at]! : null
   const step = (by: number): void => {
@@ -58,8 +48,13 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
           corner,
         )}
       <FilterBar filters={filters} onChange={setFilters} count={shown?.length ?? null} more={more} />
+      {failed !== null && shown !== null && (
+        <Banner look="bad" actions={<Button onClick={again}>{t('verb.tryAgain')}</Button>}>
+          {t('history.failed')}: {failed}
+        </Banner>
+      )}
       <div className={row === null ? 'fill-col' : 'pane fill'}>
-        {failed !== null && rows === null ? (
+        {failed !== null && shown === null ? (
           <Empty bad title={t('history.failed')} actions={<Button onClick={refresh}>{t('verb.tryAgain')}</Button>}>
             {failed}
           </Empty>
@@ -256,7 +251,7 @@ function Export({ filters }: { filters: readonly Filter[] }) {
           limit: 1000,
           ...(before === null ? {} : { before }),
         })
-        rows.push(...page.rows.filter((row) => fits(row, filters)))
+        rows.push(...page.rows)
         before = page.next
       } while (before !== null && rows.length < MOST_EXPORTED)
       const file = `lexora-requests-${new Date().toISOString().slice(0, 10)}.${kind}`
@@ -265,7 +260,7 @@ function Export({ filters }: { filters: readonly Filter[] }) {
         kind === 'csv' ? toCsv(rows) : toJsonLines(rows),
         kind === 'csv' ? 'text/csv' : 'application/x-ndjson',
       )
-      toasts.say(t('done.exported', { count: number(rows.length), file }))
+      toasts.say(t(before === null ? 'done.exported' : 'done.exportedNewest', { count: number(rows.length), file }))
     } catch (error) {
       toasts.fail(t('failed.command', { reason: reasonOf(error) }))
     }
@@ -282,44 +277,51 @@ function Export({ filters }: { filters: readonly Filter[] }) {
   )
 }
 
-/** Page after page, oldest last; another filter begins anew. */
+type Pages = { of: readonly Filter[]; rows: HistoryRow[]; next: string | null }
+
+/** Page after page, oldest last; another filter begins anew, and what was asked under the one before is dropped. */
 function usePages(filters: readonly Filter[]) {
   const { client, link } = useWorld()
   const isLive = useStore(link).is === 'live'
-  const [pages, setPages] = useState<{ rows: HistoryRow[]; next: string | null } | null>(null)
-  const [failed, setFailed] = useState<string | null>(null)
+  const [held, setHeld] = useState<Pages | null>(null)
+  const [trouble, setTrouble] = useState<{ of: readonly Filter[]; reason: string; isFirst: boolean } | null>(null)
   const [asked, setAsked] = useState(0)
-  const busy = useRef(false)
+  const asking = useRef<object | null>(null)
+  const pages = held?.of === filters ? held : null
+  const failed = trouble?.of === filters ? trouble : null
+  const ask = useCallback(
+    (from: Pages | null): void => {
+      // Only what was asked last is heard.
+      const one = {}
+      asking.current = one
+      const before = from?.next ?? null
+      client.commands
+        .requestHistory({ ...queryOf(filters, Date.now()), limit: PAGE, ...(before === null ? {} : { before }) })
+        .then(
+          ({ rows, next }) => {
+            if (asking.current !== one) return
+            setHeld({ of: filters, rows: [...(from?.rows ?? []), ...rows], next })
+            setTrouble(null)
+            asking.current = null
+          },
+          (error: unknown) => {
+            if (asking.current !== one) return
+            setTrouble({ of: filters, reason: reasonOf(error), isFirst: from === null })
+            asking.current = null
+          },
+        )
+    },
+    [client, filters],
+  )
   // biome-ignore lint/correctness/useExhaustiveDependencies: asking again (asked) is a reason, too
   useEffect(() => {
-    if (!isLive) return
-    let open = true
-    client.commands.requestHistory({ ...queryOf(filters, Date.now()), limit: PAGE }).then(
-      (page) => {
-        if (!open) return
-        setPages(page)
-        setFailed(null)
-      },
-      (error: unknown) => open && setFailed(reasonOf(error)),
-    )
-    return () => {
-      open = false
-    }
-  }, [client, filters, asked, isLive])
-  const next = pages?.next ?? null
+    if (isLive) ask(null)
+  }, [ask, asked, isLive])
+  const refresh = useCallback(() => setAsked((count) => count + 1), [])
+  const more = pages !== null && pages.next !== null
   const load = useCallback(() => {
-    if (next === null || busy.current) return
-    busy.current = true
-    client.commands
-      .requestHistory({ ...queryOf(filters, Date.now()), limit: PAGE, before: next })
-      .then(
-        (page) =>
-          setPages((before) => (before === null ? page : { rows: [...before.rows, ...page.rows], next: page.next })),
-        (error: unknown) => setFailed(reasonOf(error)),
-      )
-      .finally(() => {
-        busy.current = false
-      })
-  }, [client, filters, next])
-  return { rows: pages?.rows ?? null, failed, more: next !== null, load, refresh: () => setAsked((count) => count + 1) }
+    if (more && asking.current === null && failed === null) ask(pages)
+  }, [ask, more, pages, failed])
+  const again = failed?.isFirst === false ? () => ask(pages) : refresh
+  return { rows: pages?.rows ?? null, failed: failed?.reason ?? null, more, load, again, refresh }
 }

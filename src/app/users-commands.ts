@@ -7,6 +7,7 @@ import type { Accounts } from '../store/accounts.ts'
 import { restoreAccounts } from '../store/backup.ts'
 import type { Store } from '../store/database.ts'
 import type { History } from '../store/history.ts'
+import type { HistoryBound } from '../store/history-tables.ts'
 import { momentMs } from './moments.ts'
 import type { People, UserChange } from './people.ts'
 
@@ -50,9 +51,24 @@ export function userCommands({ people, store, accounts, history, now }: RecordPa
       const [sinceMs, untilMs] = [ago(since) ?? now() - USAGE_MS, ago(until) ?? now()]
       return { rows: (await history?.usage({ sinceMs, untilMs, by })) ?? [] }
     },
-    requestHistory: async ({ user, model, outcome, since, until, search, before, limit }) => {
+    requestHistory: async ({
+      user,
+      model,
+      outcome,
+      status,
+      queue,
+      ttft,
+      total,
+      since,
+      until,
+      search,
+      before,
+      limit,
+    }) => {
       const page = { before: before === undefined ? null : Number(before), limit: limit ?? PAGE }
-      const query = { user, model, outcome, search, sinceMs: ago(since), untilMs: ago(until), ...page }
+      const bounds = { queue: boundOf(queue), ttft: boundOf(ttft), total: boundOf(total) }
+      const span = { sinceMs: ago(since), untilMs: ago(until) }
+      const query = { user, model, outcome, status: status?.toLowerCase(), bounds, search, ...span, ...page }
       return (await history?.requests(query)) ?? { rows: [], next: null }
     },
     auditLog: async ({ limit, before }) =>
@@ -95,4 +111,12 @@ export function beforeRestore(nowMs: number): string {
 
 function refuse(error: Error): never {
   throw new CommandError(problem('invalid_request', `${error.message}.`, { param: 'file' }))
+}
+
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 }
+
+/** `>2s` → above 2000 ms; seconds where no unit is named. */
+function boundOf(text: string | undefined): HistoryBound | null {
+  const [, sign, number, unit = 's'] = /^([<>])\s*([\d.]+)\s*(\w+)?$/.exec(text ?? '') ?? []
+  return sign === undefined ? null : { above: sign === '>', ms: Number(number) * UNITS[unit]! }
 }

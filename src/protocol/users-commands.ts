@@ -43,6 +43,12 @@ const moment = z
   .regex(MOMENT, 'must be a date as in 2026-11-21T08:00Z, or a time span as in 24h or 7d')
   .refine((text) => /^\d+[smhdw]$/.test(text) || !Number.isNaN(Date.parse(text)), 'is no date of the calendar')
 
+/** Of what is measured of a request: `>2s`, `<500ms`. */
+const bound = z
+  .string()
+  .regex(/^[<>]\s*\d{1,6}(\.\d{1,3})?\s*(ms|s|m)?$/, 'must be a bound as in >2s or <500ms')
+  .optional()
+
 const list = <Item extends string>(item: z.ZodType<Item, string>, most: number) =>
   z
     .union([z.array(z.string()), z.string().transform((text) => text.split(',').map((part) => part.trim()))])
@@ -185,13 +191,20 @@ export const USERS_COMMANDS = {
       outcome: z
         .enum(['ok', 'error', 'client_error', 'backend_error', 'stream_error', 'client_closed'], 'is no outcome')
         .optional(),
+      status: z
+        .string()
+        .regex(/^[1-5](\d\d|xx)$/i, 'must be a status or a class of them, as in 429 or 5xx')
+        .optional(),
+      queue: bound,
+      ttft: bound,
+      total: bound,
       since: moment.optional(),
       until: moment.optional(),
       search: words(256).optional(),
       before: cursor,
       limit: pageSize(1000),
     }),
-    about: 'requests that have ended, the newest first',
+    about: "requests that have ended, the newest first; --status 5xx, --ttft '>2s', --queue, --total",
   }),
   auditLog: row<{ rows: AuditRow[]; next: string | null }>()({
     method: 'GET',

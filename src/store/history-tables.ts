@@ -5,12 +5,18 @@ import { type Batch, type Recorded, readBatch, readSteps } from './history-batch
 /** `maxRows` 0: single requests are not kept, only what they add up to. */
 export type HistoryBounds = { maxRows: number; keepDays: number }
 
+/** Where `above` is false: below. What was not measured is neither. */
+export type HistoryBound = { above: boolean; ms: number }
+
 /** Moments are milliseconds since 1970. */
 export type HistoryQuery = {
   user?: string | undefined
   model?: string | undefined
   /** `error`: everything but ok. */
   outcome?: string | undefined
+  /** `429`, or a class of them: `5xx`. */
+  status?: string | undefined
+  bounds?: Record<keyof typeof MEASURES, HistoryBound | null>
   sinceMs: number | null
   untilMs: number | null
   search?: string | undefined
@@ -30,6 +36,7 @@ export type Memory = {
   seen: { kind: Seen; name: string; atMs: number }[]
 }
 
+const MEASURES = { queue: 'queue_ms', ttft: 'ttft_ms', total: 'total_ms' } as const
 const PRUNE_EVERY_ROWS = 1000
 const USAGE_KEPT_DAYS = 400
 /** No GPU answers so many; who floods it with tiny requests would wash away the history of everybody else. */
@@ -71,7 +78,7 @@ export class HistoryTables {
   }
 
   requests(query: HistoryQuery): { rows: HistoryRow[]; next: string | null } {
-    const { user, model, outcome, sinceMs, untilMs, search, before, limit } = query
+    const { user, model, outcome, status, bounds, sinceMs, untilMs, search, before, limit } = query
     const where: string[] = []
     const values: (string | number)[] = []
     const add = (condition: string, ...given: (string | number)[]): void => {
@@ -83,6 +90,12 @@ export class HistoryTables {
     if (model !== undefined) add('model = ?', model)
     if (outcome === 'error') add("outcome <> 'ok'")
     else if (outcome !== undefined) add('outcome = ?', outcome)
+    if (status?.endsWith('xx')) add('status / 100 = ?', Number(status[0]))
+    else if (status !== undefined) add('status = ?', Number(status))
+    for (const [measure, column] of Object.entries(MEASURES)) {
+      const bound = bounds?.[measure as keyof typeof MEASURES] ?? null
+      if (bound !== null) add(`${column} ${bound.above ? '>' : '<'} ?`, bound.ms)
+    }
     if (sinceMs !== null) add('at_ms >= ?', sinceMs)
     if (untilMs !== null) add('at_ms < ?', untilMs)
     if (search !== undefined) {

@@ -72,6 +72,8 @@ describe('the words', () => {
     [['users', 'add', 'ann', '--rate', 'much'], /^rate: must be a number/],
     [['users', 'set', 'ann', '--requests_per_minute', '3'], /Unknown option/],
     [['usage', '--since', 'yesterday'], /^since: must be a date/],
+    [['requests', 'history', '--status', 'good'], /^status: must be a status or a class/],
+    [['requests', 'history', '--ttft', '2s'], /^ttft: must be a bound as in >2s/],
     [['keys', 'add', 'ann', '--scopes', 'root'], /^scopes.*: must be of inference/],
   ])('%j is refused', (argv, says) => {
     expect(argsOf(...argv)).toMatchObject({ do: 'usage-error', message: expect.stringMatching(says) })
@@ -92,6 +94,10 @@ describe('a user’s life in a terminal', () => {
     expect(keys.out).toContain('laptop')
     expect(keys.out).not.toContain(secret)
     expect((await run(home, 'requests', 'history')).out).toMatch(/ann +tiny +200/)
+    const found = async (...options: string[]) =>
+      JSON.parse((await run(home, 'requests', 'history', '--json', ...options)).out).rows.length
+    expect([await found('--status', '2XX', '--total', '>0ms'), await found('--status', '5xx')]).toEqual([1, 0])
+    expect([await found('--queue', '<1m'), await found('--total', '>10m')]).toEqual([1, 0])
     expect((await run(home, 'usage', '--by', 'user')).out).toMatch(/^ann +1 +0/m)
     expect((await run(home, 'users', 'set', 'ann', '--disabled', 'true')).out).toContain('disabled')
     expect((await run(home, 'users', 'rm', 'ann')).out).toBe('Deleted ann and his key.\n')

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { Store } from '../../src/store/database.ts'
 import { History, type HistoryState } from '../../src/store/history.ts'
 import { BatchWriter, readBatch } from '../../src/store/history-batch.ts'
-import { type HistoryBounds, HistoryTables } from '../../src/store/history-tables.ts'
+import { type HistoryBounds, type HistoryQuery, HistoryTables } from '../../src/store/history-tables.ts'
 import { HISTORY_MIGRATIONS } from '../../src/store/migrations.ts'
 import type { Outcome } from '../../src/telemetry/outcome.ts'
 import { aFolder, HISTORY_ENTRY } from '../support/records.ts'
@@ -232,6 +232,34 @@ describe('usage', () => {
       ],
     })
   })
+})
+
+test.each<[string, Partial<HistoryQuery>, string[]]>([
+  ['a status', { status: '503' }, ['slow']],
+  ['a class of them', { status: '5xx' }, ['broken', 'slow']],
+  ['above a bound', { bounds: { queue: null, ttft: { above: true, ms: 2000 }, total: null } }, ['slow']],
+  [
+    'below one, which what was not measured is not',
+    { bounds: { queue: null, ttft: { above: false, ms: 50 }, total: null } },
+    ['quick'],
+  ],
+  ['several', { status: '2xx', bounds: { queue: null, ttft: null, total: { above: true, ms: 1 } } }, ['quick']],
+])('requests are found by %s in all that is kept, page by page', (_, query, ids) => {
+  const { tables, write } = someTables()
+  write([
+    { reqId: 'slow', status: 503, outcome: 'backend_error', ttftMs: 2500, queueMs: 50, latencyMs: 9000 },
+    { reqId: 'broken', status: 500, outcome: 'backend_error', ttftMs: null, latencyMs: 20 },
+  ])
+  write(Array.from({ length: 300 }, (_, i) => ({ reqId: `r${i}`, status: 404, ttftMs: null })))
+  write([{ reqId: 'quick', status: 200, ttftMs: 20, queueMs: 5, latencyMs: 30 }])
+  const found: string[] = []
+  let before: number | null = null
+  do {
+    const page: ReturnType<HistoryTables['requests']> = tables.requests({ ...EVERYTHING, ...query, before, limit: 1 })
+    found.push(...page.rows.map(({ id }) => id))
+    before = page.next === null ? null : Number(page.next)
+  } while (before !== null)
+  expect(found).toEqual(ids)
 })
 
 test('when a model on the disk was last asked is remembered over a restart', () => {

@@ -281,6 +281,42 @@ describe('settings', () => {
     expect(await isReached(port)).toBe(false)
   })
 
+  test('the history filters all that is kept, and a page of it that cannot be read is asked for again', async () => {
+    const at = await own(routed({ main: fake }, { rate_limit: { enabled: false } }))
+    const ask = async (user: string) =>
+      (await fetch(`${at.origin}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-lexora-user': user },
+        body: JSON.stringify({ model: user === 'odd' ? 'none' : 'tiny', max_tokens: 1, messages: [] }),
+      }).then(async (answer) => await answer.text())) !== ''
+    await ask('odd')
+    for (let i = 0; i < 13; i++) await Promise.all(Array.from({ length: 10 }, async () => await ask('kim')))
+    await expect.poll(async () => (await at.commands.requestHistory({ user: 'odd' })).rows.length).toBe(1)
+    await expect.poll(async () => (await at.commands.requestHistory({ limit: 200 })).rows.length).toBe(131)
+    const page = await aWindow(at)
+    let isBroken = true
+    await page.route(/history\?.*before=/, async (route) => await (isBroken ? route.abort() : route.continue()))
+    await goTo(page, '/requests/history')
+    await page.getByText('100+ requests').waitFor()
+    await page.getByRole('region', { name: 'History' }).focus()
+    for (let i = 0; i < 6; i++) await page.keyboard.press('PageDown')
+    const trouble = page.getByRole('alert').filter({ hasText: 'The request history cannot be read' })
+    await trouble.waitFor()
+    isBroken = false
+    await trouble.getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('131 requests').waitFor()
+    await trouble.waitFor({ state: 'detached' })
+    const filter = page.getByLabel('Add a filter')
+    await filter.fill('usr:odd')
+    await filter.press('Enter')
+    await page.getByText('Not a filter: usr:odd.').waitFor()
+    // The oldest of all, beyond the first page.
+    await filter.fill('status:404')
+    await filter.press('Enter')
+    await page.getByText('1 request', { exact: true }).waitFor()
+    await page.getByRole('row').filter({ hasText: 'odd' }).waitFor()
+  })
+
   test('a certificate is made for this machine, a bad one is refused, and TLS is switched off again', async () => {
     const at = await own(routed({ main: fake }))
     const page = await aWindow(at)
