@@ -42,7 +42,7 @@ export async function main(
   }
 }
 
-type Surroundings = Omit<World, 'stopped' | 'hurry' | 'onReload' | 'onFault'>
+type Surroundings = Omit<World, 'stopped' | 'quit' | 'hurry' | 'onReload' | 'onFault'>
 
 /**
  * Runs until it is asked to stop, and ends the process. An exception that nobody caught is logged and stops it too, since
@@ -54,6 +54,7 @@ async function serve(options: RunOptions, surroundings: Surroundings): Promise<v
   const code = await run(options, {
     ...surroundings,
     stopped,
+    quit: stop,
     hurry,
     onReload: (reload) => void process.on('SIGHUP', reload),
     onFault: (tell) => {

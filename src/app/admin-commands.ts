@@ -21,6 +21,7 @@ export type CommandParts = {
   /** Asked when a command comes: it is made after them. */
   gateway: () => {
     requests(): RequestView[]
+    readonly inFlight: number
     /** False when there is none of that id. */
     cancel(id: string): boolean
     pause(): void
@@ -41,6 +42,8 @@ export type CommandParts = {
   captures: Captures
   outbound: OutboundLedger
   isOffline: () => boolean
+  /** Null: whoever runs this process cannot be asked. */
+  quit: (() => void) | null
   /** The configuration it runs by. Asked when a command comes. */
   config: () => ConfigDesk
 }
@@ -61,6 +64,14 @@ export function adminCommands(parts: CommandParts): AppCommands {
     pause: async () => {
       gateway().pause()
       return { state: state() }
+    },
+    quit: async () => {
+      const { quit } = parts
+      if (quit === null)
+        throw refusal('invalid_request', 'This Lexora is ended by the program that it is part of.', null)
+      // Its answer goes first.
+      setImmediate(quit)
+      return { left: gateway().inFlight }
     },
     resume: async () => {
       gateway().resume()

@@ -79,6 +79,8 @@ export type AppOptions = {
   redactor?: Redactor
   /** Who was spoken to outside this computer, by other parts of this process as well. */
   outbound?: OutboundLedger
+  /** Asks whoever runs this process to end it as a signal would. */
+  quit?: () => void
   /** What the log has kept, for faces. */
   logBuffer?: LogBuffer
   /** Where the built window lies; null: it is not served. */
@@ -180,6 +182,7 @@ export class App {
       captures: this.captures,
       outbound: this.outbound,
       isOffline: () => this.isOffline,
+      quit: options.quit ?? null,
     })
     const run = commandRunner(
       commands,

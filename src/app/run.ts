@@ -55,6 +55,8 @@ export type World = {
   nodeProgram?: string
   /** Who was spoken to, where a face in this process speaks to others, too. */
   outbound?: OutboundLedger
+  /** Begins what `stopped` tells of. */
+  quit?: () => void
   /** Hands over the app once it listens, for a face in this process. */
   onListening?: (app: App) => void
 }
@@ -130,6 +132,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     },
     configDesk: () => reloader.commands,
     hurry: world.hurry,
+    ...(world.quit === undefined ? {} : { quit: world.quit }),
     redactor,
     logDir: paths.logDir,
     version: world.version,

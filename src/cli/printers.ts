@@ -20,6 +20,11 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   snapshot: statusLines,
   listRequests: ({ requests }, look) => requestLines(requests, look),
   cancelRequest: ({ cancelled }) => [`Cancelled ${plain(cancelled)}.`],
+  quit: ({ left }) => [
+    left === 0
+      ? 'Lexora ends now.'
+      : `Lexora ends when ${left === 1 ? 'one request has' : `${left} requests have`} finished.`,
+  ],
   pause: () => ['Paused: new requests are answered 503; what waits and runs goes on.'],
   resume: () => ['Serving again.'],
   listEngines: ({ engines }, look) => engineTable(engines, look),

@@ -54,6 +54,14 @@ export const COMMANDS = {
     args: z.strictObject({}),
     about: 'turn new requests away with 503; what waits and runs goes on',
   }),
+  quit: row<{ left: number }>()({
+    method: 'POST',
+    path: '/admin/quit',
+    cli: ['quit'],
+    scope: 'admin:write',
+    args: z.strictObject({}),
+    about: 'end this Lexora: what runs may finish, engines are stopped',
+  }),
   resume: row<{ state: ServerView['state'] }>()({
     method: 'POST',
     path: '/admin/resume',

@@ -14,6 +14,8 @@ export type HostOptions = {
   runFile: string
   tell: (text: string) => void
   outbound: OutboundLedger
+  /** Ends the whole app, as its own Quit does. */
+  quit: () => void
 }
 
 /** Enough of what it said to explain an end. */
@@ -25,7 +27,7 @@ const MOST_SAID = 8000
  */
 export async function hostCore(
   options: RunOptions,
-  { programs, version, cwd, runFile, tell, outbound }: HostOptions,
+  { programs, version, cwd, runFile, tell, outbound, quit }: HostOptions,
 ): Promise<Hosted> {
   const stop = Promise.withResolvers<void>()
   const hurry = new AbortController()
@@ -44,6 +46,7 @@ export async function hostCore(
     },
     isTerminal: false,
     stopped: stop.promise,
+    quit,
     hurry: hurry.signal,
     onReload: (again) => {
       reload = again

@@ -92,7 +92,10 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
     program: startsAgain(),
     host: async () => {
       const { hostCore } = await import('./hosted.ts')
-      return await hostCore(run, { programs, version, cwd, runFile: paths.runFile, tell: log.write, outbound })
+      return await hostCore(run, {
+        ...{ programs, version, cwd, runFile: paths.runFile, tell: log.write, outbound },
+        quit: () => app.quit(),
+      })
     },
     updates: ({ onChange, isOffline }) =>
       new Updates({

@@ -36,6 +36,15 @@ test('a Lexora that was asked to stop takes its run file with it; one that was k
   expect(await status(home)).toEqual({ code: 0, out: expect.stringContaining(`pid ${third.child.pid}`) })
 })
 
+test('`lexora quit` ends it as a signal does', async () => {
+  const home = aHome()
+  const server = await serve(home)
+  const asked = lexora(home, ['quit'])
+  expect([await asked.ended, asked.out()]).toEqual([0, 'Lexora ends now.\n'])
+  expect([await server.ended, existsSync(join(home, 'run.json'))]).toEqual([0, false])
+  expect(await lexora(home, ['quit']).ended).toBe(3)
+})
+
 test('a second Lexora of the same user serves beside the first, says who the CLI finds, and leaves its file alone', async () => {
   const home = aHome()
   const [first, second] = [await serve(home), await serve(home)]

@@ -11,6 +11,7 @@ import { findRunning } from '../../../src/app/run-file.ts'
 import { lexoraPaths } from '../../../src/config/paths.ts'
 import { startFake } from '../../support/app.ts'
 import { aChat } from '../../support/requests.ts'
+import { inTerminal } from '../../support/terminal.ts'
 import { until } from '../electron/until.ts'
 import { aHome, dropHome, startLexora } from '../rig.ts'
 
@@ -133,6 +134,18 @@ test('a quit waits for what runs, counts it, and a second one does not wait', as
   expect(await ended).toBe(0)
   clearInterval(again)
   expect(await read).not.toContain('[DONE]')
+})
+
+test('`lexora quit` ends the whole app and its engine', async () => {
+  await (await openConfigured()).locator('.app').waitFor()
+  const { listEngines } = await commands()
+  const [engine] = await until(
+    async () => (await listEngines()).engines,
+    (engines) => engines[0]?.state.is === 'ready',
+  )
+  expect(await inTerminal(home, 'quit')).toEqual({ code: 0, out: 'Lexora ends now.\n', err: '' })
+  expect(await ended).toBe(0)
+  expect(() => process.kill(engine!.pid!, 0)).toThrow()
 })
 
 test('what waits for a restart has a button that drains, ends the app and starts it again as it was started', async () => {
