@@ -6,6 +6,20 @@ import { FuseV1Options, FuseVersion, flipFuses } from '@electron/fuses'
 /** A build that Playwright drives needs the inspector: LEXORA_PACK_DRIVEN=1, for tests alone. */
 const isDriven = process.env.LEXORA_PACK_DRIVEN === '1'
 
+/** How the binary of such a package is closed, as flipFuses takes it. */
+export function fusesOf(electronMajor, platform, driven = isDriven) {
+  return {
+    [FuseV1Options.RunAsNode]: false,
+    [FuseV1Options.EnableCookieEncryption]: true,
+    [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,
+    [FuseV1Options.EnableNodeCliInspectArguments]: driven,
+    [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: platform !== 'linux',
+    [FuseV1Options.OnlyLoadAppFromAsar]: true,
+    // Electron has this one since 29.
+    ...(electronMajor >= 29 ? { [FuseV1Options.GrantFileProtocolExtraPrivileges]: false } : {}),
+  }
+}
+
 export default async function afterPack({ appOutDir, electronPlatformName, packager }) {
   const { productFilename } = packager.appInfo
   const electronMajor = Number.parseInt(packager.info.framework.version, 10)
@@ -14,14 +28,7 @@ export default async function afterPack({ appOutDir, electronPlatformName, packa
   await flipFuses(binary, {
     version: FuseVersion.V1,
     resetAdHocDarwinSignature: electronPlatformName === 'darwin',
-    [FuseV1Options.RunAsNode]: false,
-    [FuseV1Options.EnableCookieEncryption]: true,
-    [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,
-    [FuseV1Options.EnableNodeCliInspectArguments]: isDriven,
-    [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: electronPlatformName !== 'linux',
-    [FuseV1Options.OnlyLoadAppFromAsar]: true,
-    // Electron has this one since 29.
-    ...(electronMajor >= 29 ? { [FuseV1Options.GrantFileProtocolExtraPrivileges]: false } : {}),
+    ...fusesOf(electronMajor, electronPlatformName),
   })
   if (electronPlatformName !== 'linux') return
   // An unpacked Electron that was named by hand brings what shows when there is no app.

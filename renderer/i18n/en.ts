@@ -123,6 +123,7 @@ export const en = {
   'banner.config': 'The configuration file has an error at {where}. What was in force before still is.',
   'banner.configOpen': 'Open it',
   'banner.noTray': 'This desktop shows no tray icon. Everything the tray offers is in this window.',
+  'banner.sandbox': 'This system gives the window no sandbox of Chromium’s. The deb or rpm has one.',
   'link.connecting': 'Connecting to Lexora',
   'link.lost': 'Connection lost at {time}. Trying again.',
   'link.lostFor': 'What you see is {age} old.',

@@ -116,6 +116,7 @@ export const ja: Messages = {
   'banner.config': '設定ファイルの {where} に誤りがあります。これまでの設定のまま動いています。',
   'banner.configOpen': '開く',
   'banner.noTray': 'このデスクトップにはトレイアイコンが表示されません。トレイの操作はすべてこのウィンドウにあります。',
+  'banner.sandbox': 'このシステムでは、ウィンドウに Chromium のサンドボックスがありません。deb か rpm なら使えます。',
   'link.connecting': 'Lexora に接続しています',
   'link.lost': '{time} に接続が切れました。再接続しています。',
   'link.lostFor': '表示は {age} 前のものです。',

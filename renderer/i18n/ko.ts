@@ -115,6 +115,7 @@ export const ko: Messages = {
   'banner.config': '설정 파일의 {where}에 오류가 있습니다. 이전 설정이 그대로 적용됩니다.',
   'banner.configOpen': '열기',
   'banner.noTray': '이 데스크톱에는 트레이 아이콘이 보이지 않습니다. 트레이의 모든 기능은 이 창에 있습니다.',
+  'banner.sandbox': '이 시스템에서는 창에 Chromium 샌드박스가 없습니다. deb나 rpm에는 있습니다.',
   'link.connecting': 'Lexora에 연결하는 중',
   'link.lost': '{time}에 연결이 끊겼습니다. 다시 연결하고 있습니다.',
   'link.lostFor': '보이는 내용은 {age} 전 것입니다.',

@@ -20,6 +20,7 @@ import { ConfigBanner } from './ConfigBanner.tsx'
 import { NoTrayBanner } from './NoTrayBanner.tsx'
 import { Palette } from './Palette.tsx'
 import { Readouts } from './Readouts.tsx'
+import { SandboxBanner } from './SandboxBanner.tsx'
 import { StatusBar } from './StatusBar.tsx'
 import { TryIt } from './TryIt.tsx'
 
@@ -112,6 +113,7 @@ export function Frame() {
         <CaptureBanner />
         <ConfigBanner />
         <NoTrayBanner />
+        <SandboxBanner />
         <Whole key={current.id}>
           <current.View path={path} />
         </Whole>

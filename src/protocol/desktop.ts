@@ -81,6 +81,8 @@ export type DesktopView = {
   updates: UpdateView
   /** Whether it can be started at login here; else why not. */
   autostart: { is: 'can' } | { is: 'cannot'; reason: string }
+  /** Chromium draws the window inside its sandbox; an AppImage cannot where user namespaces are forbidden. */
+  sandboxed: boolean
   /** A tray icon can be seen. Without one, all that it offers is in the window. */
   hasTray: boolean
   /** The Lexora that this window watches, where another program started it; it goes on when the window quits. */

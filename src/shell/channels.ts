@@ -69,6 +69,7 @@ export const viewShape = z.strictObject({
     z.strictObject({ is: z.literal('can') }),
     z.strictObject({ is: z.literal('cannot'), reason: z.string() }),
   ]),
+  sandboxed: z.boolean(),
   hasTray: z.boolean(),
   attachedTo: z.strictObject({ pid: z.number(), address: z.string() }).nullable(),
   versions: z.strictObject({ lexora: z.string(), electron: z.string(), chrome: z.string(), node: z.string() }),

@@ -377,6 +377,8 @@ export class Desktop {
       preferences: parts.preferences.get(),
       updates: this.updates.view(),
       autostart: autostartSupport(this.surroundings),
+      // Of a working copy somebody has asked for it.
+      sandboxed: !app.isPackaged || !app.commandLine.hasSwitch('no-sandbox'),
       hasTray: this.presence.has,
       attachedTo: this.core?.owner() ?? null,
       versions: { lexora: parts.version, electron, chrome, node: node! },

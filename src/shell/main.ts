@@ -66,6 +66,8 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   }
   if (claim.is !== 'first') return app.exit(claim.is === 'handed' ? 0 : 1)
   const log = new ShellLog(paths.logDir)
+  if (app.commandLine.hasSwitch('no-sandbox'))
+    log.say('Chromium runs without its sandbox', { packaged: app.isPackaged })
   for (const word of unknown) log.say('an option that only Chromium may know', { option: word })
   const resources = app.isPackaged ? process.resourcesPath : null
   const places = shellPlaces({

@@ -10,6 +10,7 @@ const VIEW: DesktopView = {
   preferences: DESKTOP_DEFAULTS,
   updates: { is: 'ready', version: '9.9.9', asked: false },
   autostart: { is: 'can' },
+  sandboxed: true,
   hasTray: true,
   attachedTo: { pid: 4711, address: 'http://127.0.0.1:8001' },
   versions: { lexora: '0.1.0', electron: '45.0.0', chrome: '154', node: '24.21.0' },

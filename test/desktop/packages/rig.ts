@@ -16,7 +16,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ELECTRON22 } from '../electron/rig.ts'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -93,6 +93,21 @@ export function appImageTools(to: string): string {
   ]
   writeFileSync(join(to, 'mksquashfs'), `${squash.join('\n')}\n`, { mode: 0o755 })
   return to
+}
+
+/** The switches in a binary by their numbers, on or off, as they are and as packaging/after-pack.mjs wants them. */
+export async function fusesOfBinary(binary: string, { driven = false } = {}) {
+  const require = createRequire(join(PACKAGING, 'package.json'))
+  const { getCurrentFuseWire } = (await import(pathToFileURL(require.resolve('@electron/fuses')).href)) as {
+    getCurrentFuseWire: (path: string) => Promise<Record<string, number | string>>
+  }
+  const { fusesOf } = (await import(pathToFileURL(join(PACKAGING, 'after-pack.mjs')).href)) as {
+    fusesOf: (major: number, platform: string, driven: boolean) => Record<string, boolean>
+  }
+  const { version: _version, ...wire } = await getCurrentFuseWire(binary)
+  const [on, off] = ['1', '0'].map((sign) => sign.charCodeAt(0))
+  const is = Object.entries(wire).map(([fuse, state]) => [fuse, state === on ? true : state === off ? false : state])
+  return { is: Object.fromEntries(is), wanted: fusesOf(22, 'linux', driven) }
 }
 
 /** One entry of an archive's listing. */
