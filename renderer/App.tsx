@@ -23,7 +23,7 @@ export function App({ world, words }: { world: World; words: Translate }) {
   return (
     <TranslateContext.Provider value={t}>
       <WorldContext.Provider value={world}>
-        <Toast.Provider limit={3}>
+        <Toast.Provider limit={1}>
           <Whole>
             <Door world={world} />
           </Whole>

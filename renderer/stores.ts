@@ -44,7 +44,9 @@ export function openWorld(client: LexoraClient): { world: World; close: () => vo
       late ??= setTimeout(showLate, NO_FRAME_MS)
     },
     (link) => {
+      const wasLive = world.link.get().is === 'live'
       if (link.is !== world.link.get().is || link.is === 'lost') world.link.set(link)
+      if (link.is === 'live' && !wasLive) void world.series.refresh()
     },
   )
   const unwatch = client.desktop?.watch(world.desktop.set)

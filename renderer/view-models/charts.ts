@@ -1,5 +1,6 @@
 import type { Happening } from '../../src/protocol/happenings.ts'
 import { type SeriesName, type SeriesReport, THROTTLES } from '../../src/protocol/series.ts'
+import type { GpuView } from '../../src/protocol/snapshot.ts'
 import { duration, gib, kilo, number, percent, withUnit } from '../format.ts'
 import type { MessageKey } from '../i18n/index.ts'
 
@@ -22,8 +23,8 @@ export type Lane = {
   lines: readonly Line[]
   /** Least top of the scale. It grows at once, to a round number. */
   least: number
-  /** Fixed by the hardware: the top stays where it is. */
-  top?: (report: SeriesReport) => number | null
+  /** Set by the hardware: the top stays where it is, unless a value is above it. */
+  top?: (report: SeriesReport, gpus: readonly GpuView[]) => number | null
   bottom?: number
   log?: boolean
   unit: (top: number) => string
@@ -150,18 +151,25 @@ export const CHARTS: readonly ChartSpec[] = [
         least: 90,
         top: () => 90,
         bottom: 30,
-        unit: () => '30–90 °C',
+        unit: (top) => `30–${number(top)} °C`,
         weight: 1,
       },
       {
         lines: [{ name: 'power', title: 'fact.power', colour: 5, show: (value) => withUnit(value, 'W'), fill: true }],
         least: 100,
+        top: (_, gpus) => powerLimit(gpus),
         unit: (top) => `0–${number(top)} W`,
         weight: 1,
       },
     ],
   },
 ]
+
+/** What all cards together may draw; null: not every one tells. */
+function powerLimit(gpus: readonly GpuView[]): number | null {
+  const told = gpus.map(({ powerLimitW }) => powerLimitW).filter((watts) => watts !== null)
+  return told.length === 0 || told.length < gpus.length ? null : told.reduce((sum, watts) => sum + watts, 0)
+}
 
 /** The next of 1, 2, 4, 5, 8, 10 times a power of ten: a scale that seldom moves. */
 export function roundUp(value: number): number {
@@ -171,15 +179,20 @@ export function roundUp(value: number): number {
   return step * power
 }
 
-export function topOf(report: SeriesReport, { lines, least, top, log }: Lane, limit: SeriesName | undefined): number {
-  const fixed = top?.(report)
-  if (fixed !== undefined && fixed !== null) return fixed
-  let most = least
+export function topOf(
+  report: SeriesReport,
+  { lines, least, top, log }: Lane,
+  limit: SeriesName | undefined,
+  gpus: readonly GpuView[] = [],
+): number {
+  const fixed = top?.(report, gpus) ?? null
+  let most = fixed ?? least
   for (const { name, on } of lines) {
     report.values[name].forEach((value, i) => {
       if (value !== null) most = Math.max(most, value + below(report, on, i))
     })
   }
+  if (fixed !== null) return most === fixed ? fixed : roundUp(most)
   const bound = limit === undefined ? null : last(report.values[limit])
   if (bound !== null && bound <= 4 * most) most = Math.max(most, bound * 1.2)
   return log ? 10 ** Math.ceil(Math.log10(most)) : roundUp(most)

@@ -1,9 +1,10 @@
-import type { EngineView } from '../../src/protocol/engine.ts'
+import { type EngineState, type EngineView, isServing } from '../../src/protocol/engine.ts'
 import { foremostEngine, type PrimaryVerb, primaryVerb } from '../../src/protocol/primary-verb.ts'
 import type { AppSnapshot, GpuView, QueueView } from '../../src/protocol/snapshot.ts'
 import type { Shape } from '../components/Icon.tsx'
 import { duration, percent, withUnit } from '../format.ts'
 import type { MessageKey, Translate } from '../i18n/index.ts'
+import { causeTitle, phaseWords, stepOf } from './start.ts'
 
 /** What the header says of a part: the shape, the word, and the same in short for narrow windows. */
 export type Readout = { shape: Shape; words: string; short: string }
@@ -32,7 +33,7 @@ export function gatewayReadout({ server, health }: AppSnapshot, isLost: boolean,
   if (isLost) return same('degraded', t('gateway.lost'))
   const shapes = { starting: 'starting', serving: 'ready', paused: 'degraded', draining: 'starting' } as const
   const isUnwell = server.state === 'serving' && health.status === 'unhealthy'
-  return same(isUnwell ? 'degraded' : shapes[server.state], t(`gateway.${server.state}`))
+  return isUnwell ? same('degraded', t('gateway.unwell')) : same(shapes[server.state], t(`gateway.${server.state}`))
 }
 
 export function engineReadout({ engines, queues }: AppSnapshot, t: Translate): Readout {
@@ -46,7 +47,19 @@ export function engineReadout({ engines, queues }: AppSnapshot, t: Translate): R
 export function engineWords({ name, state }: EngineView, queues: readonly QueueView[], t: Translate): string {
   switch (state.is) {
     case 'starting':
-      return t('engine.starting', { phase: state.phase, percent: percent(state.percent / 100) })
+      return t('engine.starting', { step: stepOf(state.phase), phase: phaseWords(state.phase, t) })
+    case 'stopped':
+      return t(state.turn === 'awaited' ? 'engine.turn' : 'engine.stopped')
+    case 'degraded':
+      return t('engine.degraded', { reason: state.reason })
+    case 'stopping':
+      return t('engine.stopping', { what: t(`awaits.${state.awaits}`) })
+    case 'sleeping':
+      return t(state.step === 'waking' ? 'engine.waking' : 'engine.sleeping')
+    case 'failed': {
+      const cause = causeTitle(state.failure.class, t)
+      return cause === null ? t('engine.failed') : t('engine.failedOf', { cause })
+    }
     case 'busy': {
       const permits = queues.find(({ backend }) => backend === name)?.permits
       return t('engine.busy', { running: permits?.inFlight ?? 0, limit: permits?.limit ?? 0 })
@@ -54,7 +67,7 @@ export function engineWords({ name, state }: EngineView, queues: readonly QueueV
     case 'draining':
       return t('engine.draining', { left: state.left })
     case 'backoff':
-      return t('engine.backoff', { left: duration(state.retryInMs) })
+      return t('engine.backoff', { left: duration(state.retryInMs), count: state.crashes })
     case 'foreign':
       return t('engine.foreign', { port: state.holder.port })
     default:
@@ -69,6 +82,12 @@ export function gpuReadout({ gpu }: AppSnapshot, t: Translate): Readout {
   const temperature = withUnit(hottest.temperatureC, '°C')
   const words = t('gpu.value', { temperature, load: percent(hottest.utilization) })
   return { shape: 'ready', words, short: temperature }
+}
+
+/** Who reaches the gateway: other machines, and at which address, or nobody but this one. */
+export function lanWords({ server: { network } }: Pick<AppSnapshot, 'server'>, t: Translate): string {
+  const [first] = network
+  return first === undefined ? t('status.thisOnly') : t('status.lan', { address: first.replace(/:\d+$/, '') })
 }
 
 export function gpuTotals(gpus: readonly GpuView[]): { used: number | null; total: number | null } {
@@ -104,17 +123,21 @@ export function verbWords(snapshot: AppSnapshot, t: Translate): { verb: PrimaryV
   return { verb, words: t(VERB_WORDS[verb.do]), first }
 }
 
-/** All permits and all who wait. */
-export function load(queues: readonly QueueView[]): {
+/** It finishes or takes requests, so that its places count. */
+const hasPlaces = (state: EngineState): boolean => isServing(state) || state.is === 'draining'
+
+/** All permits and all who wait. The places of an engine that does not run are none. */
+export function load({ queues, engines }: Pick<AppSnapshot, 'queues' | 'engines'>): {
   running: number
   limit: number
   waiting: number
   kv: number | null
 } {
+  const gone = new Set(engines.filter(({ state }) => !hasPlaces(state)).map(({ name }) => name))
   const kv = queues.flatMap(({ permits }) => (permits.kvUse === null ? [] : [permits.kvUse]))
   return {
     running: queues.reduce((sum, { permits }) => sum + permits.inFlight, 0),
-    limit: queues.reduce((sum, { permits }) => sum + permits.limit, 0),
+    limit: queues.reduce((sum, { backend, permits }) => sum + (gone.has(backend) ? 0 : permits.limit), 0),
     waiting: queues.reduce((sum, { depth }) => sum + depth.high + depth.normal + depth.low, 0),
     kv: kv.length === 0 ? null : Math.max(...kv),
   }

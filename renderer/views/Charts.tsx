@@ -315,11 +315,13 @@ type LaneProps = {
 function LaneView({ lane, trouble, slowed, row, isLast, report, limit, pointed, shownOf }: LaneProps) {
   const t = useT()
   const look = useLook()
+  const { gpu } = useSnapshot()
+  const gpus = gpu.is === 'read' ? gpu.gpus : []
   const columns = useMemo(
     () => (report === null ? lane.lines.map(() => []) : columnsOf(report, lane.lines)),
     [report, lane],
   )
-  const top = report === null ? lane.least : topOf(report, lane, limit)
+  const top = report === null ? lane.least : topOf(report, lane, limit, gpus)
   const bottom = lane.bottom ?? 0
   const bound = report === null || limit === undefined ? null : last(report.values[limit])
   const shownBound = bound !== null && bound <= top ? bound : null

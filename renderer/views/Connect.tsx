@@ -6,7 +6,7 @@ import { clock, duration, NONE } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot } from '../stores.ts'
 import { useChat } from '../use-chat.ts'
-import { chatModels } from '../view-models/models.ts'
+import { beforeAnswer, chatModels } from '../view-models/models.ts'
 import { SNIPPET_KINDS, SNIPPET_TITLES, type SnippetKind, snippet } from '../view-models/snippets.ts'
 
 const HELLO = [{ role: 'user', content: 'Hello' }]
@@ -33,6 +33,7 @@ export function Connect() {
   }
   const needsKey = chat?.status === 401
   const text = snippet(kind, { address: server.address, model, messages: HELLO, needsKey })
+  const meets = beforeAnswer(models, model)
   const isBusy = chat !== null && chat.endedAt === null
   return (
     <section className="sect half-right" aria-label={t('connect.title')}>
@@ -83,6 +84,7 @@ export function Connect() {
         </span>
       </div>
       <pre className="code">{text}</pre>
+      {meets !== null && <p className="small dim gap-top">{t(meets)}</p>}
       {needsKey && <p className="small warn gap-top">{t('connect.keyNeeded')}</p>}
     </section>
   )

@@ -2,11 +2,15 @@ import type { Happening } from '../../src/protocol/happenings.ts'
 import { foremostEngine } from '../../src/protocol/primary-verb.ts'
 import type { SeriesName, SeriesReport } from '../../src/protocol/series.ts'
 import type { RequestView } from '../../src/protocol/snapshot.ts'
+import { useCopy } from '../actions.ts'
+import { useAsked } from '../asked.ts'
 import { StateMark } from '../components/Icon.tsx'
+import { Button } from '../components/kit.tsx'
 import { Spark } from '../components/Spark.tsx'
 import { change, duration, gib, moment, number, percentDigits, percentNumber, signedPercent } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { usePolled } from '../polled.ts'
+import { goTo } from '../route.ts'
 import { lastOf, meanOf, sumOf } from '../series-store.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
@@ -21,19 +25,22 @@ import { LastStart } from './LastStart.tsx'
 export function Dashboard() {
   const snapshot = useSnapshot()
   const { client } = useWorld()
-  const events = usePolled(async () => (await client.commands.recentEvents()).events, 2000)
+  const asked = useAsked(async () => (await client.commands.recentEvents()).events, { everyMs: 2000 })
+  const events = asked.value
   const engine = foremostEngine(snapshot.engines)
   const isTrouble = engine !== null && ['failed', 'backoff', 'foreign', 'not-installed'].includes(engine.state.is)
+  const serves = snapshot.models.some(({ state }) => state === 'ready')
   return (
     <>
-      {isTrouble ? <EngineTrouble engine={engine} /> : <Now />}
+      {(!isTrouble || serves) && <Now />}
+      {isTrouble && <EngineTrouble engine={engine} isAlone={!serves} />}
       <Tiles />
       <Charts events={events ?? []} />
       <section className="halves">
         <LastStart />
         <Connect />
       </section>
-      <Events events={events} />
+      <Events events={events} failed={asked.failed} />
     </>
   )
 }
@@ -44,6 +51,7 @@ function Now() {
   const { series, client } = useWorld()
   const { shape, title, says } = verdict(snapshot, useStore(series.recent), t)
   const requests = usePolled(async () => (await client.commands.listRequests()).requests, 1000) ?? []
+  const isNothing = snapshot.engines.length === 0 && snapshot.backends.length === 0
   return (
     <section className="now">
       <div className="verdict" role="status">
@@ -51,9 +59,18 @@ function Now() {
         <div>
           <h1>{title}</h1>
           <p title={says}>{says}</p>
+          {isNothing && (
+            <p className="row gap-top">
+              <Button look="first" onClick={() => goTo('models')}>
+                {t('first.head.model')}
+              </Button>
+              <Button onClick={() => goTo('models', 'engine-versions')}>{t('fail.install')}</Button>
+              <Button onClick={() => goTo('first-run')}>{t('first.title')}</Button>
+            </p>
+          )}
         </div>
       </div>
-      <GateView requests={requests} />
+      {!isNothing && <GateView requests={requests} />}
     </section>
   )
 }
@@ -111,16 +128,23 @@ function Tiles() {
   const t = useT()
   const snapshot = useSnapshot()
   const { series, heardAt, second, link } = useWorld()
+  const copy = useCopy()
   const recent = useStore(series.recent)
   const age = Math.max(0, useStore(second) * 1000 - useStore(heardAt))
   const isStale = useStore(link).is === 'lost' && age > 3000
-  const { running, waiting, limit, kv } = load(snapshot.queues)
+  const { running, waiting, limit, kv } = load(snapshot)
+  const isUp = snapshot.models.some(({ state }) => state === 'ready')
   const { used, total } = gpuTotals(snapshot.gpu.is === 'read' ? snapshot.gpu.gpus : [])
   const finished = sumOf(recent?.values.finished ?? [])
   const failed = sumOf(recent?.values.failed ?? [])
   const answered = finished === 0 ? null : (finished - failed) / finished
   const ours = lastOf(recent, 'vramOurs')
   const stale = isStale ? t('tile.age', { age: duration(age) }) : null
+  // What to run in a terminal to see what the driver says.
+  const tool = snapshot.gpu.is === 'failed' ? snapshot.gpu.tool : ''
+  const output = lastOf(recent, 'output')
+  const isIdle = !isUp && (output ?? 0) === 0
+  const noTraffic = t(recent === null ? 'why.reading' : 'why.noTraffic')
   const ttft = lastOf(recent, 'ttftP50')
   const shownTtft = split(duration(ttft))
   return (
@@ -129,8 +153,8 @@ function Tiles() {
         title={t('tile.output')}
         note={stale ?? delta(recent, 'output')}
         source={t('source.gateway')}
-        value={number(lastOf(recent, 'output'))}
-        unit="tok/s"
+        value={number(isIdle ? null : output)}
+        unit={isIdle ? t(recent === null ? 'why.reading' : 'why.notServing') : 'tok/s'}
         stale={isStale}
       >
         <Spark values={tail(recent, 'output')} />
@@ -140,14 +164,13 @@ function Tiles() {
         note={stale ?? delta(recent, 'ttftP50')}
         source={t('source.gateway')}
         value={shownTtft[0]}
-        unit={
-          ttft === null
-            ? t('why.noTraffic')
-            : `${shownTtft[1]} ${t('tile.p95', { value: duration(lastOf(recent, 'ttftP95')) })}`
-        }
+        unit={ttft === null ? noTraffic : shownTtft[1]}
         stale={isStale}
       >
         <Spark values={tail(recent, 'ttftP50')} second={tail(recent, 'ttftP95')} />
+        {ttft !== null && (
+          <small className="tile-p95">{t('tile.p95', { value: duration(lastOf(recent, 'ttftP95')) })}</small>
+        )}
       </Tile>
       <Tile
         title={t('tile.running')}
@@ -164,7 +187,7 @@ function Tiles() {
         note={stale ?? t('tile.fiveMin')}
         source={t('source.gateway')}
         value={number(percentNumber(answered), percentDigits(answered))}
-        unit={answered === null ? t('why.noTraffic') : '%'}
+        unit={answered === null ? noTraffic : '%'}
         optional={answered === null || failed === 0 ? '' : ` · ${t('tile.failed', { failed, count: finished })}`}
         stale={isStale}
       >
@@ -175,7 +198,7 @@ function Tiles() {
         note={stale ?? delta(recent, 'kv')}
         source={t('source.engine')}
         value={number(kv === null ? null : kv * 100)}
-        unit={kv === null ? t('why.noEngine') : '%'}
+        unit={kv !== null ? '%' : t(isUp ? 'why.noEngine' : 'why.notServing')}
         stale={isStale}
       >
         <Spark values={tail(recent, 'kv')} />
@@ -183,11 +206,18 @@ function Tiles() {
       <Tile
         title={t('tile.vram')}
         note={stale ?? (used === null || total === null ? '' : t('tile.free', { value: gib(total - used) }))}
-        source={t('source.gpu')}
+        source={'reason' in snapshot.gpu ? snapshot.gpu.reason : t('source.gpu')}
         value={gib(used)}
-        unit={total === null ? t('why.noGpu') : `/ ${gib(total)} GiB`}
+        unit={
+          total === null ? t(snapshot.gpu.is === 'failed' ? 'status.gpuFailed' : 'why.noGpu') : `/ ${gib(total)} GiB`
+        }
         stale={isStale}
       >
+        {snapshot.gpu.is === 'failed' && (
+          <button type="button" className="link small clip" onClick={() => copy(tool)}>
+            <code>{tool}</code> {t('verb.copy')}
+          </button>
+        )}
         {used !== null && total !== null && <Memory used={used} total={total} ours={ours} />}
       </Tile>
     </section>
@@ -224,28 +254,38 @@ function Tile({ title, note, source, value, unit, optional = '', stale, children
   )
 }
 
-/** Engine, other programs, free. Where nobody tells whose it is, it is drawn as one part. */
+/** Engine, other programs, free: drawn and said. Where nobody tells whose it is, it is one part. */
 function Memory({ used, total, ours }: { used: number; total: number; ours: number | null }) {
+  const t = useT()
   const own = ours === null ? used : Math.min(ours, used)
   const share = (bytes: number): string => `${(bytes / total) * 100}%`
+  const free = gib(total - used)
+  const words =
+    ours === null
+      ? t('tile.memoryOne', { used: gib(used), free })
+      : t('tile.memory', { ours: gib(own), others: gib(used - own), free })
   return (
-    <div className="parts parts-foot">
+    <div className="parts parts-foot" role="img" aria-label={words} title={words}>
       <i className={ours === null ? 'p6' : 'p1'} style={{ width: share(own) }} />
       <i className="p6" style={{ width: share(used - own) }} />
     </div>
   )
 }
 
-function Events({ events }: { events: readonly Happening[] | null }) {
+function Events({ events, failed }: { events: readonly Happening[] | null; failed: string | null }) {
   const t = useT()
-  if (events === null) return <div className="sect sect-last" />
-  const newest: Happening[] = events.slice(-20).reverse()
+  const newest: Happening[] = events?.slice(-20).reverse() ?? []
   return (
     <section className="sect sect-last" aria-label={t('events.title')}>
       <h3>
         <span>{t('events.title')}</span>
       </h3>
-      {newest.length === 0 && <p className="small dim">{t('events.none')}</p>}
+      {failed !== null && (
+        <p className="small warn" role="status" title={failed}>
+          {t('events.failed')}
+        </p>
+      )}
+      {events?.length === 0 && <p className="small dim">{t('events.none')}</p>}
       <ol className="small">
         {newest.map((event) => {
           const { shape, says, to } = eventLine(event, t)

@@ -17,10 +17,11 @@ import { fitLook } from '../view-models/catalogue.ts'
 import { isRunning, STEPS, type Step } from '../view-models/first-run.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { pullText } from '../view-models/pull-text.ts'
-import { startRows } from '../view-models/start.ts'
+import { liveRows, startRows } from '../view-models/start.ts'
 import { Connect } from './Connect.tsx'
 import { DesktopSettings } from './DesktopSettings.tsx'
 import { Install } from './EngineVersions.tsx'
+import { Fall, useWatchedStart } from './LastStart.tsx'
 import { ToLan } from './ToLan.tsx'
 
 /** From nothing to a first answer. Every step can be passed over, and it goes on where it was left. */
@@ -352,6 +353,7 @@ function StartStep() {
       key: name ?? '',
     },
   )
+  const watched = useWatchedStart(engine)
   if (engine === null) return <Empty title={t('first.noEngine')}>{t('first.noEngineWhy')}</Empty>
   const { state } = engine
   const [last] = starts.value ?? []
@@ -386,23 +388,12 @@ function StartStep() {
           {failure.cause} {failure.fix}
         </Banner>
       )}
-      <div className="fall wiz-fall">
-        {last !== undefined &&
-          startRows(last, state).map(({ name: phase, from, share, ms, current }) => (
-            <div key={phase} className="fall-row" aria-current={current ? 'step' : undefined}>
-              <span className={current ? 'strong' : ''}>{phase}</span>
-              <span className="track">
-                <i
-                  style={{
-                    left: `${from * 100}%`,
-                    width: `${share * 100}%`,
-                    background: current ? 'var(--state-starting)' : 'var(--line-strong)',
-                  }}
-                />
-              </span>
-              <span>{duration(ms)}</span>
-            </div>
-          ))}
+      <div className="wiz-fall">
+        {watched !== null && state.is === 'starting' ? (
+          <Fall rows={liveRows(watched, state.leftMs, Date.now())} current={state.phase} />
+        ) : (
+          last !== undefined && <Fall rows={startRows(last)} />
+        )}
       </div>
       {log.value !== null && log.value.length > 0 && (
         <pre className="code small wiz-log">{log.value.slice(-4).join('\n')}</pre>

@@ -53,7 +53,7 @@ export function Frame() {
   useEffect(() => {
     if (screen === 'diagnostics') setOverlay('diagnostics')
   }, [screen])
-  const failed = errorsLately(useStore(series.shown), useStore(series.recent))
+  const { failed, minutes } = errorsLately(useStore(series.shown), useStore(series.recent))
   const isLost = link.is !== 'live'
   const update = useStore(desktop)?.updates
   return (
@@ -80,7 +80,7 @@ export function Frame() {
               </span>
             )}
             {id === 'requests' && failed > 0 && (
-              <span className="badge" title={t('nav.errors', { count: failed })}>
+              <span className="badge" title={t('nav.errors', { count: failed, range: duration(minutes * 60_000) })}>
                 {failed > 99 ? '99+' : failed}
               </span>
             )}
@@ -263,10 +263,11 @@ function useKeys({
         event.preventDefault()
         act()
       }
-      if (event.key === 'F6') return take(() => nextRegion(event.shiftKey ? -1 : 1))
+      if (event.key === 'F8') return take(() => document.querySelector<HTMLElement>('.toasts button')?.focus())
       if (command && event.key === 'k') return take(() => onOverlay(isFree ? 'palette' : null))
       if (!isFree) return
       if (command && event.key === 't') return take(onTryIt)
+      if (command && event.key === ',') return take(() => goTo('settings'))
       if (command && event.key === 'f') return focusFilter(event)
       if (command && /^[1-9]$/.test(event.key)) {
         const screen = SCREENS[Number(event.key) - 1]
@@ -276,8 +277,19 @@ function useKeys({
       const types = (event.target as Element).closest('input, textarea, [contenteditable]') !== null
       if (event.key === '?' && !types) take(() => onOverlay('keys'))
     }
+    // Before the list of toasts, which would take this key for itself.
+    const onRegionKey = (event: KeyboardEvent): void => {
+      if (event.key !== 'F6') return
+      event.preventDefault()
+      event.stopImmediatePropagation()
+      nextRegion(event.shiftKey ? -1 : 1)
+    }
+    addEventListener('keydown', onRegionKey, true)
     addEventListener('keydown', onKey)
-    return () => removeEventListener('keydown', onKey)
+    return () => {
+      removeEventListener('keydown', onRegionKey, true)
+      removeEventListener('keydown', onKey)
+    }
   }, [])
 }
 

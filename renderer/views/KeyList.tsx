@@ -4,6 +4,7 @@ import { SCREENS } from '../screens.tsx'
 
 const KEYS: readonly [keys: string, what: MessageKey][] = [
   [`Ctrl 1–${SCREENS.length}`, 'keys.screens'],
+  ['Ctrl ,', 'keys.settings'],
   ['Ctrl K', 'keys.palette'],
   ['Ctrl T', 'keys.tryIt'],
   ['Ctrl F', 'keys.filter'],

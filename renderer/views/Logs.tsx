@@ -24,12 +24,14 @@ import {
 const LOOK_MS = 500
 const LINE_HEIGHT = 18
 
-/** What an engine prints, also when it is gone. `only`: of no other one. */
-export function EngineLogView({ only = null }: { only?: string | null }) {
+type EngineLogProps = { only?: string | null; at?: { engine: string; isError: boolean } | null }
+
+/** What an engine prints, also when it is gone. `only`: of no other one. `at`: where it opens. */
+export function EngineLogView({ only = null, at = null }: EngineLogProps) {
   const t = useT()
   const { engines } = useSnapshot()
   const { client } = useWorld()
-  const [chosen, setChosen] = useState<string | null>(only)
+  const [chosen, setChosen] = useState<string | null>(only ?? at?.engine ?? null)
   const engine = engines.find(({ name }) => name === chosen)?.name ?? engines[0]?.name ?? null
   const [cursor, setCursor] = useState<{ at: string | null; count: number }>({ at: null, count: 0 })
   const place = useRef(cursor)
@@ -59,7 +61,8 @@ export function EngineLogView({ only = null }: { only?: string | null }) {
         options={engines.map(({ name }) => ({ value: name, label: name }))}
       />
     ) : null
-  return <LogPane key={engine} name={engine} log={log} before={select} />
+  const opensAt = at?.isError === true && at.engine === engine
+  return <LogPane key={engine} name={engine} log={log} before={select} opensAtError={opensAt} />
 }
 
 /** What Lexora itself has to say. */
@@ -137,7 +140,9 @@ function useFollowed(key: string, ask: () => Promise<LogLine[]>): Followed {
   return log.key === key ? log : { lines: null, failed: null }
 }
 
-function LogPane({ log: { lines, failed }, name, before }: { log: Followed; name: string; before: React.ReactNode }) {
+type LogPaneProps = { log: Followed; name: string; before: React.ReactNode; opensAtError?: boolean }
+
+function LogPane({ log: { lines, failed }, name, before, opensAtError = false }: LogPaneProps) {
   const t = useT()
   const copy = useCopy()
   const [severity, setSeverity] = useState<LogFilter['severity']>('all')
@@ -200,6 +205,15 @@ function LogPane({ log: { lines, failed }, name, before }: { log: Followed; name
     setFollow(false)
     setJumped(number)
   }
+  const opened = useRef(!opensAtError)
+  useEffect(() => {
+    if (opened.current || lines === null) return
+    opened.current = true
+    const error = (sinceLastStart(lines) ?? lines).find(({ severity }) => severity === 'error')
+    if (error === undefined) return
+    setFollow(false)
+    setJumped(error.number)
+  }, [lines])
   const save = (kept: readonly LogLine[]): void =>
     download(`lexora-${name}-log-${new Date().toISOString().slice(0, 10)}.txt`, logText(kept), 'text/plain')
   return (

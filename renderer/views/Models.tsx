@@ -65,7 +65,8 @@ export function Models({ path }: ScreenProps) {
   const rows = listed === null ? null : sortedRows(listed, sort, { fits, speedOf })
   const chosen = decodeURIComponent(path)
   const choose = (id: string | null): void => goTo('models', id === null ? '' : encodeURIComponent(id))
-  const at = rows?.findIndex(({ id }) => id === chosen) ?? -1
+  // `engine:NAME` finds the model that this engine runs.
+  const at = rows?.findIndex(({ id, engine }) => id === chosen || `engine:${engine?.name}` === chosen) ?? -1
   const row = at >= 0 ? rows![at]! : null
   const step = (by: number): void => {
     const next = rows?.[at + by]

@@ -13,6 +13,11 @@ type View = keyof typeof VIEW_TITLES
 
 const VIEWS = Object.keys(VIEW_TITLES) as View[]
 
+/** `NAME/error`: the log of that engine, at the first error since its last start. */
+function placeOf([engine, place]: string[]): { engine: string; isError: boolean } | null {
+  return engine === undefined ? null : { engine: decodeURIComponent(engine), isError: place === 'error' }
+}
+
 /** What runs, what ran, and what the engine and the gateway say of it. */
 export function Requests({ path }: ScreenProps) {
   const t = useT()
@@ -43,7 +48,7 @@ export function Requests({ path }: ScreenProps) {
         <History key={filter} corner={end} filter={filter} />
       </Tabs.Panel>
       <Tabs.Panel value="engine-log" className="fill-col" tabIndex={-1}>
-        <EngineLogView />
+        <EngineLogView key={path} only={null} at={view === 'engine-log' ? placeOf(rest) : null} />
       </Tabs.Panel>
       <Tabs.Panel value="gateway-log" className="fill-col" tabIndex={-1}>
         <GatewayLogView />

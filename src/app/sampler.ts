@@ -1,4 +1,5 @@
 import { happeningsBetween, type Look } from '../policy/happenings.ts'
+import { isServing } from '../protocol/engine.ts'
 import type { Happening, WhatHappened } from '../protocol/happenings.ts'
 import { type SeriesValues, THROTTLES } from '../protocol/series.ts'
 import type { AppSnapshot, GpuHolderView, RequestView } from '../protocol/snapshot.ts'
@@ -15,9 +16,16 @@ export type Sampled = {
 
 const EVERY_MS = 1000
 const HOLDERS_EVERY_S = 30
+/** While an engine loads, or nobody could tell. */
+const HOLDERS_SOON_S = 5
 const LATENCY_WINDOW_S = 60
 const MOST_LATENCIES = 2048
 const KEPT_EVENTS = 100
+
+/** What engines of ours hold of the GPUs, when it was asked, and which engines they were then. */
+type Held = { bytes: number | null; at: number; of: string }
+
+const NEVER_ASKED: Held = { bytes: null, at: Number.NEGATIVE_INFINITY, of: '' }
 
 /**
  * Looks once a second, so that a window that opens shows the past at once, and keeps what has happened. The request
@@ -33,7 +41,7 @@ export class Sampler {
   private counted = new Map<string, number>()
   private leftover = 0
   private before: Look | null = null
-  private ours: { bytes: number | null; at: number } = { bytes: null, at: Number.NEGATIVE_INFINITY }
+  private ours: Held = NEVER_ASKED
   private readonly events: Happening[] = []
   private seq = 0
 
@@ -119,19 +127,24 @@ export class Sampler {
   }
 
   private lookForHolders({ gpu, engines }: Look, now: number): void {
-    const running = engines.some(({ pid }) => pid !== null)
-    if (gpu.is !== 'read' || !running) {
-      this.ours = { bytes: gpu.is === 'read' ? 0 : null, at: Number.NEGATIVE_INFINITY }
+    const running = engines.filter(({ pid }) => pid !== null)
+    if (gpu.is !== 'read' || running.length === 0) {
+      this.ours = { ...NEVER_ASKED, bytes: gpu.is === 'read' ? 0 : null }
       return
     }
-    if (now - this.ours.at < HOLDERS_EVERY_S * 1000) return
-    this.ours = { bytes: this.ours.bytes, at: now }
+    const of = running.map(({ name, pid, state }) => `${name} ${pid} ${isServing(state) || state.is}`).join('\n')
+    const isMoving = this.ours.bytes === null || running.some(({ state }) => state.is === 'starting')
+    const everyS = isMoving ? HOLDERS_SOON_S : HOLDERS_EVERY_S
+    if (this.ours.of === of && now - this.ours.at < everyS * 1000) return
+    // An answer of before belongs to engines as they were.
+    const asked: Held = { bytes: this.ours.of === of ? this.ours.bytes : null, at: now, of }
+    this.ours = asked
     this.sampled.holders().then(
       (holders) => {
-        this.ours.bytes = total(holders.map(({ engine, bytes }) => (engine === null ? 0 : bytes)))
+        asked.bytes = total(holders.map(({ engine, bytes }) => (engine === null ? 0 : bytes)))
       },
       () => {
-        this.ours.bytes = null
+        asked.bytes = null
       },
     )
   }

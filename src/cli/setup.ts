@@ -317,9 +317,10 @@ function memoryOf(gpu: GpuReport): number | null {
   return gpu.gpus.reduce((sum, { totalBytes }) => sum + (totalBytes ?? 0), 0)
 }
 
-/** Of what was started, else anything that serves: a demo shows the way as well. */
+/** Of what was started, else anything that serves, or starts for a request: a demo shows the way as well. */
 function modelFor(engine: EngineView | null, models: AppSnapshot['models']): string | null {
-  const ready = models.filter(({ state }) => state === 'ready')
+  const rank = ({ state }: AppSnapshot['models'][number]): number => (state === 'ready' ? 0 : 1)
+  const ready = models.filter(({ state }) => state !== 'unavailable').sort((a, b) => rank(a) - rank(b))
   const own = engine === null ? undefined : ready.find(({ backends }) => backends.includes(engine.name))
   return (own ?? ready.find(({ id }) => !/embed|rerank/i.test(id)))?.id ?? null
 }

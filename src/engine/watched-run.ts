@@ -238,11 +238,9 @@ export class WatchedRun {
       },
       (error: unknown) => {
         const cause = `It could not be started: ${(error as Error).message}.`
-        this.options.tell({
-          type: 'exited',
-          at: performance.now(),
-          failure: failed('guard', cause, null, { canHeal: true }),
-        })
+        const failure = failed('guard', cause, null, { canHeal: true })
+        this.rememberFailure(failure)
+        this.options.tell({ type: 'exited', at: performance.now(), failure })
         return null
       },
     )
@@ -274,9 +272,11 @@ export class WatchedRun {
   }
 
   private exited(exit: Exit): void {
+    const failure = this.explain(exit)
+    this.rememberFailure(failure)
     this.over.abort()
     this.rest()
-    this.options.tell({ type: 'exited', at: performance.now(), failure: this.explain(exit) })
+    this.options.tell({ type: 'exited', at: performance.now(), failure })
   }
 
   private explain({ code, signal, error }: Exit): EngineFailure {
@@ -297,6 +297,7 @@ export class WatchedRun {
 
   /** Gives it up although it lives. */
   private give(failure: EngineFailure): void {
+    this.rememberFailure(failure)
     this.over.abort()
     this.options.tell({ type: 'lost', at: performance.now(), failure })
   }
@@ -317,7 +318,7 @@ export class WatchedRun {
     this.up = found
     await this.serve(run, found)
     if (this.over.signal.aborted) return
-    this.remember()
+    this.remember('ready')
     this.watchLife(found)
     this.options.tell({ type: 'ready', at: performance.now() })
   }
@@ -335,7 +336,7 @@ export class WatchedRun {
   }
 
   /** What this start teaches the next one. One that was joined half-way teaches nothing. */
-  private remember(): void {
+  private remember(outcome: string): void {
     const { fitness, usedReady } = this
     if (fitness === null) return
     const now = performance.now()
@@ -344,13 +345,18 @@ export class WatchedRun {
       at: new Date(),
       engine: this.options.name,
       ...this.pastOf(fitness),
-      outcome: 'ready',
+      outcome,
       totalMs: now - this.startedAt,
       phases: timingsOf(this.log.progress, now) as Record<string, number>,
       memoryBytes: usedReady === null || usedBytes === null ? null : Math.max(0, usedReady - usedBytes),
       prefillRate: this.serving?.prefillRate ?? null,
       kvTokens: this.serving?.kvTokens ?? null,
     })
+  }
+
+  /** Of a start that nobody ended: what it came to before it failed. */
+  private rememberFailure(failure: EngineFailure): void {
+    if (this.serving === null && !this.over.signal.aborted) this.remember(failure.class)
   }
 
   private pastOf({ gpuNames }: Fitness) {

@@ -143,6 +143,7 @@ export class BackendQueue {
     if (engine === null) return
     const now = performance.now()
     const standing = engine.standing()
+    if (standing.is !== 'serving') this.load?.engineGone()
     if (standing.is === 'unavailable') return this.drain(standing.problem)
     if (standing.is === 'startable' && this.fair.size > 0) engine.want()
     if (standing.is !== 'serving') return
@@ -258,7 +259,9 @@ export class BackendQueue {
   view(now: number): QueueView {
     const { inFlight, limit, openLoop, alarm } = this.gate.state(now)
     const { load, fair } = this
-    const [auto, kvUse, foreign] = [load !== null, load?.kvUse ?? null, load?.foreign ?? 0]
+    const isDown = this.backend.engine === null ? this.backend.health.is === 'down' : !this.isServing()
+    const kvUse = isDown ? null : (load?.kvUse ?? null)
+    const [auto, foreign] = [load !== null, load?.foreign ?? 0]
     const depth = { high: fair.depth('high'), normal: fair.depth('normal'), low: fair.depth('low') }
     const waiting = fair.order().slice(0, SHOWN_WAITERS)
     const waits = fair.waitsMs(waiting, now)

@@ -25,7 +25,7 @@ export class LoadWatch {
   private sampling = false
   private everSeen = false
   private alarm: MetricsAlarm | null = null
-  private use = 0
+  private use: number | null = null
   /** Requests that the engine runs for others. */
   foreign = 0
 
@@ -35,9 +35,15 @@ export class LoadWatch {
     this.onAlarm = onAlarm
   }
 
-  /** Share of the KV cache in use, 0 to 1; null where it was never told. */
+  /** Share of the KV cache in use, 0 to 1; null where this run never told. */
   get kvUse(): number | null {
-    return this.everSeen ? this.use : null
+    return this.use
+  }
+
+  /** The engine does not serve: its cache is no more. */
+  engineGone(): void {
+    this.use = null
+    this.foreign = 0
   }
 
   /** When the next look is due; Infinity while nothing runs, or one is under way. */

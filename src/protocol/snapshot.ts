@@ -108,7 +108,7 @@ export type BackendReport = {
   latencyMs: number | null
 }
 
-/** One entry of `GET /v1/models`: OpenAI's fields, vLLM's `max_model_len`, and whether a backend can serve it now. */
+/** One entry of `GET /v1/models`: OpenAI's fields, vLLM's `max_model_len`, and whether a backend serves it now. */
 export type ModelEntry = {
   id: string
   object: 'model'
@@ -118,7 +118,8 @@ export type ModelEntry = {
   root?: string
   /** Of an adapter: the model that it belongs to. */
   parent?: string
-  state: 'ready' | 'unavailable'
+  /** `starting`: requests wait for its engine. `on_demand`: the next request starts it. */
+  state: 'ready' | 'starting' | 'on_demand' | 'unavailable'
   backends: string[]
 }
 

@@ -23,6 +23,7 @@ export type EngineStart = {
 
 /** Enough to learn from; older ones tell of other disks and other versions. */
 const REMEMBERED = 5
+/** Of good starts and of failed ones each: those that fail again and again push out none that the next one learns from. */
 const KEPT_FOR_A_MODEL = 50
 
 /** How engines started, as a memory for estimates. */
@@ -56,10 +57,10 @@ export class EngineStarts {
         )
       database
         .prepare(
-          `DELETE FROM engine_starts WHERE model = ? AND id NOT IN
-           (SELECT id FROM engine_starts WHERE model = ? ORDER BY id DESC LIMIT ${KEPT_FOR_A_MODEL})`,
+          `DELETE FROM engine_starts WHERE model = ?1 AND (outcome = 'ready') = ?2 AND id NOT IN
+           (SELECT id FROM engine_starts WHERE model = ?1 AND (outcome = 'ready') = ?2 ORDER BY id DESC LIMIT ${KEPT_FOR_A_MODEL})`,
         )
-        .run(model, model)
+        .run(model, outcome === 'ready' ? 1 : 0)
     })
   }
 

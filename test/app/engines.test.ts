@@ -35,6 +35,15 @@ const engineOf = ({ app }: TestApp) => app.engines!.get('main')!
 /** The process that makes the tokens, of the run that lives. */
 const coreOf = (): number => rig.host.runs().find((run) => run.alive().length > 0)!.engineCore!
 
+/** The models as callers see them, with their states. */
+const listed = async ({ url }: TestApp): Promise<string[][]> => {
+  const { data } = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string; state: string }[] }
+  return data.map(({ id, state }) => [id, state])
+}
+
+const kvUse = async ({ app }: TestApp): Promise<number | null> =>
+  (await app.commands.snapshot()).queues[0]!.permits.kvUse
+
 const reaches = async (lexora: TestApp, is: string): Promise<void> => {
   await engineOf(lexora).until((state) => state.is === is, AbortSignal.timeout(20_000))
   expect(engineOf(lexora).state.is).toBe(is)
@@ -43,12 +52,19 @@ const reaches = async (lexora: TestApp, is: string): Promise<void> => {
 describe('a stopped engine', () => {
   test('is listed with its model, and the first request for it starts it and is answered', async () => {
     const lexora = await setUp()
-    const models = (await (await fetch(`${lexora.url}/v1/models`)).json()) as { data: { id: string }[] }
-    expect(models.data.map(({ id }) => id)).toEqual([MODEL])
+    expect(await listed(lexora)).toEqual([[MODEL, 'on_demand']])
     expect(engineOf(lexora).state.is).toBe('stopped')
     const answer = await ask(lexora.port, says())
     expect([answer.status, answer.headers.get('x-lexora-backend')]).toEqual([200, 'main'])
     expect(engineOf(lexora).state.is).toBe('ready')
+    expect(await listed(lexora)).toEqual([[MODEL, 'ready']])
+  })
+
+  test('is listed as starting while it comes up', async () => {
+    const lexora = await setUp({ host: { vllm: { holdAt: { text: 'Capturing CUDA graphs', ms: 60_000 } } } })
+    engineOf(lexora).start()
+    await reaches(lexora, 'starting')
+    expect(await listed(lexora)).toEqual([[MODEL, 'starting']])
   })
 
   test('that is not to be started by requests says so', async () => {
@@ -80,6 +96,7 @@ describe('a stopped engine', () => {
       expect(errorOf(answer).message).toContain("The engine 'main' does not run")
     }
     expect(engineOf(lexora).state.is).toBe('failed')
+    expect(await listed(lexora)).toEqual([[MODEL, 'unavailable']])
     const health = await fetch(`${lexora.url}/health`)
     expect([health.status, ((await health.json()) as { status: string }).status]).toEqual([503, 'unhealthy'])
   })
@@ -135,9 +152,12 @@ test('a stop drains what runs, refuses nothing that may wait, and gives the memo
   await ask(lexora.port, says())
   const running = await post(lexora, says({ stream: true, max_tokens: 40 }))
   await running.until((text) => text.includes('data:'))
+  await expect.poll(() => kvUse(lexora), { timeout: 20_000 }).not.toBeNull()
   engineOf(lexora).stop()
   expect((await answerOf(running)).body).toContain('[DONE]')
   await reaches(lexora, 'stopped')
+  // What filled its cache is gone with it.
+  expect(await kvUse(lexora)).toBeNull()
   expect(engineOf(lexora).view().receipt).toMatchObject({ portFree: true, left: [] })
   expect(rig.alive()).toEqual([])
   // On demand it comes back.

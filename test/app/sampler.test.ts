@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { type Sampled, Sampler } from '../../src/app/sampler.ts'
-import type { RequestView } from '../../src/protocol/snapshot.ts'
+import type { GpuHolderView, RequestView } from '../../src/protocol/snapshot.ts'
 import type { Outcome } from '../../src/telemetry/outcome.ts'
+import { anEngine } from '../support/engine-states.ts'
 
 const T = 1_800_000_000_000
 
@@ -30,7 +31,11 @@ const anOutcome = (changes: Partial<Outcome>): Outcome => ({
   ...changes,
 })
 
-function aSampler(): { sampler: Sampler; live: RequestView[]; look: ReturnType<Sampled['look']> } {
+function aSampler(held: Sampled['holders'] = async () => []): {
+  sampler: Sampler
+  live: RequestView[]
+  look: ReturnType<Sampled['look']>
+} {
   const live: RequestView[] = []
   const look: ReturnType<Sampled['look']> = {
     server: { state: 'serving', open: false },
@@ -40,7 +45,7 @@ function aSampler(): { sampler: Sampler; live: RequestView[]; look: ReturnType<S
     queues: [],
     gpu: { is: 'unread' },
   }
-  const sampler = new Sampler({ look: () => ({ ...look }), requests: () => live, holders: async () => [] })
+  const sampler = new Sampler({ look: () => ({ ...look }), requests: () => live, holders: async () => await held() })
   onTestFinished(() => sampler.stop())
   return { sampler, live, look }
 }
@@ -93,4 +98,55 @@ test('a user who meets his limit again and again is one event', () => {
   expect(sampler.recent()).toMatchObject([
     { what: 'limited', user: 'kim', times: 6, at: new Date(T + 3000).toISOString() },
   ])
+})
+
+const CARD = { is: 'read', tool: 'nvidia-smi', gpus: [{ usedBytes: 90, totalBytes: 100 }] } as unknown as ReturnType<
+  Sampled['look']
+>['gpu']
+const told = (sampler: Sampler, second: number) =>
+  sampler.series.read('5m', T / 1000 + second + 1).values.vramOurs.at(-1)
+
+test('who holds the memory is asked again when an engine changes, soon where nobody could tell, and else seldom', async () => {
+  let holders: GpuHolderView[] = []
+  let asked = 0
+  const { sampler, look } = aSampler(async () => {
+    asked++
+    return holders
+  })
+  const sample = async (second: number): Promise<void> => {
+    sampler.sample(T + second * 1000)
+    await Promise.resolve()
+    await Promise.resolve()
+  }
+  look.gpu = CARD
+  look.engines = [anEngine({ is: 'ready', forMs: 1 }, 'main', 'm', { pid: 7 })]
+  await sample(0)
+  holders = [{ pid: 7, program: 'vllm', bytes: 60, engine: 'main' }]
+  await sample(1)
+  expect(asked).toBe(1)
+  await sample(6)
+  expect([asked, told(sampler, 6)]).toEqual([2, null])
+  look.engines = [anEngine({ is: 'busy', forMs: 1 }, 'main', 'm', { pid: 7 })]
+  await sample(20)
+  expect([asked, told(sampler, 20)]).toEqual([2, 60])
+  look.engines = [...look.engines, anEngine({ is: 'ready', forMs: 1 }, 'other', 'o', { pid: 8 })]
+  await sample(21)
+  expect(asked).toBe(3)
+  look.engines = []
+  await sample(22)
+  expect(told(sampler, 22)).toBe(0)
+})
+
+test('an answer that comes when the engine is gone tells nothing', async () => {
+  const answers: ((holders: GpuHolderView[]) => void)[] = []
+  const { sampler, look } = aSampler(async () => await new Promise((resolve) => answers.push(resolve)))
+  look.gpu = CARD
+  look.engines = [anEngine({ is: 'ready', forMs: 1 }, 'main', 'm', { pid: 7 })]
+  sampler.sample(T)
+  look.engines = []
+  sampler.sample(T + 1000)
+  answers[0]!([{ pid: 7, program: 'vllm', bytes: 60, engine: 'main' }])
+  await new Promise((resolve) => setImmediate(resolve))
+  sampler.sample(T + 2000)
+  expect(told(sampler, 2)).toBe(0)
 })

@@ -122,6 +122,18 @@ describe('a start', () => {
     expect(rig.host.runs()).toHaveLength(1)
     rig.host.vllm({ fail: null })
     await rig.started()
+    const [good, bad] = rig.world.starts.latest('main')
+    expect(good).toMatchObject({ outcome: 'ready' })
+    expect(bad).toMatchObject({ outcome: 'engine_old', phases: { launching: expect.any(Number) } })
+  })
+
+  test.concurrent('that somebody ends is no failed start', async ({ given }) => {
+    const rig = given({ host: { vllm: { holdAt: { text: 'Capturing CUDA graphs', ms: 60_000 } } } })
+    rig.engine.start()
+    await rig.reaches('starting')
+    rig.engine.stop()
+    await rig.reaches('stopped')
+    expect(rig.world.starts.latest('main')).toEqual([])
   })
 
   test.concurrent('that fails once and can heal is tried again', async ({ given }) => {

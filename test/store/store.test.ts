@@ -54,6 +54,16 @@ describe('the store', () => {
     again.close()
   })
 
+  test('forgets no good start of a model because others of it failed', () => {
+    const store = openStore()
+    const starts = new EngineStarts(store)
+    starts.record(aStart())
+    for (let i = 0; i < 80; i++) starts.record(aStart({ outcome: 'vram_busy', totalMs: i }))
+    expect(starts.earlier(aStart())).toEqual([aStart()])
+    expect(starts.latest('main', 100)).toHaveLength(51)
+    store.close()
+  })
+
   test('migrates each version once', () => {
     openStore().close()
     const store = openStore()

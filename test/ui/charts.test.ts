@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { CHARTS, columnsOf, runsOf, shareOf, slowedBy, slowedOf, troubleOf } from '../../renderer/view-models/charts.ts'
+import {
+  CHARTS,
+  columnsOf,
+  runsOf,
+  shareOf,
+  slowedBy,
+  slowedOf,
+  topOf,
+  troubleOf,
+} from '../../renderer/view-models/charts.ts'
 import type { Happening } from '../../src/protocol/happenings.ts'
 import { SERIES_NAMES, type SeriesReport } from '../../src/protocol/series.ts'
+import type { GpuView } from '../../src/protocol/snapshot.ts'
 
 const FROM = Date.parse('2026-11-21T12:00:00Z') / 1000
 
@@ -22,6 +32,24 @@ const backend = (second: number, up: boolean): Happening => ({
   backend: 'main',
   up,
   reason: null,
+})
+
+describe('the top of a scale', () => {
+  const lane = (name: string) => CHARTS.at(-1)!.lanes.find(({ lines }) => lines[0]!.name === name)!
+  const card = (powerLimitW: number | null) => ({ powerLimitW }) as GpuView
+
+  test('is what the cards may draw, unless they draw more or do not tell', () => {
+    const report = aReport({ power: [300] })
+    expect(topOf(report, lane('power'), undefined, [card(450), card(450)])).toBe(900)
+    expect(topOf(report, lane('power'), undefined, [card(450), card(null)])).toBe(400)
+    expect(topOf(aReport({ power: [460] }), lane('power'), undefined, [card(450)])).toBe(500)
+  })
+
+  test('of the temperature cuts nothing off', () => {
+    expect(topOf(aReport({ temperatureC: [72] }), lane('temperatureC'), undefined)).toBe(90)
+    const hot = topOf(aReport({ temperatureC: [97] }), lane('temperatureC'), undefined)
+    expect([hot, lane('temperatureC').unit(hot)]).toEqual([100, '30–100 °C'])
+  })
 })
 
 describe('a GPU that is slowed down', () => {

@@ -16,6 +16,7 @@ const ALIKE: readonly MessageKey[] = [
   'try.temperature',
   'header.gpu',
   'status.ttft',
+  'status.lan',
   'status.kv',
   'status.vram',
   'tile.p95',

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { LexoraClient } from '../../renderer/lexora.ts'
+import type { LexoraClient, Link } from '../../renderer/lexora.ts'
 import { openWorld } from '../../renderer/stores.ts'
 import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import { aSnapshot } from '../support/snapshots.ts'
@@ -22,10 +22,13 @@ function aWindow(visibilityState: 'visible' | 'hidden' = 'visible') {
     return 1
   })
   let tell: (snapshot: AppSnapshot) => void = () => {}
+  let link: (link: Link) => void = () => {}
+  const series = vi.fn(() => new Promise(() => undefined))
   const client = {
-    commands: {},
-    subscribe: (onSnapshot: typeof tell) => {
+    commands: { series },
+    subscribe: (onSnapshot: typeof tell, onLink: typeof link) => {
       tell = onSnapshot
+      link = onLink
       return () => {}
     },
   } as unknown as LexoraClient
@@ -34,6 +37,8 @@ function aWindow(visibilityState: 'visible' | 'hidden' = 'visible') {
     tell: (revision: number) => tell(aSnapshot({ revision })),
     shown: () => world.snapshot.get()?.revision ?? null,
     frame: () => draw?.(),
+    live: () => link({ is: 'live' }),
+    asked: () => series.mock.calls.length,
     close,
   }
 }
@@ -66,4 +71,12 @@ test('a visible window without frames is drawn all the same, a hidden one is not
     expect(shown()).toBe(last)
     close()
   }
+})
+
+test('the figures of before are asked for as soon as somebody answers', () => {
+  const { live, asked, close } = aWindow()
+  expect(asked()).toBe(0)
+  live()
+  expect(asked()).toBe(1)
+  close()
 })

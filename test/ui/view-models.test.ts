@@ -1,12 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { translator } from '../../renderer/i18n/index.ts'
-import { eventLine, gate, verdict } from '../../renderer/view-models/dashboard.ts'
-import { engineReadout, gatewayReadout, verbWords } from '../../renderer/view-models/frame.ts'
+import { loadTranslator, translator } from '../../renderer/i18n/index.ts'
+import { errorsLately, eventLine, gate, verdict } from '../../renderer/view-models/dashboard.ts'
+import { engineReadout, gatewayReadout, lanWords, load, verbWords } from '../../renderer/view-models/frame.ts'
+import { beforeAnswer, chatModels } from '../../renderer/view-models/models.ts'
 import { snippet } from '../../renderer/view-models/snippets.ts'
-import type { EngineState, EngineView } from '../../src/protocol/engine.ts'
-import type { AppSnapshot, ModelEntry } from '../../src/protocol/snapshot.ts'
-import { anEngine as anEngineView } from '../support/engine-states.ts'
-import { aSnapshot } from '../support/snapshots.ts'
+import { phaseWords } from '../../renderer/view-models/start.ts'
+import { START_PHASES } from '../../src/policy/engine-log.ts'
+import { ENGINE_STATES, type EngineState, type EngineView } from '../../src/protocol/engine.ts'
+import { SERIES_NAMES, type SeriesReport } from '../../src/protocol/series.ts'
+import type { AppSnapshot, ModelEntry, RequestView } from '../../src/protocol/snapshot.ts'
+import { anEngine as anEngineView, ENGINES_IN } from '../support/engine-states.ts'
+import { aQueue, aSnapshot } from '../support/snapshots.ts'
 
 const t = translator('en')
 const plain = (text: string): string => text.replaceAll('\u00a0', ' ')
@@ -21,6 +25,16 @@ const FAILURE = {
 }
 
 const anEngine = (state: EngineState): EngineView => anEngineView(state, 'main', 'qwen', { onDemand: false })
+
+const aReport = (values: Partial<SeriesReport['values']>): SeriesReport => ({
+  range: '5m',
+  stepS: 1,
+  from: 0,
+  values: {
+    ...(Object.fromEntries(SERIES_NAMES.map((name) => [name, []])) as unknown as SeriesReport['values']),
+    ...values,
+  },
+})
 
 const READY: ModelEntry = {
   id: 'qwen',
@@ -49,6 +63,27 @@ describe('the verdict', () => {
       'qwen cannot run, others serve',
       'degraded',
     ],
+    [
+      'an engine that loads, whatever lists its model',
+      aSnapshot({ models: [{ ...READY, state: 'starting' }], engines: [anEngine(ENGINES_IN.starting)] }),
+      'qwen is starting',
+      'starting',
+    ],
+    [
+      'one that starts beside another that serves',
+      aSnapshot({ models: [{ ...READY, id: 'other' }], engines: [anEngine(ENGINES_IN.preflight)] }),
+      'qwen is starting',
+      'starting',
+    ],
+    [
+      'one that a request would start',
+      aSnapshot({ models: [{ ...READY, state: 'on_demand' }], engines: [anEngine({ is: 'stopped' })] }),
+      'qwen is stopped',
+      'stopped',
+    ],
+    ['stopping', aSnapshot({ engines: [anEngine(ENGINES_IN.stopping)] }), 'qwen is stopping', 'starting'],
+    ['draining', aSnapshot({ engines: [anEngine(ENGINES_IN.draining)] }), 'qwen is stopping', 'starting'],
+    ['asleep', aSnapshot({ engines: [anEngine(ENGINES_IN.sleeping)] }), 'qwen is asleep', 'stopped'],
     ['stopped', aSnapshot({ engines: [anEngine({ is: 'stopped' })] }), 'qwen is stopped', 'stopped'],
     ['nothing', aSnapshot({ backends: [] }), 'Nothing to serve yet', 'stopped'],
   ])('of %s', (_, snapshot, title, shape) => {
@@ -63,12 +98,69 @@ describe('the verdict', () => {
   })
 })
 
+test('what is not read yet is not called nothing', () => {
+  const says = (recent: SeriesReport | null): string => verdict(aSnapshot({ models: [READY] }), recent, t).says
+  expect(says(null)).toContain('Reading the last 5 min.')
+  expect(says(aReport({ finished: [0] }))).toContain('No requests in the last 5 min.')
+})
+
+test.each<[Shown: string, state: EngineState]>([
+  ['Starting 2/5 · loading weights', ENGINES_IN.starting],
+  ['Stopping · waiting for VRAM', ENGINES_IN.stopping],
+  ['Crashed · retry in 8.0 s (2/5)', ENGINES_IN.backoff],
+  ['Failed · GPU memory is taken', ENGINES_IN.failed],
+  ['Failed', { is: 'failed', failure: { ...FAILURE, class: 'unknown' } }],
+  ['Slow · no tokens', ENGINES_IN.degraded],
+  ['Waiting for its GPU', { is: 'stopped', turn: 'awaited' }],
+])('the header says: %s', (words, state) => {
+  expect(plain(engineReadout(aSnapshot({ engines: [anEngine(state)] }), t).words)).toBe(words)
+})
+
+test('other languages have words for each phase, and say what kind of failure it is before its English cause', async () => {
+  const ja = await loadTranslator('ja')
+  for (const phase of START_PHASES) expect(phaseWords(phase, ja)).not.toBe(phase)
+  expect(phaseWords('a phase of tomorrow', ja)).toBe('a phase of tomorrow')
+  const failed = aSnapshot({ engines: [anEngine(ENGINES_IN.failed)] })
+  expect(verdict(failed, null, ja).says).toBe('GPU メモリが使用中 · Too little memory is free.')
+  expect(verdict(failed, null, t).says).toBe('Too little memory is free.')
+})
+
+test('a gateway with no backend that answers is not called running', () => {
+  const { health } = aSnapshot()
+  expect(gatewayReadout(aSnapshot({ health: { ...health, status: 'unhealthy' } }), false, t)).toMatchObject({
+    shape: 'degraded',
+    words: 'No backend answers',
+  })
+})
+
+test.each([
+  [[], 'this computer only'],
+  [['192.168.1.20:8001', '10.0.0.2:8001'], 'LAN 192.168.1.20'],
+])('reached at %j is said: %s', (network, words) => {
+  expect(lanWords(aSnapshot({ server: { network } }), t)).toBe(words)
+})
+
+test('the places of an engine that does not run are none', () => {
+  const of = (state: EngineState) => load(aSnapshot({ queues: [aQueue()], engines: [anEngine(state)] })).limit
+  expect([of(ENGINES_IN.ready), of(ENGINES_IN.draining), of(ENGINES_IN.stopped), of(ENGINES_IN.failed)]).toEqual([
+    8, 8, 0, 0,
+  ])
+})
+
+test('the badge counts a quarter of an hour where the charts have it, and says how long it counts', () => {
+  const five = aReport({ failed: [1, 1] })
+  expect(errorsLately(null, five)).toEqual({ failed: 2, minutes: 5 })
+  expect(errorsLately(five, five)).toEqual({ failed: 2, minutes: 5 })
+  const hour = { ...aReport({ failed: [9, ...Array.from({ length: 45 }, () => 1)] }), range: '1h' as const, stepS: 20 }
+  expect(errorsLately(hour, five)).toEqual({ failed: 45, minutes: 15 })
+})
+
 test('the header says each part by shape and word', () => {
   const snapshot = aSnapshot({ engines: [anEngine({ is: 'backoff', failure: FAILURE, retryInMs: 8000, crashes: 2 })] })
   const backoff = engineReadout(snapshot, t)
   expect({ ...backoff, words: plain(backoff.words) }).toMatchObject({
     shape: 'degraded',
-    words: 'Crashed · retry in 8.0 s',
+    words: 'Crashed · retry in 8.0 s (2/5)',
   })
   expect(gatewayReadout(snapshot, false, t)).toMatchObject({ shape: 'ready', words: 'Running' })
   expect(gatewayReadout(snapshot, true, t)).toMatchObject({ shape: 'degraded', words: 'Not reachable' })
@@ -121,6 +213,19 @@ test('the gate shows who waits before who runs', () => {
   })
 })
 
+test('the gate draws as many strokes as it counts, whatever the list of requests says', () => {
+  const busy = (inFlight: number) =>
+    aSnapshot({ queues: [{ ...aQueue(), permits: { ...aQueue().permits, inFlight } }] })
+  const one = { id: 'r', phase: 'decode', user: 'kim', ageMs: 9 } as RequestView
+  expect(gate(busy(0), [one], t).running).toEqual([])
+  expect(gate(busy(2), [one], t).running.map(({ who }) => who)).toEqual(['kim', '–'])
+})
+
+test.each(ENGINE_STATES)('an engine that becomes %s is told as a sentence', (state) => {
+  const event = { seq: 1, at: '2026-11-21T14:00:00.000Z', what: 'engine', engine: 'main', state, cause: 'x' } as const
+  expect(eventLine(event, t).says).toMatch(/^(The port of )?main[ :].*[.x]$/)
+})
+
 test('an event is a sentence', () => {
   const at = '2026-11-21T14:00:00.000Z'
   expect(eventLine({ seq: 1, at, what: 'limited', user: 'ci', times: 2 }, t).says).toBe(
@@ -144,4 +249,19 @@ test('a snippet survives an apostrophe, and names no key that is not needed', ()
   expect(snippet('curl', of)).toContain(`it'\\''s`)
   expect(snippet('curl', of)).not.toContain('Authorization')
   expect(snippet('python', { ...of, needsKey: true })).toContain('api_key="YOUR_KEY"')
+})
+
+test('models that an engine will serve may be asked, after those that are ready; what the request meets is said', () => {
+  const models: ModelEntry[] = [
+    { ...READY, id: 'sleeper', state: 'on_demand' },
+    { ...READY, id: 'loads', state: 'starting' },
+    { ...READY, id: 'gone', state: 'unavailable' },
+    READY,
+  ]
+  expect(chatModels(models)).toEqual(['qwen', 'sleeper', 'loads'])
+  expect(['qwen', 'sleeper', 'loads'].map((id) => beforeAnswer(models, id))).toEqual([
+    null,
+    'verdict.says.onDemand',
+    'verdict.says.startingWait',
+  ])
 })

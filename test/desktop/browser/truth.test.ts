@@ -1,0 +1,165 @@
+/** What the window says where a careless one would lie: a start, a stop, a port that is taken, places that are free. */
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { type FakeVllm, startFakeVllm } from '../../support/fake-vllm/server.ts'
+import { aMachine } from '../machine.ts'
+import {
+  dropHome,
+  LARGE,
+  type Look,
+  openBrowser,
+  openContext,
+  openWindow,
+  routed,
+  type Server,
+  SMALL,
+  startLexora,
+  violations,
+} from '../rig.ts'
+
+const BIG: Look = { ...LARGE, theme: 'light' }
+
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await openBrowser()
+})
+
+afterAll(async () => {
+  await browser?.close()
+})
+
+type Opened = { server: Server; page: Page & { complaints: string[] } }
+
+async function open(config: Record<string, unknown>, { look = BIG, env = {} } = {}): Promise<Opened> {
+  const server = await startLexora(config, { env })
+  onTestFinished(async () => {
+    await server.stop()
+    dropHome(server.home)
+  })
+  const context = await openContext(browser, look)
+  onTestFinished(() => context.close())
+  return { server, page: await openWindow(context, server) }
+}
+
+async function aFake(options: Parameters<typeof startFakeVllm>[0] = {}): Promise<FakeVllm> {
+  const fake = await startFakeVllm({ models: ['tiny'], ...options })
+  onTestFinished(() => fake.close())
+  return fake
+}
+
+const ask = async (server: Server, model: string, tokens = 4): Promise<Response> =>
+  await fetch(`${server.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model, max_tokens: tokens, stream: true, messages: [{ role: 'user', content: 'Hello' }] }),
+  })
+
+/** Of the stroke above each that stands there. */
+const colours = async (page: Page, which: string): Promise<string[]> =>
+  await page.locator(which).evaluateAll((all) => all.map((one) => getComputedStyle(one, '::before').backgroundColor))
+
+test('a free place of the gate is not drawn like one that is taken', async () => {
+  const fake = await aFake({ tokenMs: 500 })
+  const { server, page } = await open(routed({ main: fake }))
+  const running = await ask(server, 'tiny', 400)
+  onTestFinished(() => running.body?.cancel())
+  await page.locator('.gate-in li:not(.is-free)').first().waitFor()
+  await expect.poll(() => page.locator('.gate-in li').count()).toBe(4)
+  const [taken] = await colours(page, '.gate-in li:not(.is-free)')
+  const free = await colours(page, '.gate-in li.is-free')
+  expect(free).toHaveLength(3)
+  expect(free).not.toContain(taken)
+})
+
+test('an engine that loads is not said to serve; its start is told as it goes', async () => {
+  const machine = aMachine()
+  onTestFinished(() => machine.dispose())
+  machine.addModel('acme/small', 8e9)
+  machine.host.vllm({ weightsMib: 7630, holdAt: { text: 'Capturing CUDA graphs', ms: 600_000 } })
+  const config = { engines: { small: { model: 'acme/small', port: 0, autostart: true } } }
+  const { page } = await open(config, { env: machine.env })
+  const start = page.getByRole('region', { name: 'Last start' })
+  await start.getByText(/^Starting [345]\/5 · /).waitFor()
+  await start.getByText(/ so far/).waitFor()
+  await start.locator('.start-line').waitFor()
+  await page.getByRole('heading', { name: 'acme/small is starting' }).waitFor()
+  expect(await page.getByRole('heading', { name: /^Serving/ }).count()).toBe(0)
+  expect(await violations(page)).toEqual([])
+})
+
+test('beside an engine that cannot run the gate stays, and says who serves', async () => {
+  const fake = await aFake()
+  const engines = { big: { model: 'none/none', executable: '/nonexistent/vllm', autostart: true } }
+  const { page } = await open({ ...routed({ main: fake }), engines })
+  await page.locator('.fail.is-beside h2').waitFor()
+  await page.getByRole('heading', { name: /^Serving tiny|others serve$/ }).waitFor()
+  expect(await page.locator('.gate').count()).toBe(1)
+  expect(await violations(page)).toEqual([])
+})
+
+test('a port that is taken: who has it, and the next free one by one button', async () => {
+  const machine = aMachine()
+  onTestFinished(() => machine.dispose())
+  machine.addModel('acme/small', 8e9)
+  const holder = await aFake()
+  const port = Number(new URL(holder.url).port)
+  const config = { engines: { small: { model: 'acme/small', port, autostart: true } } }
+  const { server, page } = await open(config, { env: machine.env })
+  const trouble = page.getByRole('alert').filter({ hasText: `holds port ${port}` })
+  await trouble.getByRole('button', { name: 'Use it as a backend' }).waitFor()
+  const use = trouble.getByRole('button', { name: /^Use port \d+$/ })
+  await use.waitFor()
+  expect(await violations(page)).toEqual([])
+  const chosen = Number(/\d+/.exec((await use.textContent()) ?? '')?.[0])
+  expect(chosen).toBeGreaterThan(port)
+  await use.click()
+  await expect
+    .poll(async () => (await server.commands.snapshot()).engines[0]?.state.is, { timeout: 50_000 })
+    .toMatch(/^(ready|busy)$/)
+  expect((await server.commands.snapshot()).engines[0]?.port).toBe(chosen)
+}, 120_000)
+
+test('with nothing configured the next steps are buttons', async () => {
+  const { page } = await open({
+    routing: { enabled: true, backends: { far: { url: 'http://192.0.2.1:9' } } },
+    privacy: { offline: true },
+  })
+  await page.getByRole('heading', { name: 'Nothing to serve yet' }).waitFor()
+  await page.getByRole('button', { name: 'Install…' }).click()
+  await page.getByRole('complementary', { name: 'Engine versions' }).waitFor()
+})
+
+test('in the smallest window no tile is wider than its place', async () => {
+  const fake = await aFake({ ttftMs: 1200 })
+  const { server, page } = await open(routed({ main: fake }), { look: { ...SMALL, theme: 'light' } })
+  await (await ask(server, 'tiny')).text()
+  await page.locator('.tile-p95').waitFor()
+  const over = await page
+    .locator('.tile')
+    .evaluateAll((tiles) =>
+      tiles
+        .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+        .map(({ textContent, scrollWidth, clientWidth }) => `${textContent}: ${scrollWidth} of ${clientWidth}`),
+    )
+  expect(over).toEqual([])
+})
+
+test('F6 goes from region to region although there are messages, F8 goes to them, Ctrl+, to the settings', async () => {
+  const { page } = await open(routed({ main: await aFake() }))
+  // A message that stays until it is closed.
+  await page.evaluate(() => {
+    navigator.clipboard.writeText = async () => await Promise.reject(new Error('not allowed'))
+  })
+  await page.getByRole('button', { name: /^Copy the address/ }).click()
+  await page.locator('.toast').waitFor()
+  const at = async (): Promise<string | null> =>
+    await page.evaluate(() => document.activeElement?.closest('[data-region], .toasts')?.className ?? null)
+  await page.keyboard.press('F8')
+  expect(await at()).toContain('toasts')
+  await page.locator('.header button').first().focus()
+  await page.keyboard.press('F6')
+  expect(await at()).toBe('nav')
+  await page.keyboard.press('Control+,')
+  await expect.poll(() => page.evaluate(() => location.hash)).toBe('#/settings')
+})
