@@ -19,15 +19,19 @@ export function useToasts(): Toasts {
   )
 }
 
-/** Copies, and says so. */
-export function useCopy(): (text: string, done?: string) => void {
+/** Copies, and says so; answers whether it worked. */
+export function useCopy(): (text: string, done?: string) => Promise<boolean> {
   const toasts = useToasts()
   const t = useT()
-  return (text, done = t('done.copied')) => {
-    copyText(text).then(
-      () => toasts.say(done),
-      () => toasts.fail(t('failed.copy')),
-    )
+  return async (text, done = t('done.copied')) => {
+    try {
+      await copyText(text)
+      toasts.say(done)
+      return true
+    } catch {
+      toasts.fail(t('failed.copy'))
+      return false
+    }
   }
 }
 

@@ -118,6 +118,12 @@ export function doors(config: ConfigView): Doors {
   }
 }
 
+/** Who can call while there is no user. */
+export function nobodyText({ localhost, others }: Doors): 'users.none' | 'users.noneOpen' | 'users.noneKeys' {
+  if (others.may === 'all') return 'users.noneOpen'
+  return localhost.may === 'all' && others.may === 'unreachable' ? 'users.none' : 'users.noneKeys'
+}
+
 function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
   return bare === 'localhost' || bare === '::1' || /^127\./.test(bare) || bare === '::ffff:127.0.0.1'

@@ -1,5 +1,5 @@
 import type { ConfigEntry } from '../../src/protocol/config-view.ts'
-import type { Language } from '../i18n/index.ts'
+import type { Language, MessageKey, Translate } from '../i18n/index.ts'
 import { settingsEn } from '../i18n/settings-en.ts'
 import { settingsJa } from '../i18n/settings-ja.ts'
 import { settingsKo } from '../i18n/settings-ko.ts'
@@ -55,6 +55,52 @@ export function ownerOf(path: string): string | null {
   return /^(?:engines|routing\.backends)\.([^.]+)\./.exec(path)?.[1] ?? null
 }
 
+/** What stands in a section beside the settings of the file, and the words that a search looks in. */
+const PARTS = {
+  language: ['general', 'set.language', 'set.languageWhy'],
+  theme: ['general', 'set.theme', 'set.themeWhy'],
+  density: ['general', 'set.density', 'set.densityWhy'],
+  firstRun: ['general', 'set.firstRun', 'set.firstRunWhy'],
+  startAtLogin: ['general', 'desk.startAtLogin', 'desk.startAtLoginWhy'],
+  onClose: ['general', 'desk.onClose', 'desk.onCloseWhy'],
+  trayIcon: ['general', 'desk.trayIcon', 'desk.trayIconWhy'],
+  notifications: ['general', 'desk.notices', 'desk.noticesWhy'],
+  lan: ['network', 'lan.title', 'lan.isClosed'],
+  tls: ['network', 'tls.title'],
+  folders: ['data', 'set.folders', 'set.backup'],
+  updates: ['updates', 'desk.updates'],
+  raw: ['advanced', 'raw.file', 'raw.reload'],
+  capture: ['privacy', 'capture.title', 'capture.policy'],
+  outbound: ['privacy', 'out.title'],
+} as const satisfies Record<string, readonly [Section, ...MessageKey[]]>
+
+export type Part = keyof typeof PARTS
+
+/** What the file calls them. */
+const PATHS: Partial<Record<Part, string>> = { lan: 'server.host', tls: 'server.tls', outbound: 'privacy' }
+
+/** Rows of the desktop app, which a browser does not have. */
+const DESKTOP: readonly Part[] = ['startAtLogin', 'onClose', 'trayIcon', 'notifications', 'updates']
+
+/** Which of them a section or a search shows. */
+export function shownParts(section: Section, search: string, t: Translate, isDesktop: boolean): Set<Part> {
+  const wanted = search.trim().toLowerCase()
+  const all = (Object.keys(PARTS) as Part[]).filter((part) => isDesktop || !DESKTOP.includes(part))
+  const fits = (part: Part): boolean => {
+    const [home, ...keys] = PARTS[part]
+    if (wanted === '') return home === section
+    const words = [PATHS[part] ?? '', ...keys.map((key) => t(key))].join(' ')
+    return isSectionNamed(home, wanted, t) || words.toLowerCase().includes(wanted)
+  }
+  return new Set(all.filter(fits))
+}
+
+/** A section is found by the beginning of its name; one or two letters would find nearly all. */
+function isSectionNamed(section: Section, wanted: string, t: Translate): boolean {
+  const name = t(`set.section.${section}`).toLowerCase()
+  return name.startsWith(wanted) && wanted.length >= Math.min(3, name.length)
+}
+
 export type SettingGroup = { owner: string | null; entries: ConfigEntry[] }
 
 /** What a section or a search shows, engine by engine. Users of the file stand on the screen Users, and TLS has a row of its own kind. */
@@ -62,17 +108,18 @@ export function settingGroups(
   entries: readonly ConfigEntry[],
   section: Section,
   search: string,
-  language: Language,
+  t: Translate,
 ): SettingGroup[] {
   const wanted = search.trim().toLowerCase()
   const groups: SettingGroup[] = []
   for (const entry of entries) {
     if (entry.path.startsWith('rate_limit.users.') || entry.path === 'server.tls') continue
-    const { label, effect } = wordsOf(entry, language)
+    const { label, effect } = wordsOf(entry, t.language)
+    const home = sectionOf(entry.path)
     const fits =
       wanted === ''
-        ? sectionOf(entry.path) === section
-        : `${entry.path} ${label} ${effect}`.toLowerCase().includes(wanted)
+        ? home === section
+        : isSectionNamed(home, wanted, t) || `${entry.path} ${label} ${effect}`.toLowerCase().includes(wanted)
     if (!fits) continue
     const owner = ownerOf(entry.path)
     const group = groups.find((one) => one.owner === owner)

@@ -11,11 +11,10 @@ import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useWorld } from '../stores.ts'
 
-const GENERAL = ['startAtLogin', 'onClose', 'trayIcon', 'notifications'] as const
-type Part = (typeof GENERAL)[number] | 'updates'
+type Part = 'startAtLogin' | 'onClose' | 'trayIcon' | 'notifications' | 'updates'
 
 /** How the desktop app behaves on this machine; nothing in a browser. */
-export function DesktopSettings({ only = GENERAL }: { only?: readonly Part[] }) {
+export function DesktopSettings({ only }: { only: readonly Part[] }) {
   const { client } = useWorld()
   return client.desktop === null ? null : <Of desktop={client.desktop} only={only} />
 }

@@ -17,10 +17,12 @@ export function KeyShown({ minted: { key, secret }, onClose }: { minted: MintedK
   const [copied, setCopied] = useState(false)
   const [asking, setAsking] = useState(false)
   const [shown, setShown] = useState(false)
-  const take = (text: string, done: string): void => {
-    copy(text, done)
-    setCopied(true)
+  const take = async (text: string, done: string): Promise<void> => {
+    if (await copy(text, done)) setCopied(true)
   }
+  // Where other machines reach it, its user may sit at one of them.
+  const [place] = placesForPhones(server)
+  const env = keyAsEnv(place === undefined ? server.address : `${place}/v1`, secret)
   const show = (): void => {
     setShown(true)
     setCopied(true)
@@ -47,10 +49,10 @@ export function KeyShown({ minted: { key, secret }, onClose }: { minted: MintedK
       title={t('key.title', { user: key.user })}
       footer={
         <>
-          <Button onClick={() => take(keyAsEnv(server.address, secret), t('key.copiedEnv'))}>{t('key.copyEnv')}</Button>
+          <Button onClick={() => void take(env, t('key.copiedEnv'))}>{t('key.copyEnv')}</Button>
           <span className="grow" />
           <Button onClick={leave}>{t('verb.close')}</Button>
-          <Button look="first" onClick={() => take(secret, t('key.copied'))}>
+          <Button look="first" onClick={() => void take(secret, t('key.copied'))}>
             {t('key.copy')}
           </Button>
         </>
@@ -60,10 +62,10 @@ export function KeyShown({ minted: { key, secret }, onClose }: { minted: MintedK
       <pre className="code key-secret" data-secret="">
         {secret}
       </pre>
-      <pre className="code small">{keyAsEnv(server.address, secret)}</pre>
+      <pre className="code small">{env}</pre>
       {shown ? (
         <figure className="qr-box">
-          <Qr text={keyForPhone(placesForPhones(server)[0] ?? null, secret)} label={t('key.qr')} />
+          <Qr text={keyForPhone(place ?? null, secret)} label={t('key.qr')} />
           <figcaption className="small dim">{t('key.qrWhy')}</figcaption>
         </figure>
       ) : (

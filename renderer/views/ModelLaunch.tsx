@@ -36,7 +36,7 @@ export function ModelLaunch({ engine }: { engine: EngineView }) {
             </Button>
           }
         >
-          {t('launch.restarts')}
+          {t('launch.restarts', { engine: engine.name })}
         </Banner>
       )}
       {engine.warnings.map((warning) => (

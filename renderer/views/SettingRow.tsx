@@ -1,12 +1,13 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useState } from 'react'
 import type { ConfigEntry, ReloadReport } from '../../src/protocol/config-view.ts'
+import { canRestart, type EngineView } from '../../src/protocol/engine.ts'
 import { useToasts } from '../actions.ts'
 import { Icon } from '../components/Icon.tsx'
 import { Button, Select, Switch } from '../components/kit.tsx'
-import { useT } from '../i18n/index.ts'
-import { useWorld } from '../stores.ts'
+import { type Translate, useT } from '../i18n/index.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
 import { reasonOf } from '../view-models/log.ts'
-import { controlOf, fieldText, refusalOf, typedValue, wordsOf } from '../view-models/settings.ts'
+import { controlOf, fieldText, ownerOf, refusalOf, typedValue, wordsOf } from '../view-models/settings.ts'
 
 /** One setting: what it is, what it does, when a change acts, and the way to change it. */
 export function SettingRow({
@@ -27,16 +28,20 @@ export function SettingRow({
   const [typed, setTyped] = useState(held)
   const [bad, setBad] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
+  const [notes, setNotes] = useState<readonly string[]>([])
+  const { engines } = useSnapshot()
   useEffect(() => setTyped(held), [held])
   const { label, effect } = wordsOf(entry, t.language)
   const id = `set-${entry.path}`
   const isDirty = typed !== held
+  const isFixed = entry.locked || entry.unbuilt || control.is === 'fixed'
   const save = async (value: unknown): Promise<void> => {
     setBusy(true)
     setBad(null)
     try {
       const report = await client.commands.setConfig({ changes: [{ path: entry.path, value }] })
-      toasts.say(t(report.pendingRestart.includes(entry.path) ? 'set.savedLater' : 'set.saved', { name: label }))
+      toasts.say(savedWords(report, entry.path, label, engines, t))
+      setNotes(report.notes)
       onChanged(report)
     } catch (error) {
       setBad(refusalOf(reasonOf(error), entry.path))
@@ -72,6 +77,8 @@ export function SettingRow({
           <p className="small bad" role="alert" id={`${id}-bad`}>
             {t('set.kept', { reason: bad })}
           </p>
+        ) : entry.unbuilt ? (
+          <p className="small warn">{t('set.unbuilt')}</p>
         ) : entry.locked ? (
           <p className="small dim">
             {t('set.locked')} <span className="mono">{entry.detail}</span>
@@ -82,7 +89,7 @@ export function SettingRow({
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: Enter and Escape of the field within */}
       <div className="set-c" onKeyDown={onKey}>
-        {entry.locked || control.is === 'fixed' ? (
+        {isFixed ? (
           <div className="field is-off" title={held}>
             <Icon name="lock" />
             <span className="clip" id={id}>
@@ -131,6 +138,11 @@ export function SettingRow({
           </Button>
         )}
         {remark?.(typed)}
+        {notes.map((note) => (
+          <p key={note} className="small warn" role="status">
+            {note}
+          </p>
+        ))}
       </div>
       <div className="set-s micro dim">
         <span title={entry.detail}>{t(`set.source.${entry.source}`)}</span>
@@ -147,6 +159,21 @@ export function SettingRow({
       </div>
     </div>
   )
+}
+
+/** What a saved setting does now: an engine that runs goes over to it by itself. */
+function savedWords(
+  { changed, pendingRestart }: ReloadReport,
+  path: string,
+  name: string,
+  engines: readonly EngineView[],
+  t: Translate,
+): string {
+  if (pendingRestart.includes(path)) return t('set.savedLater', { name })
+  const engine = engines.find((one) => one.name === ownerOf(path))
+  const restarts = changed.some((change) => change.path === path && change.effect === 'engine-restart')
+  if (restarts && engine !== undefined && canRestart(engine.state)) return t('launch.restarts', { engine: engine.name })
+  return t('set.saved', { name })
 }
 
 function fixedText({ value }: ConfigEntry, says: string): string {

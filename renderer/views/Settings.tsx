@@ -10,7 +10,14 @@ import { type Density, prefer, preferences, type Theme } from '../preferences.ts
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import { resettable, SECTION_NAMES, type Section, settingGroups } from '../view-models/settings.ts'
+import {
+  type Part,
+  resettable,
+  SECTION_NAMES,
+  type Section,
+  settingGroups,
+  shownParts,
+} from '../view-models/settings.ts'
 import { DesktopSettings, OpenFiles } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
 import { Outbound } from './Outbound.tsx'
@@ -30,7 +37,8 @@ export function Settings({ path }: ScreenProps) {
   const sections = SECTION_NAMES.filter((name) => name !== 'updates' || client.desktop !== null)
   const section = sections.find((name) => name === path) ?? 'general'
   const isSearch = search.trim() !== ''
-  const findsTls = `server.tls ${t('tls.title')}`.toLowerCase().includes(search.trim().toLowerCase())
+  const parts = shownParts(section, search, t, client.desktop !== null)
+  const changed = (): void => void config.again()
   return (
     <div className="setgrid fill">
       <nav aria-label={t('set.sections')} className="set-nav">
@@ -53,17 +61,27 @@ export function Settings({ path }: ScreenProps) {
           </div>
         </div>
         {config.value !== null && <Pending config={config.value} />}
-        {section === 'general' && !isSearch && <General />}
-        {section === 'network' && !isSearch && config.value !== null && (
-          <LanDoor config={config.value} onChanged={() => void config.again()} />
-        )}
-        {(isSearch ? findsTls : section === 'network') && config.value !== null && (
-          <TlsDoor config={config.value} onChanged={() => void config.again()} />
-        )}
-        {section === 'data' && !isSearch && config.value !== null && <Folders config={config.value} />}
-        {section === 'updates' && !isSearch && <DesktopSettings only={['updates']} />}
+        <General parts={parts} isSearch={isSearch} />
+        {parts.has('lan') && config.value !== null && <LanDoor config={config.value} onChanged={changed} />}
+        {parts.has('tls') && config.value !== null && <TlsDoor config={config.value} onChanged={changed} />}
+        {parts.has('folders') && config.value !== null && <Folders config={config.value} />}
+        {parts.has('updates') && <DesktopSettings only={['updates']} />}
         {section === 'advanced' && !isSearch && <OpenFiles />}
-        {section === 'advanced' && !isSearch && <RawConfig onChanged={() => void config.again()} />}
+        {parts.has('raw') && !isSearch && <RawConfig onChanged={changed} />}
+        {parts.has('raw') && isSearch && (
+          <p className="set-note">
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                setSearch('')
+                goTo('settings', 'advanced')
+              }}
+            >
+              {t('raw.text')}
+            </button>
+          </p>
+        )}
         {config.failed !== null && config.value === null ? (
           <Empty
             bad
@@ -80,14 +98,14 @@ export function Settings({ path }: ScreenProps) {
               config={config.value}
               section={section}
               search={search}
-              isAll={!findsTls}
-              onChanged={() => void config.again()}
+              isAll={parts.size === 0}
+              onChanged={changed}
             />
             {!isSearch && <Reset config={config.value} section={section} onChanged={() => void config.again()} />}
           </>
         )}
-        {section === 'privacy' && !isSearch && <Captures />}
-        {section === 'privacy' && !isSearch && <Outbound />}
+        {parts.has('capture') && <Captures />}
+        {parts.has('outbound') && <Outbound />}
       </div>
     </div>
   )
@@ -108,7 +126,7 @@ function Rows({
   onChanged: () => void
 }) {
   const t = useT()
-  const groups = settingGroups(config.entries, section, search, t.language)
+  const groups = settingGroups(config.entries, section, search, t)
   if (groups.length === 0 && search.trim() !== '' && isAll) return <Empty title={t('set.noneFits')} />
   return groups.map(({ owner, entries }) => (
     <section key={owner ?? ''} aria-label={owner ?? t(`set.section.${section}`)}>
@@ -179,23 +197,29 @@ function Pending({ config: { pendingRestart } }: { config: ConfigView }) {
 }
 
 /** How this window looks to this person; nothing of it stands in the file. */
-function General() {
+function General({ parts, isSearch }: { parts: ReadonlySet<Part>; isSearch: boolean }) {
   const t = useT()
   const { theme, language, density } = useStore(preferences)
   const { client } = useWorld()
-  const row = (label: string, effect: string, control: React.ReactNode) => (
-    <div className="set">
-      <div className="set-t">
-        <div className="set-label">{label}</div>
-        <p className="small dim">{effect}</p>
+  const own = (['startAtLogin', 'onClose', 'trayIcon', 'notifications'] as const).filter((part) => parts.has(part))
+  const isThere =
+    own.length > 0 || (['language', 'theme', 'density', 'firstRun'] as const).some((part) => parts.has(part))
+  if (!isThere) return null
+  const row = (part: Part, label: string, effect: string, control: React.ReactNode) =>
+    parts.has(part) && (
+      <div className="set">
+        <div className="set-t">
+          <div className="set-label">{label}</div>
+          <p className="small dim">{effect}</p>
+        </div>
+        <div className="set-c">{control}</div>
+        <div className="set-s micro dim">{t('set.source.window')}</div>
       </div>
-      <div className="set-c">{control}</div>
-      <div className="set-s micro dim">{t('set.source.window')}</div>
-    </div>
-  )
+    )
   return (
     <section aria-label={t('set.section.general')}>
       {row(
+        'language',
         t('set.language'),
         t('set.languageWhy'),
         <Select
@@ -207,6 +231,7 @@ function General() {
         />,
       )}
       {row(
+        'theme',
         t('set.theme'),
         t('set.themeWhy'),
         <Segmented
@@ -217,6 +242,7 @@ function General() {
         />,
       )}
       {row(
+        'density',
         t('set.density'),
         t('set.densityWhy'),
         <Segmented
@@ -227,6 +253,7 @@ function General() {
         />,
       )}
       {row(
+        'firstRun',
         t('set.firstRun'),
         t('set.firstRunWhy'),
         <Button
@@ -238,8 +265,8 @@ function General() {
           {t('set.firstRunOpen')}
         </Button>,
       )}
-      <DesktopSettings />
-      {client.desktop === null && <p className="set-note small dim">{t('set.onlyDesktop')}</p>}
+      <DesktopSettings only={own} />
+      {client.desktop === null && !isSearch && <p className="set-note small dim">{t('set.onlyDesktop')}</p>}
     </section>
   )
 }

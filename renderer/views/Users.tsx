@@ -10,7 +10,7 @@ import { kilo, NONE, number, percent } from '../format.ts'
 import { type Translate, useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import { type Doors, doors, type PersonRow, personRows, seenText } from '../view-models/people.ts'
+import { type Doors, doors, nobodyText, type PersonRow, personRows, seenText } from '../view-models/people.ts'
 import { NewUser } from './NewUser.tsx'
 import { UserDrawer } from './UserDrawer.tsx'
 
@@ -135,6 +135,7 @@ function Table({
   onNew: () => void
 }) {
   const t = useT()
+  const none = config === null ? 'users.noneEach' : nobodyText(doors(config))
   const onKey = (event: KeyboardEvent): void => {
     if (event.target !== event.currentTarget) return
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key]
@@ -199,10 +200,10 @@ function Table({
       </table>
       {rows.length === 0 && (
         <Empty
-          title={filtered ? t('users.noneFits') : t('users.none')}
+          title={t(filtered ? 'users.noneFits' : none)}
           actions={filtered ? undefined : <Button onClick={onNew}>{t('users.new')}</Button>}
         >
-          {filtered ? undefined : t('users.noneWhy')}
+          {filtered ? undefined : t(none === 'users.none' ? 'users.noneWhy' : 'users.noneEach')}
         </Empty>
       )}
     </section>

@@ -1,5 +1,6 @@
 import { effectOf } from '../protocol/config-effect.ts'
 import type { ConfigEntry } from '../protocol/config-view.ts'
+import { isUnbuilt } from './effects.ts'
 import { isTree } from './layer.ts'
 import type { LoadedConfig } from './load.ts'
 import { maskSecrets } from './secrets.ts'
@@ -23,6 +24,7 @@ export function describeConfig({ config, explain }: Pick<LoadedConfig, 'config' 
       kind: describeKinds(shape),
       doc: shape.description ?? '',
       applies: effectOf(path),
+      unbuilt: isUnbuilt(path),
       secret: isSecret(shape),
     }
   })

@@ -15,6 +15,11 @@ export function unbuilt({ config, explicit }: { config: Config; explicit: Readon
   )
 }
 
+/** Whether this setting does nothing yet. */
+export function isUnbuilt(path: readonly string[]): boolean {
+  return UNBUILT.some((key) => key.split('.').every((step, i) => step === '*' || step === path[i]))
+}
+
 function matches(value: unknown, [key, ...rest]: string[], path: Path = []): Path[] {
   if (key === undefined) return [path]
   if (!isTree(value)) return []

@@ -16,6 +16,8 @@ export type ConfigEntry = {
   kind: string
   doc: string
   applies: Effect
+  /** This release does not have it: whatever it says, it does nothing. */
+  unbuilt: boolean
   secret: boolean
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { describeConfig } from '../../src/config/describe.ts'
 import { unbuilt } from '../../src/config/effects.ts'
 import { loaded } from './given.ts'
 
@@ -24,6 +25,20 @@ describe('a key whose feature is not built yet is named when it is set', () => {
     [{ engines: { a: { model: 'm' } }, cache: { enabled: true } }, ['cache']],
   ])('%j', (document, keys) => {
     expect(keysWithoutEffect(document)).toEqual(keys)
+  })
+
+  test('and is marked where settings are listed', () => {
+    const document = { ...backend({}), engines: { a: { model: 'm' } } }
+    const entries = describeConfig(loaded({ file: JSON.stringify(document) }))
+    const marked = entries.filter(({ unbuilt }) => unbuilt).map(({ path }) => path)
+    expect(marked).toContain('routing.backends.main.proxy')
+    expect(new Set(marked.map((path) => path.split('.').slice(0, 2).join('.')))).toEqual(
+      new Set(['routing.backends', 'routing.auto', ...marked.filter((path) => /^(cache|telemetry)\./.test(path))]),
+    )
+    expect(marked.filter((path) => path.startsWith('routing.backends.'))).toEqual(['routing.backends.main.proxy'])
+    expect(
+      marked.some((path) => path.startsWith('cache.')) && marked.some((path) => path.startsWith('telemetry')),
+    ).toBe(true)
   })
 
   test('and is among the notes of the start', () => {

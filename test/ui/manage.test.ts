@@ -32,6 +32,7 @@ import {
   formOf,
   limitChanges,
   limitsOf,
+  nobodyText,
   personRows,
   presetForm,
   sevenDays,
@@ -47,6 +48,7 @@ import {
   SECTION_NAMES,
   sectionOf,
   settingGroups,
+  shownParts,
   typedValue,
   wordsOf,
 } from '../../renderer/view-models/settings.ts'
@@ -75,6 +77,7 @@ const aView = (values: Record<string, unknown>, locked: readonly string[] = []):
     kind: 'text',
     doc: '',
     applies: 'now',
+    unbuilt: false,
     secret: false,
   })),
 })
@@ -112,6 +115,15 @@ describe('who may call without a key', () => {
   ] as const)('%s', (_, values, localhost, others, toggle) => {
     const found = doors(aView(values))
     expect([found.localhost.may, found.others.may, found.toggle?.value ?? null]).toEqual([localhost, others, toggle])
+  })
+
+  test.each([
+    ['only this computer', { ...local, 'auth.mode': 'auto' }, 'users.none'],
+    ['the network, without keys', { 'auth.mode': 'off', 'server.host': '0.0.0.0' }, 'users.noneOpen'],
+    ['nobody: keys are required', { ...local, 'auth.mode': 'required' }, 'users.noneKeys'],
+    ['nobody: the network needs keys', { 'auth.mode': 'auto', 'server.host': '0.0.0.0' }, 'users.noneKeys'],
+  ] as const)('where there is no user it is said who can call: %s', (_, values, key) => {
+    expect(nobodyText(doors(aView(values)))).toBe(key)
   })
 
   test('a variable that holds the mode locks its switch and is named', () => {
@@ -572,20 +584,44 @@ describe('settings', () => {
     }
   })
 
+  const t = translator('en')
+
   test('settings of an engine stand below its name; a search looks in words and paths', () => {
-    const groups = settingGroups(entries, 'engines', '', 'en')
+    const groups = settingGroups(entries, 'engines', '', t)
     expect(groups.map(({ owner }) => owner)).toEqual(['big'])
     expect(
-      settingGroups(entries, 'general', 'keepalive', 'en').flatMap((group) => group.entries.map(({ path }) => path)),
+      settingGroups(entries, 'general', 'keepalive', t).flatMap((group) => group.entries.map(({ path }) => path)),
     ).toEqual(['timeouts.keepalive_comment_after'])
     expect(ownerOf('routing.backends.main.url')).toBe('main')
     // It has a row of its own kind, with a certificate to see and to make.
     const paths = (search: string): string[] =>
-      settingGroups(entries, 'network', search, 'en').flatMap((group) => group.entries.map(({ path }) => path))
+      settingGroups(entries, 'network', search, t).flatMap((group) => group.entries.map(({ path }) => path))
     expect(paths('')).toContain('server.port')
     expect(paths('')).not.toContain('server.tls')
     expect(paths('server.tls')).toEqual([])
     expect(SECTION_NAMES).toContain('network')
+    // A section is found by its name.
+    expect(paths('limits')).toContain('queue.max_size')
+    expect(paths('li')).not.toContain('retry.jitter')
+  })
+
+  test.each<[search: string, isDesktop: boolean, parts: string[]]>([
+    ['theme', false, ['theme']],
+    ['start at login', true, ['startAtLogin']],
+    ['start at login', false, []],
+    ['reachable', false, ['lan']],
+    ['server.tls', false, ['tls']],
+    ['lie', false, ['folders']],
+    ['outbound', false, ['outbound']],
+    ['general', false, ['language', 'theme', 'density', 'firstRun']],
+    ['keepalive', true, []],
+  ])('a search for %j (desktop app: %s) finds of the rows that no file holds %j', (search, isDesktop, parts) => {
+    expect([...shownParts('limits', search, t, isDesktop)]).toEqual(parts)
+  })
+
+  test('a section shows its own rows beside the settings of the file', () => {
+    expect([...shownParts('network', '', t, true)]).toEqual(['lan', 'tls'])
+    expect([...shownParts('privacy', ' ', t, false)]).toEqual(['capture', 'outbound'])
   })
 
   test.each([

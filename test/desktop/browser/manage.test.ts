@@ -122,11 +122,22 @@ describe('users', () => {
 
     await shown.getByText('OPENAI_API_KEY').waitFor()
     // Who closes without copying is asked, and can go back.
-    await shown.getByRole('button', { name: 'Close' }).click()
-    await page
-      .getByRole('dialog', { name: /^Close without copying/ })
-      .getByRole('button', { name: 'Back to the key' })
-      .click()
+    const leaveAndComeBack = async (): Promise<void> => {
+      await shown.getByRole('button', { name: 'Close' }).click()
+      await page
+        .getByRole('dialog', { name: /^Close without copying/ })
+        .getByRole('button', { name: 'Back to the key' })
+        .click()
+    }
+    await leaveAndComeBack()
+    // A copy that does not work is none.
+    await page.evaluate(() => {
+      const writeText = async (): Promise<void> => await Promise.reject(new Error('not allowed'))
+      Object.defineProperty(navigator.clipboard, 'writeText', { value: writeText, configurable: true })
+    })
+    await shown.getByRole('button', { name: 'Copy the key' }).click()
+    await leaveAndComeBack()
+    await page.evaluate(() => Reflect.deleteProperty(navigator.clipboard, 'writeText'))
     await shown.getByRole('button', { name: 'Copy the key' }).click()
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(key)
     await shown.getByRole('button', { name: 'Close' }).click()
@@ -240,6 +251,22 @@ describe('settings', () => {
     await page.locator('[data-path="timeouts.keepalive_comment_after"]').waitFor()
     // Each letter leaves fewer of them.
     await expect.poll(async () => await page.locator('.set').count()).toBe(1)
+  })
+
+  test('a search finds rows that no file holds; what this release does not have cannot be changed', async () => {
+    const page = await aWindow(server)
+    await goTo(page, '/settings/limits')
+    const search = page.getByLabel('Find a setting')
+    await search.fill('theme')
+    await page.getByText('Light or dark.').waitFor()
+    await search.fill('where things lie')
+    await page.getByRole('region', { name: 'Where things lie' }).waitFor()
+    await search.fill('cache.enabled')
+    const row = page.locator('[data-path="cache.enabled"]')
+    await row.getByText('Not in this release: it does nothing yet.').waitFor()
+    expect(await row.getByRole('switch').count()).toBe(0)
+    await search.fill('no such thing')
+    await page.getByText('No setting is called so.').waitFor()
   })
 
   test('what a variable holds is locked, and the variable is named', async () => {
