@@ -12,7 +12,7 @@ export function pullText({ pull }: Pick<ModelRow, 'pull'>, t: Translate): string
   const of = t('pull.of', { bytes: gigabytes(pull.bytes), total: pull.total === null ? NONE : gigabytes(pull.total) })
   const speed = pull.bytesPerSecond === null ? null : `${number(pull.bytesPerSecond / 1e6, 1)} MB/s`
   const left = pull.etaSeconds === null ? null : t('pull.left', { left: duration(pull.etaSeconds * 1000) })
-  const state = pull.state === 'running' ? null : t(`pull.${pull.state}`)
+  const state = pull.state === 'running' ? null : t(pull.offline ? 'pull.offline' : `pull.${pull.state}`)
   return [state, of, speed, left].filter((part) => part !== null).join(' · ')
 }
 

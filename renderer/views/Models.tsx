@@ -27,6 +27,7 @@ import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { fullText, pullText } from '../view-models/pull-text.ts'
 import { AddModel } from './AddModel.tsx'
 import { EngineVersions } from './EngineVersions.tsx'
+import { HubToken } from './HubToken.tsx'
 import { ModelDrawer } from './ModelDrawer.tsx'
 import { Presets } from './Presets.tsx'
 
@@ -461,6 +462,7 @@ function RowButton({ row, onChanged }: { row: ModelRow; onChanged: () => void })
   const start = useStartModel()
   const { model, engine, pull } = row
   const verb = rowVerb(row)
+  const [asksToken, setAsksToken] = useState(false)
   switch (verb) {
     case 'stop':
       return (
@@ -485,12 +487,19 @@ function RowButton({ row, onChanged }: { row: ModelRow; onChanged: () => void })
     }
     case 'retry': {
       const repo = pull?.repo ?? model?.id ?? ''
+      const again = (): void => void actions.told(client.commands.pullModel({ repo })).then(onChanged)
+      const terms = pull?.problem?.terms
+      if (terms !== undefined)
+        return (
+          <>
+            <Button small onClick={() => setAsksToken(true)}>
+              {t('hub.open')}
+            </Button>
+            {asksToken && <HubToken terms={terms} onDone={again} onClose={() => setAsksToken(false)} />}
+          </>
+        )
       return (
-        <Button
-          small
-          disabled={pull === null && model?.source === 'folder'}
-          onClick={() => void actions.told(client.commands.pullModel({ repo })).then(onChanged)}
-        >
+        <Button small disabled={pull === null && model?.source === 'folder'} onClick={again}>
           {t('models.repair')}
         </Button>
       )

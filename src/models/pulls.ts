@@ -232,6 +232,7 @@ export class Pulls {
       etaSeconds: bytesPerSecond && total !== null ? Math.ceil((total - bytes) / bytesPerSecond) : null,
       files: files.map((file) => ({ ...file })),
       problem,
+      ...(off === null ? {} : { offline: true }),
     }
   }
 

@@ -76,6 +76,8 @@ export type PullView = {
   etaSeconds: number | null
   files: { name: string; bytes: number; total: number; done: boolean }[]
   problem: PullProblem | null
+  /** It waits until Lexora may speak to other computers again. */
+  offline?: true
 }
 
 /** Whether a model's files are what they were when they were made. */

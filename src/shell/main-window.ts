@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
-import { BrowserWindow, screen, type WebContents } from 'electron'
+import { BrowserWindow, screen, shell, type WebContents } from 'electron'
 import type { DesktopView } from '../protocol/desktop.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
 import type { WindowPlatform } from '../protocol/window.ts'
 import { PLATFORM_SWITCH } from './channels.ts'
 import { tellDesktop, tellSnapshot } from './ipc.ts'
+import { mayLeadTo } from './outward.ts'
 import type { PlainPage } from './plain-page.ts'
 import { START_URL } from './ui-scheme.ts'
 import { type Rectangle, WINDOW_LEAST, windowPlace } from './window-place.ts'
@@ -174,9 +175,12 @@ export class MainWindow {
     contents.loadURL(address).catch(() => {})
   }
 
-  /** Goes nowhere, opens nothing: a link to the web is for the browser, and the page has none. */
+  /** Goes nowhere, opens nothing of its own: what may be shown of the web is for the person's browser. */
   private guard({ webContents }: BrowserWindow): void {
-    webContents.setWindowOpenHandler(() => ({ action: 'deny' }))
+    webContents.setWindowOpenHandler(({ url }) => {
+      if (mayLeadTo(url)) void shell.openExternal(url).catch(() => {})
+      return { action: 'deny' }
+    })
     webContents.on('will-navigate', (event) => {
       if (this.page === null || !event.url.startsWith(DEED_URL)) event.preventDefault()
     })

@@ -160,7 +160,7 @@ test('none runs while nothing may be fetched: what ran waits with the reason, ov
   await until(() => bytesOf(first, id) > STALL / 2)
   world.offline = true
   first.offChanged()
-  const waits = { state: 'paused', problem: { cause: 'Lexora works offline.' } }
+  const waits = { state: 'paused', offline: true, problem: { cause: 'Lexora works offline.' } }
   expect(first.views()[0]).toMatchObject(waits)
   expect(() => first.add(wanted('acme/two'))).toThrow('Lexora works offline.')
   await first.close()

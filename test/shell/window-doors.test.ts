@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { DESKTOP_DEFAULTS, type DesktopView } from '../../src/protocol/desktop.ts'
 import { changedShape, viewShape } from '../../src/shell/channels.ts'
 import { macMenu } from '../../src/shell/mac-menu.ts'
+import { mayLeadTo } from '../../src/shell/outward.ts'
 import { SHELL_LANGUAGES, sayIn } from '../../src/shell/words.ts'
 import { ZOOM_LEAST, ZOOM_MOST, zoomBy } from '../../src/shell/zoom.ts'
 
@@ -69,4 +70,21 @@ describe('the size of the page', () => {
   test.each([{ control: false }, { alt: true }, { type: 'keyUp' }])('is left alone with %j', (more) => {
     expect(zoomBy(press('+', more), 0)).toBeNull()
   })
+})
+
+test.each<[address: string, may: boolean]>([
+  ['https://huggingface.co/meta-llama/Llama-3.1-8B', true],
+  ['https://docs.astral.sh/uv/', true],
+  ['http://huggingface.co/x', false],
+  ['https://huggingface.co.evil.example/x', false],
+  ['https://huggingface.co@evil.example/x', false],
+  ['https://user@huggingface.co/x', false],
+  ['https://huggingface.co:8443/x', false],
+  ['https://example.com', false],
+  ['file:///etc/passwd', false],
+  ['javascript:alert(1)', false],
+  ['lexora://open', false],
+  ['', false],
+])('a link to %j is opened in the browser: %j', (address, may) => {
+  expect(mayLeadTo(address)).toBe(may)
 })

@@ -600,6 +600,30 @@ describe('models', () => {
     expect((await at.commands.listModels()).models).toEqual([])
   }, 600_000)
 
+  test('a gated model asks for a token where it failed, and comes with the right one', async () => {
+    const gated = { status: 403, token: 'hf_right' } as const
+    const hub = await FakeHub.start({ 'acme/gated': { files: hubFiles(200_000), gated } })
+    const machine = aMachine({ hub: hub.address })
+    onTestFinished(() => machine.dispose())
+    const at = await own(routed({ main: fake }), { env: machine.env })
+    await at.commands.pullModel({ repo: 'acme/gated' })
+    const page = await aWindow(at)
+    await goTo(page, '/models')
+    await page.getByRole('button', { name: 'Token…' }).click({ timeout: SLOW_MS })
+    const dialog = page.getByRole('dialog')
+    expect(await dialog.getByRole('link').getAttribute('href')).toBe(`${hub.address}/acme/gated`)
+    expect(await violations(page)).toEqual([])
+    await dialog.getByLabel('Token of your account').fill('hf_right')
+    await dialog.getByRole('button', { name: 'Keep it and try again' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await expect
+      .poll(async () => (await at.commands.listModels()).models.map(({ id, complete }) => [id, complete]), {
+        timeout: SLOW_MS,
+      })
+      .toEqual([['acme/gated', true]])
+    expect(await page.content()).not.toContain('hf_right')
+  })
+
   test('a model that is proposed can be fetched, and a refusal of the hub is said', async () => {
     const machine = aMachine()
     onTestFinished(() => machine.dispose())

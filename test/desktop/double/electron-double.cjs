@@ -380,7 +380,7 @@ const clipboard = {
   },
 }
 const dialog = { showMessageBox: async () => ({ response: 0 }) }
-const shell = { openPath: async () => '', showItemInFolder() {} }
+const shell = { openExternal: async () => {}, openPath: async () => '', showItemInFolder() {} }
 const powerMonitor = new EventEmitter()
 
 class Notification extends EventEmitter {

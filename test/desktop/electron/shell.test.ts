@@ -144,7 +144,21 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     const navigations = async (): Promise<[string, boolean][]> =>
       await app.evaluate(() => (globalThis as unknown as { navigations: [string, boolean][] }).navigations)
 
+    await app.evaluate(({ shell }) => {
+      const led: string[] = []
+      Object.assign(globalThis, { led })
+      shell.openExternal = async (url) => void led.push(url)
+    })
     expect(await page.evaluate((url) => window.open(url) === null, elsewhere)).toBe(true)
+    expect(await page.evaluate(() => window.open('https://huggingface.co/a/b') === null)).toBe(true)
+    await until(
+      async () => await app.evaluate(() => (globalThis as unknown as { led: string[] }).led),
+      (led) => led.length > 0,
+    )
+    // The place that Lexora names goes to the person's browser, and only that.
+    expect(await app.evaluate(() => (globalThis as unknown as { led: string[] }).led)).toEqual([
+      'https://huggingface.co/a/b',
+    ])
     expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1)
 
     // After the answer to this call, which a navigation could cut.
