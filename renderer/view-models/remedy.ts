@@ -88,7 +88,7 @@ export function troubleVerbs(
 /** A text in which addresses are to be links. */
 export function linkPieces(text: string): { text: string; url: string | null }[] {
   return text
-    .split(/(https:\/\/[^\s<>"']*[^\s<>"'.,;:)])/)
+    .split(/(https?:\/\/[^\s<>"']*[^\s<>"'.,;:)])/)
     .flatMap((piece, i) => (piece === '' ? [] : [{ text: piece, url: i % 2 === 1 ? piece : null }]))
 }
 

@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import type { EngineView } from '../../src/protocol/engine.ts'
 import type { GpuHolderView } from '../../src/protocol/snapshot.ts'
-import { useActions, useCopy, useToasts } from '../actions.ts'
+import { useActions, useToasts } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { StateMark } from '../components/Icon.tsx'
 import { Button, Dialog } from '../components/kit.tsx'
@@ -11,8 +11,9 @@ import { usePolled } from '../polled.ts'
 import { goTo } from '../route.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { shapeOf } from '../view-models/frame.ts'
-import { adoption, callersSay, linkPieces, portsToTry, type TroubleVerb, troubleVerbs } from '../view-models/remedy.ts'
+import { adoption, callersSay, portsToTry, type TroubleVerb, troubleVerbs } from '../view-models/remedy.ts'
 import { causeTitle } from '../view-models/start.ts'
+import { Linked, Page } from './Outward.tsx'
 
 const WORDS: Record<Exclude<TroubleVerb['do'], 'change' | 'free-port' | 'licence'>, MessageKey> = {
   start: 'fail.restart',
@@ -206,43 +207,6 @@ function Adopt(props: {
     <Button busy={busy} onClick={() => onUse(changes, `http://127.0.0.1:${port}`)}>
       {t('fail.adopt')}
     </Button>
-  )
-}
-
-/** A page elsewhere. The window of the desktop app opens none: there its address is copied. */
-function Page({ url, look }: { url: string; look: 'first' | 'plain' }) {
-  const t = useT()
-  const copy = useCopy()
-  const { client } = useWorld()
-  if (client.platform !== null)
-    return (
-      <Button look={look} title={url} onClick={() => copy(url)}>
-        {t('fail.licenceCopy')}
-      </Button>
-    )
-  return (
-    <a className={look === 'first' ? 'btn btn-first' : 'btn'} href={url} target="_blank" rel="noreferrer">
-      {t('fail.licence')}
-    </a>
-  )
-}
-
-/** Addresses in a sentence can be followed, or in the desktop app be copied. */
-function Linked({ text }: { text: string }) {
-  const copy = useCopy()
-  const { client } = useWorld()
-  return linkPieces(text).map(({ text: piece, url }) =>
-    url === null ? (
-      piece
-    ) : client.platform !== null ? (
-      <button key={url} type="button" className="link" onClick={() => copy(url)}>
-        {url}
-      </button>
-    ) : (
-      <a key={url} className="link" href={url} target="_blank" rel="noreferrer">
-        {url}
-      </a>
-    ),
   )
 }
 

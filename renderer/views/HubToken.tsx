@@ -5,6 +5,7 @@ import { Button, Dialog } from '../components/kit.tsx'
 import { useT } from '../i18n/index.ts'
 import { useWorld } from '../stores.ts'
 import { reasonOf } from '../view-models/log.ts'
+import { Linked } from './Outward.tsx'
 
 /** Where the hub shows a model only to whom it knows: its terms, and a token, which goes to this Lexora and comes back to nobody. */
 export function HubToken({ terms, onDone, onClose }: { terms: string; onDone: () => void; onClose: () => void }) {
@@ -44,10 +45,7 @@ export function HubToken({ terms, onDone, onClose }: { terms: string; onDone: ()
     >
       <form id="hub-token" className="form" onSubmit={(event) => void keep(event)}>
         <p className="small">
-          {t('hub.terms')}{' '}
-          <a className="link" href={terms} target="_blank" rel="noreferrer">
-            {terms}
-          </a>
+          <Linked text={`${t('hub.terms')} ${terms}`} />
         </p>
         <Field
           label={t('hub.token')}

@@ -1,9 +1,9 @@
 /** What travels between the window and main, and what the window may still do by keys. */
 import { describe, expect, test } from 'vitest'
 import { DESKTOP_DEFAULTS, type DesktopView } from '../../src/protocol/desktop.ts'
+import { mayLeadTo } from '../../src/protocol/outward.ts'
 import { changedShape, viewShape } from '../../src/shell/channels.ts'
 import { macMenu } from '../../src/shell/mac-menu.ts'
-import { mayLeadTo } from '../../src/shell/outward.ts'
 import { SHELL_LANGUAGES, sayIn } from '../../src/shell/words.ts'
 import { ZOOM_LEAST, ZOOM_MOST, zoomBy } from '../../src/shell/zoom.ts'
 
