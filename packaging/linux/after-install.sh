@@ -18,6 +18,17 @@ if command -v apparmor_parser >/dev/null && apparmor_parser --skip-kernel-load -
   fi
 fi
 
+# Some systems keep the GPU for these groups. The service's passing user joins those that are there: one that is not
+# would keep it from starting.
+groups=''
+for group in video render; do
+  if getent group "$group" >/dev/null 2>&1; then groups="$groups $group"; fi
+done
+drop='/usr/lib/systemd/system/lexora.service.d'
+if [ -n "$groups" ] && mkdir -p "$drop"; then
+  printf '[Service]\nSupplementaryGroups=%s\n' "$groups" >"$drop/gpu.conf"
+fi
+
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload || true
   systemctl try-restart lexora.service || true

@@ -46,6 +46,11 @@ export function planAutostart({
   return { do: 'write' }
 }
 
+/** The same of Windows and macOS, which keep a list in place of files. Null: it is not there, or switched off in their settings. */
+export function loginItemFound(item: { openAtLogin: boolean; executableWillLaunchAtLogin?: boolean }): string | null {
+  return item.openAtLogin && item.executableWillLaunchAtLogin !== false ? '' : null
+}
+
 function isSwitchedOff(entry: string): boolean {
   return /^\s*Hidden\s*=\s*true\s*$/im.test(entry) || /^\s*X-GNOME-Autostart-enabled\s*=\s*false\s*$/im.test(entry)
 }

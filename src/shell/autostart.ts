@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { app } from 'electron'
-import { AUTOSTART_FILE, type AutostartPlan, autostartEntry, planAutostart } from './autostart-entry.ts'
+import { AUTOSTART_FILE, type AutostartPlan, autostartEntry, loginItemFound, planAutostart } from './autostart-entry.ts'
 
 export type AutostartSupport = { is: 'can' } | { is: 'cannot'; reason: string }
 
@@ -28,8 +28,10 @@ export async function applyAutostart(
 ): Promise<AutostartPlan['do']> {
   if (autostartSupport(surroundings).is === 'cannot') return 'nothing'
   if (surroundings.platform !== 'linux') {
-    app.setLoginItemSettings({ openAtLogin: wanted, args: ['--hidden'] })
-    return wanted ? 'write' : 'remove'
+    const args = ['--hidden']
+    const plan = planAutostart({ wanted, written, found: loginItemFound(app.getLoginItemSettings({ args })) })
+    if (plan.do === 'write' || plan.do === 'remove') app.setLoginItemSettings({ openAtLogin: wanted, args })
+    return plan.do
   }
   const path = autostartPath(surroundings)
   const found = await readFile(path, 'utf8').catch(() => null)

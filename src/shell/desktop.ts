@@ -51,6 +51,8 @@ export type DesktopParts = {
   /** Who this process has spoken to. */
   outbound: OutboundLedger
   release: () => void
+  /** It watches another one, which this start's own options do not reach. */
+  onAttached: () => void
   /** Once this process is gone, another one begins. */
   relaunch: () => void
 }
@@ -226,6 +228,7 @@ export class Desktop {
     if (this.quit.is !== 'running') return
     if (found.is === 'running' && found.record.pid !== process.pid) {
       this.parts.log.say('attached to a running Lexora', { pid: found.record.pid, address: found.record.address })
+      this.parts.onAttached()
       return this.join(attachTo(found.record, this.parts.paths.runFile, this.parts.outbound))
     }
     await this.host()

@@ -167,6 +167,8 @@ function isSame({ pid, startTime }: Recorded): boolean {
 
 /** Ends it for sure; its engines' guards notice, and the next start takes over or ends what they hold. */
 async function end(record: Recorded): Promise<boolean> {
+  // Where the system does not tell since when a process runs, its pid may be anybody's.
+  if (record.startTime === null) return false
   if (!isSame(record)) return true
   try {
     process.kill(record.pid, 'SIGKILL')

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +10,14 @@ import { Desktop } from './desktop.ts'
 import { type Claim, claimInstance } from './instance.ts'
 import { shellPlaces } from './places.ts'
 import { Preferences } from './preferences.ts'
-import { linkedScreen, restartArguments, type ShellRequest, shellArguments } from './request.ts'
+import {
+  isHeadless,
+  linkedScreen,
+  restartArguments,
+  type ShellRequest,
+  shellArguments,
+  unappliedOptions,
+} from './request.ts'
 import { ShellLog } from './shell-log.ts'
 import { SCHEME } from './ui-scheme.ts'
 import { feedSetting, installKind, Updates } from './updates.ts'
@@ -35,7 +43,9 @@ protocol.registerSchemesAsPrivileged([
 // All windows closed is no end: the gateway serves on.
 app.on('window-all-closed', () => {})
 
-if (asked.ok) {
+if (app.isPackaged && isHeadless(process.argv.slice(1))) {
+  runHeadless(process.argv.slice(1))
+} else if (asked.ok) {
   begin(asked.request, asked.run, asked.unknown).catch((error: unknown) => {
     process.stderr.write(`lexora: ${error instanceof Error ? error.stack : String(error)}\n`)
     app.exit(1)
@@ -61,10 +71,18 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
   }
   let claim = await claimInstance({ stateDir: paths.stateDir, env, platform }, request, onRequest)
   if (claim.is === 'hung') {
-    if (!(await offerRecovery(claim))) return app.exit(1)
-    claim = await claimInstance({ stateDir: paths.stateDir, env, platform }, request, onRequest)
+    const answer = await offerRecovery(claim)
+    if (answer === 'left') return app.exit(1)
+    if (answer === 'ended') claim = await claimInstance({ stateDir: paths.stateDir, env, platform }, request, onRequest)
   }
-  if (claim.is !== 'first') return app.exit(claim.is === 'handed' ? 0 : 1)
+  if (claim.is === 'hung') {
+    await tellUnrecovered(claim)
+    return app.exit(1)
+  }
+  if (claim.is === 'handed') {
+    tellUnapplied(run)
+    return app.exit(0)
+  }
   const log = new ShellLog(paths.logDir)
   if (app.commandLine.hasSwitch('no-sandbox'))
     log.say('Chromium runs without its sandbox', { packaged: app.isPackaged })
@@ -122,6 +140,11 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
       }),
     outbound,
     release: claim.release,
+    onAttached: () => {
+      const names = unappliedOptions(run)
+      if (names.length > 0)
+        log.say('it goes on as it is: options of this start were not applied', { options: names.join(' ') })
+    },
     relaunch: () => {
       const [execPath = process.execPath, ...first] = startsAgain()
       app.relaunch({ execPath, args: [...first, ...restartArguments(process.argv.slice(1))] })
@@ -152,8 +175,34 @@ function listen(desktop: Desktop, log: ShellLog): void {
   })
 }
 
+/** Of a second start: what it asked for beyond showing itself. */
+function tellUnapplied(run: RunOptions): void {
+  const names = unappliedOptions(run)
+  if (names.length === 0) return
+  process.stderr.write(
+    `lexora: one runs already, and goes on as it is: ${names.join(', ')} not applied. Quit it first.\n`,
+  )
+}
+
+/** As `lexora` on Linux does it: a plain Node with the core's own program, in this one's place. */
+function runHeadless(argv: readonly string[]): void {
+  const folder = join(process.resourcesPath, 'headless')
+  const program = join(folder, platform === 'win32' ? 'node.exe' : 'node')
+  const child = spawn(program, [join(folder, 'bin.js'), ...argv], { stdio: 'inherit', windowsHide: true })
+  app.dock?.hide()
+  app.on('before-quit', (event) => {
+    event.preventDefault()
+    child.kill('SIGTERM')
+  })
+  child.once('error', (error) => {
+    process.stderr.write(`lexora: ${program}: ${error.message}\n`)
+    app.exit(1)
+  })
+  child.once('exit', (code) => app.exit(code ?? 1))
+}
+
 /** Another window of ours holds its place and is deaf. Nothing is ended that nobody asked for. */
-async function offerRecovery({ pid, recover }: Extract<Claim, { is: 'hung' }>): Promise<boolean> {
+async function offerRecovery({ pid, recover }: Extract<Claim, { is: 'hung' }>): Promise<'ended' | 'failed' | 'left'> {
   await app.whenReady()
   const say = sayIn(shellLanguage('system', app.getLocale()))
   const { response } = await dialog.showMessageBox({
@@ -166,7 +215,20 @@ async function offerRecovery({ pid, recover }: Extract<Claim, { is: 'hung' }>): 
     cancelId: 1,
     noLink: true,
   })
-  return response === 0 && (await recover())
+  if (response !== 0) return 'left'
+  return (await recover()) ? 'ended' : 'failed'
+}
+
+async function tellUnrecovered({ pid }: Extract<Claim, { is: 'hung' }>): Promise<void> {
+  const say = sayIn(shellLanguage('system', app.getLocale()))
+  await dialog.showMessageBox({
+    type: 'error',
+    title: 'Lexora',
+    message: say('hang.failed'),
+    detail: say('hang.failed.detail', { pid: pid ?? '?' }),
+    buttons: [say('hang.close')],
+    noLink: true,
+  })
 }
 
 /** What the desktop must run to start this again: an AppImage is mounted elsewhere each time. */

@@ -73,6 +73,28 @@ export function linkedScreen(link: string): string | null {
   return `/${[screen, ...path].join('/')}`
 }
 
+/** What a Lexora that runs already was not told, since it is read at its start alone. */
+export function unappliedOptions({ configPath, flags, engine }: RunOptions): string[] {
+  const given: [name: string, value: unknown][] = [
+    ['--config', configPath],
+    ['--host', flags['server.host']],
+    ['--port', flags['server.port']],
+    ['--log-format', flags['logging.format']],
+    ['--engine', engine ?? undefined],
+  ]
+  return given.flatMap(([name, value]) => (value === undefined ? [] : [name]))
+}
+
+/**
+ * Whether an installed app is asked for something that needs no window; on Linux a script before it has seen to that.
+ * `argv` as the app has it, without the program.
+ */
+export function isHeadless(argv: readonly string[]): boolean {
+  if (argv.some((word) => ['--no-ui', '--help', '-h', '--version', '-v'].includes(word))) return true
+  const [first] = argv
+  return first !== undefined && /^[a-z][a-z-]*$/.test(first)
+}
+
 /** What a restart is started with: the options of before, without what they asked for once. */
 export function restartArguments(argv: readonly string[]): string[] {
   const kept: string[] = []

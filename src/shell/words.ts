@@ -114,6 +114,10 @@ const en = {
   'hang.detail': 'Recover ends that program (pid {pid}) and starts anew. Engines that it runs are taken over or ended.',
   'hang.recover': 'Recover',
   'hang.wait': 'Leave it',
+  'hang.failed': 'It could not be ended',
+  'hang.failed.detail':
+    'Nothing was changed. End Lexora (pid {pid}) where this system lists its programs, then start it again.',
+  'hang.close': 'Close',
   'page.refused': 'Lexora could not start',
   'page.refused.say': 'Nothing was changed. This is what it said:',
   'page.ended': 'Lexora has stopped',
@@ -265,6 +269,10 @@ const ja: Words = {
     '「復旧」はそのプログラム（pid {pid}）を終了して新しく開始します。そのエンジンは引き継ぐか終了します。',
   'hang.recover': '復旧',
   'hang.wait': 'そのままにする',
+  'hang.failed': '終了できませんでした',
+  'hang.failed.detail':
+    '何も変更していません。システムのプロセス一覧で Lexora（pid {pid}）を終了してから、もう一度起動してください。',
+  'hang.close': '閉じる',
   'page.refused': 'Lexora を起動できませんでした',
   'page.refused.say': '何も変更していません。メッセージ:',
   'page.ended': 'Lexora が停止しました',
@@ -403,6 +411,10 @@ const ko: Words = {
   'hang.detail': '복구하면 그 프로그램(pid {pid})을 끝내고 새로 시작합니다. 그 엔진은 이어받거나 끝냅니다.',
   'hang.recover': '복구',
   'hang.wait': '그대로 두기',
+  'hang.failed': '끝내지 못했습니다',
+  'hang.failed.detail':
+    '아무것도 바뀌지 않았습니다. 시스템의 작업 관리자에서 Lexora(pid {pid})를 끝낸 뒤 다시 시작하세요.',
+  'hang.close': '닫기',
   'page.refused': 'Lexora를 시작하지 못했습니다',
   'page.refused.say': '아무것도 바뀌지 않았습니다. 메시지:',
   'page.ended': 'Lexora가 멈췄습니다',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type AutostartPlan, autostartEntry, planAutostart } from '../../src/shell/autostart-entry.ts'
+import { type AutostartPlan, autostartEntry, loginItemFound, planAutostart } from '../../src/shell/autostart-entry.ts'
 
 const ENTRY = autostartEntry(['/usr/bin/lexora', '--hidden'])
 
@@ -28,4 +28,14 @@ test.each<[program: string[], line: string]>([
   [['/opt/$HOME/"x"'], 'Exec="/opt/\\\\$HOME/\\\\"x\\\\""'],
 ])('%j is written so that a desktop runs it', (program, line) => {
   expect(autostartEntry(program).split('\n')).toContain(line)
+})
+
+test.each<[what: string, item: Parameters<typeof loginItemFound>[0], plan: AutostartPlan['do']]>([
+  ['there', { openAtLogin: true }, 'write'],
+  ['there, and on', { openAtLogin: true, executableWillLaunchAtLogin: true }, 'write'],
+  ['taken away by hand', { openAtLogin: false }, 'forget'],
+  ['switched off in the settings of Windows', { openAtLogin: true, executableWillLaunchAtLogin: false }, 'forget'],
+])('where a list is kept in place of files: %s', (_, item, plan) => {
+  expect(planAutostart({ wanted: true, written: true, found: loginItemFound(item) }).do).toBe(plan)
+  expect(planAutostart({ wanted: true, written: false, found: loginItemFound(item) }).do).toBe('write')
 })

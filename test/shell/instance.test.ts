@@ -107,3 +107,16 @@ test('what is no request is not taken for one', async () => {
   )
   expect(await Promise.all(answers)).toEqual(['no\n', 'no\n'])
 })
+
+test('one whose beginning the system does not tell is never ended', async () => {
+  const address = instanceAddress(place())
+  const script = `require('node:net').createServer(() => {}).listen(${JSON.stringify(address)}, () => console.log('up'))`
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  closers.push(() => child.kill('SIGKILL'))
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  writeFileSync(join(stateDir, 'desktop.json'), JSON.stringify({ pid: child.pid, startTime: null }))
+  const claim = await claimInstance(place(), REQUEST, () => {})
+  if (claim.is !== 'hung') throw new Error(claim.is)
+  expect(await claim.recover()).toBe(false)
+  expect([child.exitCode, child.signalCode]).toEqual([null, null])
+})

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { linkedScreen, restartArguments, shellArguments } from '../../src/shell/request.ts'
+import {
+  isHeadless,
+  linkedScreen,
+  restartArguments,
+  shellArguments,
+  unappliedOptions,
+} from '../../src/shell/request.ts'
 
 const NOTHING = { screen: null, start: null, stop: null, model: null, hidden: false }
 
@@ -16,6 +22,36 @@ test.each<[argv: string[], kept: string[]]>([
   [['--model=a/b', '--log-format=json'], ['--log-format=json']],
 ])('a restart after %j keeps its options, and asks for nothing a second time', (argv, kept) => {
   expect(restartArguments(argv)).toEqual(kept)
+})
+
+test.each<[argv: string[], names: string[]]>([
+  [[], []],
+  [['--hidden', '--start', 'lexora://models'], []],
+  [
+    ['--port', '8100', '--config=/x.yaml'],
+    ['--config', '--port'],
+  ],
+  [
+    ['--host=::1', '--engine', 'demo', '--log-format', 'json'],
+    ['--host', '--log-format', '--engine'],
+  ],
+])('a second start with %j says what was not applied', (argv, names) => {
+  const asked = shellArguments(argv)
+  expect(asked.ok && unappliedOptions(asked.run)).toEqual(names)
+})
+
+test.each<[argv: string[], isPlain: boolean]>([
+  [[], false],
+  [['--hidden'], false],
+  [['lexora://models'], false],
+  [['--port', '8100'], false],
+  [['--port', '8100', '--no-ui'], true],
+  [['status', '--json'], true],
+  [['engine', 'install'], true],
+  [['--version'], true],
+  [['-h'], true],
+])('installed, %j needs no window: %s', (argv, isPlain) => {
+  expect(isHeadless(argv)).toBe(isPlain)
 })
 
 describe('the command line', () => {

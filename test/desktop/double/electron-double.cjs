@@ -379,7 +379,12 @@ const clipboard = {
     clipboard.text = text
   },
 }
-const dialog = { showMessageBox: async () => ({ response: 0 }) }
+const dialog = {
+  showMessageBox: async ({ message }) => {
+    process.stderr.write(`dialog ${message}\n`)
+    return { response: 0 }
+  },
+}
 const shell = { openExternal: async () => {}, openPath: async () => '', showItemInFolder() {} }
 const powerMonitor = new EventEmitter()
 

@@ -1,6 +1,6 @@
 /** The whole product, gateway and supervisor inside, with a double of Electron: Node 24 runs main, Chromium the window. */
-import type { ChildProcess } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { adminClient } from '../../../src/app/admin-client.ts'
 import { findRunning } from '../../../src/app/run-file.ts'
 import { lexoraPaths } from '../../../src/config/paths.ts'
+import { instanceAddress } from '../../../src/shell/instance.ts'
 import { startFake } from '../../support/app.ts'
 import { aChat } from '../../support/requests.ts'
 import { inTerminal } from '../../support/terminal.ts'
@@ -47,15 +48,17 @@ afterEach(async ({ task }) => {
   dropHome(home)
 })
 
+const environment = (): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '',
+  HOME: home,
+  LEXORA_HOME: home,
+  LANG: 'en',
+  DOUBLE_NODE: process.execPath,
+  CHROMIUM: process.env['CHROMIUM'] ?? 'chromium',
+})
+
 async function open(args: string[] = []): Promise<Page> {
-  const env = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: home,
-    LEXORA_HOME: home,
-    LANG: 'en',
-    DOUBLE_NODE: process.execPath,
-    CHROMIUM: process.env['CHROMIUM'] ?? 'chromium',
-  }
+  const env = environment()
   const launch = async (): Promise<ElectronApplication> =>
     await _electron.launch({ executablePath: DOUBLE, args: [ROOT, ...args], env, cwd: home, timeout: LAUNCH_MS })
   app = await launch()
@@ -207,10 +210,12 @@ test('a configuration that breaks while it runs changes nothing, is shown, and i
 
 test('it attaches to the Lexora that serves already, and leaves it', async () => {
   const server = await startLexora(null, { home })
-  const page = await open()
+  const page = await open(['--engine', 'none'])
   await page.getByText('attached to a running Lexora').waitFor()
   main!.kill('SIGTERM')
   expect(await ended).toBe(0)
+  const log = readFileSync(join(paths().logDir, 'desktop.log'), 'utf8')
+  expect(log).toContain('it goes on as it is: options of this start were not applied options="--engine"')
   expect((await server.commands.snapshot()).server.state).toBe('serving')
   await server.stop()
 })
@@ -243,6 +248,32 @@ test('a first one that hangs is ended when the second is asked to recover, and o
   } finally {
     for (const pid of browsers) process.kill(Number(pid), 'SIGKILL')
   }
+})
+
+test('a first one that hangs and cannot be ended is left alone, and that is said', async () => {
+  const address = instanceAddress({
+    stateDir: paths().stateDir,
+    env: { LEXORA_HOME: home },
+    platform: process.platform,
+  })
+  mkdirSync(paths().stateDir, { recursive: true })
+  // It takes every call, and answers none.
+  const deaf = createServer(() => {})
+  await new Promise<void>((resolve) => deaf.listen(address, resolve))
+  writeFileSync(join(paths().stateDir, 'desktop.json'), JSON.stringify({ pid: process.pid, startTime: null }))
+  const child = spawn(DOUBLE, [ROOT], { env: { ...environment(), DBUS_SESSION_BUS_ADDRESS: '' }, cwd: home })
+  let told = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => {
+      told += text
+    })
+  const code = await new Promise((resolve) => child.once('exit', resolve))
+  deaf.close()
+  expect(code).toBe(1)
+  expect([...told.matchAll(/^dialog (.*)$/gm)].map(([, message]) => message)).toEqual([
+    'Another Lexora window of yours does not answer.',
+    'It could not be ended',
+  ])
 })
 
 test('when the session ends it ends in order, and its engine with it', async () => {

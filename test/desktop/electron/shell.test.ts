@@ -1,5 +1,5 @@
 /** The shell on a real Electron 22.3.25, attached to a headless Lexora: what a desktop sees and can do. */
-import { chmodSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer, type Server as TcpServer } from 'node:net'
 import { join } from 'node:path'
@@ -387,8 +387,9 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     await page.locator('.app').waitFor()
     await closeWindow()
     await isHidden()
-    const second = await startPlainly(session, lexora!.home, ['lexora://requests/history'])
+    const second = await startPlainly(session, lexora!.home, ['lexora://requests/history', '--port', '8100'])
     expect(second.code).toBe(0)
+    expect(second.said).toContain('lexora: one runs already, and goes on as it is: --port not applied.')
     await until(isVisible, ([seen]) => seen === true)
     await until(route, (at) => at === '#/requests/history')
     await until(engineIs, (is) => is === 'ready')
@@ -645,6 +646,50 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     }
     const both = [join(lexora!.home, 'config.yaml'), join(lexora!.home, 'logs')]
     expect((await opened()).toSorted()).toEqual([...both, ...both].toSorted())
+  })
+
+  test('start at login is a file with --hidden; taken away by hand it stays away, and the switch follows', async () => {
+    await open(DEMO)
+    const entry = join(session.env['XDG_CONFIG_HOME']!, 'autostart', 'ai.lexora.Lexora.desktop')
+    const isWritten = async (): Promise<boolean> => {
+      const text = await readFile(entry, 'utf8').catch(() => '')
+      return /^Exec=\S.* --hidden$/m.test(text)
+    }
+    const click = async (): Promise<void> => {
+      const page = await shell!.window()
+      await page.locator('.app').waitFor()
+      await page.evaluate(() => {
+        location.hash = '#/settings/general'
+      })
+      await page.getByRole('switch', { name: 'Start at login' }).click()
+    }
+    const isWanted = async (): Promise<boolean> => {
+      const page = await shell!.window()
+      return await page.evaluate(async () => (await window.lexora!.desktop.read()).preferences.startAtLogin)
+    }
+    const again = async (): Promise<void> => {
+      shell!.process.kill('SIGTERM')
+      await shell!.ended
+      shell = await openShell(session, lexora!.home)
+      await (await shell.window()).locator('.app').waitFor()
+    }
+    await click()
+    await until(isWritten, (is) => is)
+    await again()
+    await until(isWritten, (is) => is)
+    expect(await isWanted()).toBe(true)
+    rmSync(entry)
+    await again()
+    await until(isWanted, (is) => !is)
+    expect(existsSync(entry)).toBe(false)
+    await click()
+    await until(isWritten, (is) => is)
+    await click()
+    await until(
+      () => existsSync(entry),
+      (is) => !is,
+    )
+    expect(await isWanted()).toBe(false)
   })
 
   test('a renderer that crashes comes back; one that crashes again says so, with a way on', async () => {

@@ -429,6 +429,12 @@ describe.skipIf(missing.length > 0)('packages', () => {
         ? '/usr/lib/systemd/system/lexora.service'
         : join(tree, 'usr/lib/systemd/system/lexora.service')
       expect(readFileSync(unit, 'utf8')).toContain('ExecStart=/opt/Lexora/resources/headless/node')
+      const groups = ['video', 'render'].filter((name) => spawnSync('getent', ['group', name]).status === 0)
+      const drop = `${unit}.d/gpu.conf`
+      const lines = installs && existsSync(drop) ? readFileSync(drop, 'utf8').trim().split('\n') : []
+      expect(lines).toEqual(
+        installs && groups.length > 0 ? ['[Service]', `SupplementaryGroups= ${groups.join(' ')}`] : [],
+      )
       expect(existsSync('/etc/systemd/system/multi-user.target.wants/lexora.service')).toBe(false)
       // It looks for the program, too, which is there only where it is installed.
       if (!installs || inPath('systemd-analyze') === null) return
@@ -444,6 +450,7 @@ describe.skipIf(missing.length > 0)('packages', () => {
       const ours = listed.filter((path) => /lexora/i.test(path))
       expect(ours.length).toBeGreaterThan(50)
       expect(ours.filter((path) => existsSync(path))).toEqual([])
+      expect(existsSync('/usr/lib/systemd/system/lexora.service.d')).toBe(false)
       expect(['/usr/bin/lexora', '/etc/apparmor.d/lexora', '/opt/Lexora'].filter((path) => existsSync(path))).toEqual(
         [],
       )
