@@ -90,7 +90,7 @@ describe.skipIf(missing.length > 0)('packages', () => {
     rmSync(join(made, 'linux-unpacked'), { recursive: true })
     mkdirSync(tree)
     execFileSync('dpkg-deb', ['-x', deb, tree])
-  }, 300_000)
+  }, 900_000)
 
   afterAll(() => {
     rmSync(out, { recursive: true, force: true })
