@@ -1,5 +1,6 @@
 import { createContext, useContext } from 'react'
 import { en, type MessageKey, type Messages } from './en.ts'
+import { settingsEn } from './settings-en.ts'
 
 export type { MessageKey } from './en.ts'
 
@@ -7,11 +8,16 @@ export const LANGUAGES = { en: 'English', ja: '日本語', ko: '한국어' } as 
 
 export type Language = keyof typeof LANGUAGES
 
+/** What settings are called and do, by the pattern of their paths. */
+type SettingWords = Readonly<Record<string, readonly [label: string, effect: string]>>
+
+type Spoken = { messages: Messages; settings: SettingWords }
+
 /** English is always there; another language is fetched when it is chosen. */
-const MESSAGES: Record<Language, () => Promise<Messages>> = {
-  en: async () => en,
-  ja: async () => (await import('./ja.ts')).ja,
-  ko: async () => (await import('./ko.ts')).ko,
+const SPOKEN: Record<Language, () => Promise<Spoken>> = {
+  en: async () => ({ messages: en, settings: settingsEn }),
+  ja: async () => await import('./ja.ts').then(({ ja, settings }) => ({ messages: ja, settings })),
+  ko: async () => await import('./ko.ts').then(({ ko, settings }) => ({ messages: ko, settings })),
 }
 
 export type Values = Readonly<Record<string, string | number>>
@@ -21,17 +27,22 @@ export type Translate = {
   (key: MessageKey, values?: Values): string
   count: (key: CountedKey, count: number, values?: Values) => string
   language: Language
+  settings: SettingWords
 }
 
 type CountedKey = MessageKey extends infer Key ? (Key extends `${infer Stem}.one` ? Stem : never) : never
 
 /** The sentences of a language; English where they cannot be fetched. */
 export async function loadTranslator(language: Language): Promise<Translate> {
-  const messages = await MESSAGES[language]().catch(() => null)
-  return messages === null ? translator('en') : translator(language, messages)
+  const spoken = await SPOKEN[language]().catch(() => null)
+  return spoken === null ? translator('en') : translator(language, spoken.messages, spoken.settings)
 }
 
-export function translator(language: Language, messages: Messages = en): Translate {
+export function translator(
+  language: Language,
+  messages: Messages = en,
+  settings: SettingWords = settingsEn,
+): Translate {
   const plurals = new Intl.PluralRules(language)
   const say = (key: MessageKey, values: Values = {}): string => fill(messages[key], values)
   return Object.assign(say, {
@@ -40,6 +51,7 @@ export function translator(language: Language, messages: Messages = en): Transla
       return fill(messages[`${key}.${form}`], { count, ...values })
     },
     language,
+    settings,
   })
 }
 

@@ -2,6 +2,8 @@ import type { Messages } from './en.ts'
 import { manageJa } from './manage-ja.ts'
 import { watchJa } from './watch-ja.ts'
 
+export { settingsJa as settings } from './settings-ja.ts'
+
 export const ja: Messages = {
   'nav.screens': '画面',
   'nav.dashboard': 'ダッシュボード',

@@ -2,6 +2,8 @@ import type { Messages } from './en.ts'
 import { manageKo } from './manage-ko.ts'
 import { watchKo } from './watch-ko.ts'
 
+export { settingsKo as settings } from './settings-ko.ts'
+
 export const ko: Messages = {
   'nav.screens': '화면',
   'nav.dashboard': '대시보드',

@@ -1,8 +1,5 @@
 import type { ConfigEntry } from '../../src/protocol/config-view.ts'
-import type { Language, MessageKey, Translate } from '../i18n/index.ts'
-import { settingsEn } from '../i18n/settings-en.ts'
-import { settingsJa } from '../i18n/settings-ja.ts'
-import { settingsKo } from '../i18n/settings-ko.ts'
+import type { MessageKey, Translate } from '../i18n/index.ts'
 
 /** The sections of the screen, and the settings that stand in each, by the beginning of their paths. */
 export const SECTIONS = {
@@ -27,18 +24,12 @@ export function sectionOf(path: string): Section {
   return SECTION_NAMES.find((name) => SECTIONS[name].some(fits)) ?? 'advanced'
 }
 
-const WORDS: Record<Language, Readonly<Record<string, readonly [label: string, effect: string]>>> = {
-  en: settingsEn,
-  ja: settingsJa,
-  ko: settingsKo,
-}
-
 /** What a setting is called and does. One that has no words of its own says its path, and what the schema says of it. */
 export function wordsOf(
   { path, doc }: Pick<ConfigEntry, 'path' | 'doc'>,
-  language: Language,
+  { settings }: Pick<Translate, 'settings'>,
 ): { label: string; effect: string } {
-  const words = WORDS[language][patternOf(path)]
+  const words = settings[patternOf(path)]
   return words === undefined ? { label: path, effect: doc } : { label: words[0], effect: words[1] }
 }
 
@@ -114,7 +105,7 @@ export function settingGroups(
   const groups: SettingGroup[] = []
   for (const entry of entries) {
     if (entry.path.startsWith('rate_limit.users.') || entry.path === 'server.tls') continue
-    const { label, effect } = wordsOf(entry, t.language)
+    const { label, effect } = wordsOf(entry, t)
     const home = sectionOf(entry.path)
     const fits =
       wanted === ''

@@ -31,7 +31,7 @@ export function SettingRow({
   const [notes, setNotes] = useState<readonly string[]>([])
   const { engines } = useSnapshot()
   useEffect(() => setTyped(held), [held])
-  const { label, effect } = wordsOf(entry, t.language)
+  const { label, effect } = wordsOf(entry, t)
   const id = `set-${entry.path}`
   const isDirty = typed !== held
   const isFixed = entry.locked || entry.unbuilt || control.is === 'fixed'

@@ -690,7 +690,7 @@ describe('settings', () => {
   })
 
   test('a setting without words says its path and what the schema says', () => {
-    expect(wordsOf({ path: 'routing.tasks.sum.primary', doc: 'Doc.' }, 'ko')).toEqual({
+    expect(wordsOf({ path: 'routing.tasks.sum.primary', doc: 'Doc.' }, { settings: settingsKo })).toEqual({
       label: 'routing.tasks.sum.primary',
       effect: 'Doc.',
     })
