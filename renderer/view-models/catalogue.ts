@@ -5,6 +5,7 @@ import {
   type FitReport,
   isPullOpen,
   type ModelView,
+  type PresetView,
   type PullView,
 } from '../../src/protocol/models.ts'
 import { shortName } from '../../src/protocol/new-engine.ts'
@@ -81,13 +82,18 @@ function sortValue({ id, name, model }: ModelRow, by: SortKey, { fits, speedOf }
   if (by === 'speed') return speedOf(id)
   if (model === null) return null
   const values = {
-    weights: model.quantization ?? model.format,
+    weights: weightsWord(model),
     size: model.bytes,
     context: model.contextLength,
     memory: fits.get(id)?.neededBytes ?? null,
     used: model.lastUsed === null ? null : Date.parse(model.lastUsed),
   }
   return values[by]
+}
+
+/** How its weights are packed: the quantisation, else their type; a file's format says nothing of it. */
+export function weightsWord({ quantization, dtype }: Pick<ModelView, 'quantization' | 'dtype'>): string | null {
+  return quantization ?? dtype
 }
 
 /** Of each repository the last one that is under way, or that failed. */
@@ -101,24 +107,47 @@ function foremost(engines: readonly EngineView[]): EngineView | null {
 }
 
 export type FitLook = {
-  look: 'fits' | 'tight' | 'swap' | 'no' | 'unknown'
+  look: 'fits' | 'tight' | 'shorter' | 'swap' | 'no' | 'unknown'
   spareBytes: number | null
   neededBytes: number | null
+  /** The longest context that would fit, where a shorter one is all that it needs. */
+  context: number | null
 }
+
+/** Shorter than this a context is of no use. */
+const LEAST_CONTEXT = 2048
 
 /**
  * Less than a twentieth to spare is tight. `ours`: what engines of ours hold, and would give back. Without a GPU that
  * tells, only whether it fits is known.
  */
 export function fitLook(fit: FitReport | null, ours = 0): FitLook {
-  if (fit === null) return { look: 'unknown', spareBytes: null, neededBytes: null }
-  const spareBytes = fit.gpu === null ? null : fit.gpu.freeBytes - fit.neededBytes
+  if (fit === null) return { look: 'unknown', spareBytes: null, neededBytes: null, context: null }
+  const { neededBytes, longestContext } = fit
+  const spareBytes = fit.gpu === null ? null : fit.gpu.freeBytes - neededBytes
   if (!fit.fits) {
     const swaps = spareBytes !== null && ours > 0 && spareBytes + ours >= 0
-    return { look: swaps ? 'swap' : 'no', spareBytes: null, neededBytes: fit.neededBytes }
+    const context = Math.floor(longestContext / 1024) * 1024
+    if (!swaps && context >= LEAST_CONTEXT && context < fit.context)
+      return { look: 'shorter', spareBytes: null, neededBytes, context }
+    return { look: swaps ? 'swap' : 'no', spareBytes: null, neededBytes, context: null }
   }
   const isTight = spareBytes !== null && fit.gpu !== null && spareBytes < fit.gpu.totalBytes / 20
-  return { look: isTight ? 'tight' : 'fits', spareBytes, neededBytes: fit.neededBytes }
+  return { look: isTight ? 'tight' : 'fits', spareBytes, neededBytes, context: null }
+}
+
+/** Presets in the order of what this card can hold, the largest of those first; `memory` null: nobody knows. */
+export function presetRows(
+  presets: readonly PresetView[],
+  memory: number | null,
+): { preset: PresetView; fits: boolean | null }[] {
+  const rows = presets.map((preset) => ({ preset, fits: memory === null ? null : preset.minVramBytes <= memory }))
+  if (memory === null) return rows
+  return rows.sort((a, b) => {
+    const order = Number(b.fits) - Number(a.fits)
+    const size = b.preset.minVramBytes - a.preset.minVramBytes
+    return order !== 0 ? order : a.fits === true ? size : -size
+  })
 }
 
 export type MemoryPart = { name: 'weights' | 'kv' | 'overhead' | 'other' | 'free'; bytes: number; share: number }
@@ -203,4 +232,19 @@ const GB = 1e9
 export function diskLook({ freeBytes, totalBytes }: DiskView): 'good' | 'low' | 'full' {
   if (freeBytes < 5 * GB) return 'full'
   return freeBytes < 20 * GB || freeBytes < 0.05 * totalBytes ? 'low' : 'good'
+}
+
+/** Requests at once that the fit of an engine begins with: what it may run, as far as they fit; one where nothing is said. */
+export function startsWith(
+  config: readonly { path: string; value: unknown }[],
+  engine: Pick<EngineView, 'name' | 'derived'> | null,
+  fitting: number,
+): number {
+  if (engine === null) return 1
+  const args = config.find(({ path }) => path === `engines.${engine.name}.args`)?.value as Record<
+    string,
+    unknown
+  > | null
+  const most = Number(args?.['max-num-seqs'] ?? engine.derived['max-num-seqs'] ?? 1)
+  return Number.isInteger(most) ? Math.max(1, Math.min(most, fitting)) : 1
 }

@@ -149,7 +149,7 @@ function Verb({ verb, engine: { name, state }, look, log }: VerbProps) {
       case 'versions':
         return goTo('models', 'engine-versions')
       case 'files':
-        return goTo('models', encodeURIComponent(`engine:${name}`))
+        return goTo('models', `${encodeURIComponent(`engine:${name}`)}/files`)
       case 'data':
         return goTo('settings', 'data')
       case 'diagnostics':

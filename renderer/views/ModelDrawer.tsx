@@ -13,16 +13,21 @@ import { ModelFiles } from './ModelFiles.tsx'
 import { ModelFit } from './ModelFit.tsx'
 import { ModelLaunch } from './ModelLaunch.tsx'
 
-type Tab = 'fit' | 'launch' | 'files' | 'bench' | 'log'
+const TABS = ['fit', 'launch', 'files', 'bench', 'log'] as const
+
+type Tab = (typeof TABS)[number]
 
 /** One model: whether it fits, how it is started, what lies on the disk, how fast it is, what it says. */
 export function ModelDrawer({
   row,
+  first,
   onClose,
   onStep,
   onChanged,
 }: {
   row: ModelRow
+  /** The tab that it opens with. */
+  first?: string | undefined
   onClose: () => void
   onStep: (by: number) => void
   onChanged: () => void
@@ -30,8 +35,7 @@ export function ModelDrawer({
   const t = useT()
   const { queues } = useSnapshot()
   const { model, engine, pull, name } = row
-  const [wanted, setTab] = useState<Tab>(model === null ? 'launch' : 'fit')
-  const tabs: Tab[] = ['fit', 'launch', 'files', 'bench', 'log']
+  const [wanted, setTab] = useState<Tab>(TABS.find((tab) => tab === first) ?? (model === null ? 'launch' : 'fit'))
   const failure = engine !== null && 'failure' in engine.state ? engine.state.failure : null
   return (
     <Drawer
@@ -57,7 +61,7 @@ export function ModelDrawer({
       <TabBar
         label={t('model.tabs')}
         value={wanted}
-        tabs={tabs.map((value) => ({ value, label: t(`model.tab.${value}`) }))}
+        tabs={TABS.map((value) => ({ value, label: t(`model.tab.${value}`) }))}
         onChange={setTab}
       >
         {wanted === 'launch' ? (

@@ -9,7 +9,7 @@ import { gib, kilo, moment, number, signedPercent } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useWorld } from '../stores.ts'
 import { useHeld } from '../use-models.ts'
-import { memoryParts } from '../view-models/catalogue.ts'
+import { memoryParts, startsWith } from '../view-models/catalogue.ts'
 
 const COLOUR = { weights: 'p2', kv: 'p1', overhead: 'p3', other: 'p6', free: 'p0' } as const
 const STEP = 1024
@@ -22,8 +22,9 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
   const [context, setContext] = useState<number | null>(null)
   const [asked, setAsked] = useState<number | null>(null)
   const [atOnce, setAtOnce] = useState<number | null>(null)
-  const held = useHeld(engine?.pid != null)
   const about = engine?.name ?? model.id
+  const config = useAsked(async () => await client.commands.getConfig(), { key: about })
+  const held = useHeld(engine?.pid != null)
   const {
     value: fit,
     failed,
@@ -42,7 +43,7 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
       </Empty>
     )
   if (shown === null) return <Skeleton rows={8} widths={[30, 50]} />
-  const sequences = atOnce ?? 1
+  const sequences = atOnce ?? startsWith(config.value?.entries ?? [], engine, shown.sequences)
   const own = engine === null ? 0 : (held.get(engine.name) ?? 0)
   const { parts, totalBytes, missingBytes } = memoryParts(shown, sequences, own)
   const mostContext = Math.max(STEP, model.contextLength ?? shown.longestContext, shown.context)

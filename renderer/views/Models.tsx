@@ -1,10 +1,11 @@
 import { type KeyboardEvent, useState } from 'react'
+import { canRestart } from '../../src/protocol/engine.ts'
 import { type DiskView, type FitReport, isPullFull, isPullOpen } from '../../src/protocol/models.ts'
-import { useActions } from '../actions.ts'
+import { useActions, useCopy } from '../actions.ts'
 import { benches } from '../bench-store.ts'
 import { Field } from '../components/forms.tsx'
 import { Icon, StateMark } from '../components/Icon.tsx'
-import { Banner, Button, Empty, IconButton, Segmented, Skeleton } from '../components/kit.tsx'
+import { Banner, Button, Empty, IconButton, Menu, Segmented, Skeleton } from '../components/kit.tsx'
 import { ago, gib, gigabytes, kilo, moment, NONE, number, percent } from '../format.ts'
 import { type MessageKey, useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
@@ -22,6 +23,7 @@ import {
   type Sort,
   type SortKey,
   sortedRows,
+  weightsWord,
 } from '../view-models/catalogue.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { fullText, pullText } from '../view-models/pull-text.ts'
@@ -32,6 +34,9 @@ import { ModelDrawer } from './ModelDrawer.tsx'
 import { Presets } from './Presets.tsx'
 
 const VERSIONS = 'engine-versions'
+
+/** `tab`: of its drawer. */
+type OnChoose = (id: string | null, tab?: string) => void
 
 const TITLES: readonly { by: SortKey; title: MessageKey; className?: string }[] = [
   { by: 'name', title: 'col.model' },
@@ -64,8 +69,9 @@ export function Models({ path }: ScreenProps) {
   const speedOf = (id: string): number | null => speeds[id]?.[0]?.tokensPerSecondPerStream ?? null
   const listed = all?.filter(({ pull }) => kind !== 'coming' || pull !== null) ?? null
   const rows = listed === null ? null : sortedRows(listed, sort, { fits, speedOf })
-  const chosen = decodeURIComponent(path)
-  const choose = (id: string | null): void => goTo('models', id === null ? '' : encodeURIComponent(id))
+  const [chosen = '', tab] = path.split('/').map(decodeURIComponent)
+  const choose: OnChoose = (id, tab) =>
+    goTo('models', id === null ? '' : [id, ...(tab === undefined ? [] : [tab])].map(encodeURIComponent).join('/'))
   // `engine:NAME` finds the model that this engine runs.
   const at = rows?.findIndex(({ id, engine }) => id === chosen || `engine:${engine?.name}` === chosen) ?? -1
   const row = at >= 0 ? rows![at]! : null
@@ -166,8 +172,9 @@ export function Models({ path }: ScreenProps) {
         ) : (
           row !== null && (
             <ModelDrawer
-              key={row.id}
+              key={`${row.id} ${tab ?? ''}`}
               row={row}
+              first={tab}
               onClose={() => choose(null)}
               onStep={step}
               onChanged={() => void again()}
@@ -234,7 +241,7 @@ function List({
   /** Of the GPUs' memory, by engines of ours. */
   held: number
   chosen: string | null
-  onChoose: (id: string | null) => void
+  onChoose: OnChoose
   onStep: (by: number) => void
   kind: ListKind
   filtered: boolean
@@ -348,14 +355,15 @@ function Line({
   speed: number | null
   held: number
   chosen: boolean
-  onChoose: (id: string | null) => void
+  onChoose: OnChoose
   onChanged: () => void
 }) {
   const t = useT()
   const { queues } = useSnapshot()
   const { model, engine, pull, name, id } = row
   const now = new Date()
-  const below = pull !== null ? pullText(row, t) : engine !== null ? engineWords(engine, queues, t) : (model?.id ?? id)
+  const says = pull !== null ? pullText(row, t) : engine !== null ? engineWords(engine, queues, t) : null
+  const below = [model === null ? null : model.id, says].filter((part) => part !== null).join(' · ') || id
   return (
     <tr aria-selected={chosen} onClick={() => onChoose(chosen ? null : id)}>
       <td>
@@ -369,7 +377,7 @@ function Line({
           </span>
         </span>
       </td>
-      <td className="cm mid">{model?.quantization ?? model?.format ?? NONE}</td>
+      <td className="cm mid">{(model === null ? null : weightsWord(model)) ?? NONE}</td>
       <td className="c2 num">
         {pull !== null && pull.total !== null
           ? percent(pull.total === 0 ? 0 : pull.bytes / pull.total)
@@ -389,10 +397,37 @@ function Line({
         {/* biome-ignore lint/a11y/noStaticElementInteractions: a click on the button is none on the row */}
         {/* biome-ignore lint/a11y/useKeyWithClickEvents: the button has its own keys */}
         <span onClick={(event) => event.stopPropagation()}>
-          <RowButton row={row} onChanged={onChanged} />
+          <span className="row tight end">
+            <RowButton row={row} onChanged={onChanged} />
+            {model !== null && <RowMenu row={row} onChoose={onChoose} />}
+          </span>
         </span>
       </td>
     </tr>
+  )
+}
+
+/** What else may be done with a model; what asks before it acts is in its drawer. */
+function RowMenu({ row: { id, name, engine }, onChoose }: { row: ModelRow; onChoose: OnChoose }) {
+  const t = useT()
+  const actions = useActions()
+  const copy = useCopy()
+  return (
+    <Menu
+      label={t('models.menu', { name })}
+      className="btn btn-quiet btn-icon btn-small"
+      trigger={<span aria-hidden="true">⋯</span>}
+      entries={[
+        ...(engine !== null && canRestart(engine.state)
+          ? [{ label: t('verb.restart'), onClick: () => void actions.restart(engine.name) }, 'line' as const]
+          : []),
+        { label: t('model.tab.fit'), onClick: () => onChoose(id, 'fit') },
+        { label: t('files.check'), onClick: () => onChoose(id, 'files') },
+        { label: t('models.copyId'), onClick: () => copy(id) },
+        'line',
+        { label: t('files.remove'), onClick: () => onChoose(id, 'files') },
+      ]}
+    />
   )
 }
 
@@ -436,9 +471,9 @@ function Memory({
   }
   if (engine?.pid != null) return <span>{t('fit.runs')}</span>
   if (fit === undefined) return <span className="dim">…</span>
-  const { look, spareBytes, neededBytes } = fitLook(fit, held)
+  const { look, spareBytes, neededBytes, context } = fitLook(fit, held)
   const note =
-    look === 'no' || look === 'swap'
+    look === 'no' || look === 'swap' || look === 'shorter'
       ? t('fit.needs', { size: gib(neededBytes) })
       : spareBytes !== null
         ? t('fit.spare', { size: gib(spareBytes) })
@@ -447,8 +482,8 @@ function Memory({
           : t('fit.ofMachine')
   return (
     <span className="col two-line">
-      <span className={look === 'no' ? 'bad' : look === 'tight' || look === 'swap' ? 'warn' : ''}>
-        {t(`fit.${look}`)}
+      <span className={look === 'no' ? 'bad' : look === 'fits' || look === 'unknown' ? '' : 'warn'}>
+        {t(`fit.${look}`, { context: kilo(context ?? 0) })}
       </span>
       <span className="micro dim clip">{note}</span>
     </span>

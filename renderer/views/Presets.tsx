@@ -5,6 +5,7 @@ import { Button, Empty, Skeleton } from '../components/kit.tsx'
 import { gib, gigabytes, kilo } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
+import { presetRows } from '../view-models/catalogue.ts'
 import { gpuTotals } from '../view-models/frame.ts'
 
 /** Good open models to begin with, those first that this card can hold. */
@@ -22,7 +23,6 @@ export function Presets({
   const { told } = useActions()
   const { gpu, pulls = [] } = useSnapshot()
   const memory = gpu.is === 'read' ? gpuTotals(gpu.gpus).total : null
-  const fits = ({ minVramBytes }: PresetView): boolean => memory === null || minVramBytes <= memory
   const wanted = search.trim().toLowerCase()
   if (presets.value === null)
     return presets.failed === null ? (
@@ -32,9 +32,8 @@ export function Presets({
         {presets.failed}
       </Empty>
     )
-  const rows = presets.value
-    .filter(({ title, repo }) => `${title} ${repo}`.toLowerCase().includes(wanted))
-    .toSorted((a, b) => Number(fits(b)) - Number(fits(a)))
+  const shown = presets.value.filter(({ title, repo }) => `${title} ${repo}`.toLowerCase().includes(wanted))
+  const rows = presetRows(shown, memory)
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
     <section className="table-wrap fill" tabIndex={0} aria-label={t('models.hub')}>
@@ -60,7 +59,7 @@ export function Presets({
           </tr>
         </thead>
         <tbody>
-          {rows.map((preset) => {
+          {rows.map(({ preset, fits }) => {
             const isComing = pulls.some(({ repo }) => repo === preset.repo)
             return (
               <tr key={preset.id}>
@@ -77,7 +76,10 @@ export function Presets({
                 <td className="c2 mid">{preset.parameters}</td>
                 <td className="c1 num">{gigabytes(preset.bytes)}</td>
                 <td className="cm num">{kilo(preset.context)}</td>
-                <td className={`cm num${fits(preset) ? '' : ' bad'}`}>
+                <td
+                  className={`cm num${fits === false ? ' bad' : fits === null ? ' dim' : ''}`}
+                  title={fits === null ? t('why.noGpu') : undefined}
+                >
                   {gib(preset.minVramBytes)} <span className="u">GiB</span>
                 </td>
                 <td className="num">

@@ -75,7 +75,7 @@ function modelTable(models: readonly ModelView[], look: Look): string[] {
     plain(model.id),
     model.kind,
     model.format,
-    plain(model.quantization ?? '-'),
+    plain(model.quantization ?? model.dtype ?? '-'),
     parameters(model.parameters),
     model.contextLength === null ? '-' : count(model.contextLength),
     bytes(model.bytes),

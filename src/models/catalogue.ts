@@ -59,6 +59,7 @@ async function readRepository(folder: string): Promise<FoundModel[]> {
 const NOTHING = {
   format: 'other',
   quantization: null,
+  dtype: null,
   architecture: null,
   parameters: null,
   contextLength: null,

@@ -12,7 +12,7 @@ export type Weights = Record<string, { count: number; bytes: number }> | null
 /** What the files of a model say of it. */
 export type Described = Pick<
   ModelView,
-  'format' | 'bytes' | 'quantization' | 'architecture' | 'parameters' | 'contextLength' | 'kind' | 'missing'
+  'format' | 'bytes' | 'quantization' | 'dtype' | 'architecture' | 'parameters' | 'contextLength' | 'kind' | 'missing'
 > & { shape: ModelShape | null; weights: Weights }
 
 const MAX_CONFIG_BYTES = 4 * 2 ** 20
@@ -33,6 +33,7 @@ export async function describeFolder(folder: string, names: readonly string[]): 
     format,
     bytes,
     quantization: shape?.quantization ?? null,
+    dtype: dtypeOf(weights),
     architecture: shape?.architecture ?? null,
     parameters: parametersOf(weights, shape),
     contextLength: shape?.contextLength ?? null,
@@ -41,6 +42,12 @@ export async function describeFolder(folder: string, names: readonly string[]): 
     shape,
     weights,
   }
+}
+
+/** What most bytes of its tensors are. */
+function dtypeOf(weights: Weights): string | null {
+  const [most] = Object.entries(weights ?? {}).sort(([, a], [, b]) => b.bytes - a.bytes)
+  return most === undefined ? null : most[0].toLowerCase()
 }
 
 /** One GGUF file, or the first of several parts; `all`: the GGUF files beside it. */
@@ -68,6 +75,7 @@ export async function describeGguf(folder: string, name: string, all: readonly s
     format: 'gguf',
     bytes,
     quantization: first?.quantization ?? null,
+    dtype: null,
     architecture: shape?.architecture ?? null,
     parameters: parameters > 0 ? parameters : null,
     contextLength: shape?.contextLength ?? null,

@@ -14,6 +14,8 @@ export type ModelView = {
   /** On disk. */
   bytes: number
   quantization: string | null
+  /** Of most of its weights, as its files say: `bf16`; null where they do not. */
+  dtype: string | null
   architecture: string | null
   parameters: number | null
   contextLength: number | null

@@ -222,6 +222,7 @@ describe('the catalogue', () => {
         format: 'safetensors',
         bytes: CONFIG.length + TENSOR.length + 22,
         quantization: null,
+        dtype: 'bf16',
         architecture: 'LlamaForCausalLM',
         parameters: 10,
         contextLength: 512,

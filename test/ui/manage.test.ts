@@ -12,11 +12,14 @@ import {
   memoryParts,
   modelRows,
   nextSort,
+  presetRows,
   rowVerb,
   type Sort,
   type SortKey,
   sortedRows,
+  startsWith,
   wantedModel,
+  weightsWord,
 } from '../../renderer/view-models/catalogue.ts'
 import {
   type FirstRunEvent,
@@ -56,7 +59,7 @@ import { describeConfig } from '../../src/config/describe.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { ConfigEntry, ConfigView } from '../../src/protocol/config-view.ts'
 import type { EngineView } from '../../src/protocol/engine.ts'
-import type { FitReport, ModelView, PullView } from '../../src/protocol/models.ts'
+import type { FitReport, ModelView, PresetView, PullView } from '../../src/protocol/models.ts'
 import { newEngine, shortName } from '../../src/protocol/new-engine.ts'
 import { NO_LIMITS, type UserView } from '../../src/protocol/users.ts'
 import { aSnapshot } from '../support/snapshots.ts'
@@ -307,6 +310,7 @@ const aModel = (id: string, changes: Partial<ModelView> = {}): ModelView => ({
   format: 'safetensors',
   bytes: 1e9,
   quantization: null,
+  dtype: null,
   architecture: null,
   parameters: null,
   contextLength: 4096,
@@ -401,7 +405,7 @@ describe('the order of models', () => {
   test.each<[by: SortKey, down: boolean, names: string]>([
     ['name', false, 'a b c run'],
     ['name', true, 'run c b a'],
-    ['weights', false, 'c b a run'],
+    ['weights', false, 'c run b a'],
     ['size', true, 'a b c run'],
     ['size', false, 'c b a run'],
     ['context', true, 'a run b c'],
@@ -515,9 +519,44 @@ describe('memory', () => {
     ['tight', aFit({ neededBytes: 29 * GIB }), 0, 'tight'],
     ['does not fit', aFit({ fits: false, neededBytes: 40 * GIB }), 8 * GIB, 'no'],
     ['fits once others stop', aFit({ fits: false, neededBytes: 40 * GIB }), 12 * GIB, 'swap'],
+    ['needs a shorter context', aFit({ fits: false, neededBytes: 40 * GIB, longestContext: 5000 }), 0, 'shorter'],
+    ['has no room for a context of use', aFit({ fits: false, neededBytes: 40 * GIB, longestContext: 900 }), 0, 'no'],
     ['unknown', null, 0, 'unknown'],
   ] as const)('%s', (_, fit, ours, look) => {
     expect(fitLook(fit, ours).look).toBe(look)
+  })
+
+  test('the context that would fit is said in whole thousands', () => {
+    expect(fitLook(aFit({ fits: false, neededBytes: 40 * GIB, longestContext: 5000 })).context).toBe(4096)
+  })
+
+  test('a fit begins with what the engine may run at once, as far as it fits', () => {
+    const engine = { name: 'main', derived: { 'max-num-seqs': '254' } }
+    const entry = (args: Record<string, unknown> | null) => [{ path: 'engines.main.args', value: args }]
+    expect(startsWith([], null, 9)).toBe(1)
+    expect(startsWith([], engine, 9)).toBe(9)
+    expect(startsWith(entry({ 'max-num-seqs': 4 }), engine, 9)).toBe(4)
+    expect(startsWith(entry(null), { name: 'main', derived: {} }, 9)).toBe(1)
+    expect(startsWith(entry({ 'max-num-seqs': 4 }), engine, 0)).toBe(1)
+  })
+
+  test('proposals stand by what the card holds, the largest of those first; without a card none is said to fit', () => {
+    const preset = (id: string, gib: number) => ({ id, minVramBytes: gib * GIB }) as PresetView
+    const all = [preset('small', 8), preset('huge', 80), preset('big', 24), preset('large', 48)]
+    const shown = (memory: number | null) => presetRows(all, memory).map(({ preset, fits }) => [preset.id, fits])
+    expect(shown(32 * GIB)).toEqual([
+      ['big', true],
+      ['small', true],
+      ['large', false],
+      ['huge', false],
+    ])
+    expect(shown(null)).toEqual(all.map(({ id }) => [id, null]))
+  })
+
+  test('how weights are packed is said by their quantisation or their type, never by the file around them', () => {
+    expect(weightsWord(aModel('a', { quantization: 'awq', dtype: 'i32' }))).toBe('awq')
+    expect(weightsWord(aModel('a', { dtype: 'bf16' }))).toBe('bf16')
+    expect(weightsWord(aModel('a'))).toBeNull()
   })
 
   test('the parts of the bar fill it exactly, whatever is asked for', () => {
