@@ -108,14 +108,18 @@ describe('an engine that dies', () => {
     await ask(lexora.port, says())
     const running = await Promise.all(
       Array.from({ length: 25 }, async () => {
-        const client = await post(lexora, says({ stream: true, max_tokens: 200 }))
+        // Long enough that none of them ends before it is killed, however slow the machine is.
+        const client = await post(lexora, says({ stream: true, max_tokens: 2000 }))
         await client.until((text) => text.includes('data:'))
         return client
       }),
     )
     rig.host.vllm({ ttftMs: 300 })
     const silent = await Promise.all(Array.from({ length: 25 }, async () => await post(lexora, says())))
-    await until(() => lexora.app.inFlight.requests === 50)
+    await until(
+      () => lexora.app.inFlight.requests === 50,
+      () => `${lexora.app.inFlight.requests} are in flight`,
+    )
     process.kill(coreOf(), 'SIGKILL')
     const broken = await Promise.all(running.map(answerOf))
     for (const answer of broken) {
