@@ -163,3 +163,23 @@ test('F6 goes from region to region although there are messages, F8 goes to them
   await page.keyboard.press('Control+,')
   await expect.poll(() => page.evaluate(() => location.hash)).toBe('#/settings')
 })
+
+test('a row of the models names its repository beside what its engine does, and its menu leads to what it says', async () => {
+  const machine = aMachine()
+  onTestFinished(() => machine.dispose())
+  machine.addModel('acme/small', 8e9)
+  const config = { engines: { small: { model: 'acme/small', port: 0 } } }
+  const { page } = await open(config, { env: machine.env })
+  await page.evaluate(() => {
+    location.hash = '#/models'
+  })
+  await page.getByText('acme/small · Stopped').waitFor()
+  await page.getByRole('button', { name: 'More for small' }).click()
+  expect(await page.getByRole('menuitem', { name: 'Restart engine' }).count()).toBe(0)
+  await page.getByRole('menuitem', { name: 'Are the files whole?' }).click()
+  await page.getByRole('button', { name: 'Verify' }).waitFor()
+  await page.getByRole('button', { name: 'More for small' }).click()
+  await page.getByRole('menuitem', { name: 'Copy id' }).click()
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('acme/small')
+  expect(await violations(page)).toEqual([])
+})
