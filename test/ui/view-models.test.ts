@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { loadTranslator, translator } from '../../renderer/i18n/index.ts'
+import { heard, newRun, PROOF_MS, proofOf, type Run } from '../../renderer/view-models/connect.ts'
 import { errorsLately, eventLine, gate, verdict } from '../../renderer/view-models/dashboard.ts'
 import { engineReadout, gatewayReadout, lanWords, load, verbWords } from '../../renderer/view-models/frame.ts'
 import { beforeAnswer, chatModels } from '../../renderer/view-models/models.ts'
@@ -9,6 +10,7 @@ import { START_PHASES } from '../../src/policy/engine-log.ts'
 import { ENGINE_STATES, type EngineState, type EngineView } from '../../src/protocol/engine.ts'
 import { SERIES_NAMES, type SeriesReport } from '../../src/protocol/series.ts'
 import type { AppSnapshot, ModelEntry, RequestView } from '../../src/protocol/snapshot.ts'
+import type { DataNews } from '../../src/protocol/window.ts'
 import { anEngine as anEngineView, ENGINES_IN } from '../support/engine-states.ts'
 import { aQueue, aSnapshot } from '../support/snapshots.ts'
 
@@ -264,4 +266,49 @@ test('models that an engine will serve may be asked, after those that are ready;
     'verdict.says.onDemand',
     'verdict.says.startingWait',
   ])
+})
+
+describe('the tick of a snippet that was run', () => {
+  const snippetOf = (model = 'tiny') => `curl … ${model}`
+  const answered = (body: unknown, status = 200): Run => {
+    const news: DataNews[] = [
+      { is: 'head', status, headers: {} },
+      { is: 'chunk', text: JSON.stringify(body).slice(0, 9) },
+      { is: 'chunk', text: JSON.stringify(body).slice(9) },
+      { is: 'end' },
+    ]
+    return news.reduce((run, one) => heard(run, one, 1500), newRun(snippetOf(), 'tiny', 1000))
+  }
+  const good = answered({ choices: [{}], usage: { completion_tokens: 7 } })
+  const entry: ModelEntry = {
+    id: 'tiny',
+    object: 'model',
+    created: 0,
+    owned_by: 'x',
+    state: 'ready',
+    backends: ['main'],
+  }
+  const now = { snippet: snippetOf(), models: [entry], isLive: true, at: 1600 }
+
+  test('tells the status, the tokens and the end of a whole answer', () => {
+    expect(good).toMatchObject({ status: 200, tokens: 7, problem: null, sentAt: 1000, endedAt: 1500 })
+    expect(answered({ error: { code: 'queue_full' } }, 503)).toMatchObject({ status: 503, problem: 'queue_full' })
+    expect(heard(newRun('a', 'b', 0), { is: 'failed', reason: 'gone' }, 9)).toMatchObject({ problem: 'gone' })
+    expect(answered('no answer')).toMatchObject({ problem: '?' })
+  })
+
+  test.each<[string, Run | null, Partial<typeof now>, ReturnType<typeof proofOf>]>([
+    ['nothing before the first run', null, {}, null],
+    ['nothing while it runs', newRun(snippetOf(), 'tiny', 1000), {}, 'busy'],
+    ['that it works', good, {}, 'ok'],
+    ['that for a minute', good, { at: 1500 + PROOF_MS - 1 }, 'ok'],
+    ['not longer', good, { at: 1500 + PROOF_MS }, 'old'],
+    ['nothing of another snippet', good, { snippet: snippetOf('big') }, 'changed'],
+    ['that its model is gone', good, { models: [] }, 'down'],
+    ['that Lexora is gone', good, { isLive: false }, 'offline'],
+    ['that it failed', answered({}, 503), {}, 'failed'],
+    ['no failure of another snippet', answered({}, 503), { snippet: snippetOf('big') }, null],
+  ])('says %s', (_, run, changed, proof) => {
+    expect(proofOf(run, { ...now, ...changed })).toBe(proof)
+  })
 })

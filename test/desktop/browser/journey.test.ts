@@ -95,7 +95,7 @@ test(
     await page.getByRole('status').getByText('Ready').waitFor({ timeout: SLOW_MS })
     await next.click()
     await page.getByRole('button', { name: 'Run it here' }).click()
-    await page.getByText(/^200 · TTFT/).waitFor({ timeout: SLOW_MS })
+    await page.getByText(/^200 · .* tok · /).waitFor({ timeout: SLOW_MS })
     await next.click()
     await page.getByRole('button', { name: 'Finish', exact: true }).click()
     await page.getByRole('heading', { name: /^Serving/ }).waitFor()
@@ -143,7 +143,7 @@ test(
     await page.getByText(new RegExp(`^${name} crashed:`)).waitFor()
     await page.getByRole('heading', { name: /^Serving/ }).waitFor()
     await page.getByRole('button', { name: 'Run it here' }).click()
-    await page.getByText(/^200 · TTFT/).waitFor({ timeout: SLOW_MS })
+    await page.getByText(/^200 · .* tok · /).waitFor({ timeout: SLOW_MS })
 
     const { pid } = await engineOf(server)
     await server.stop()

@@ -662,7 +662,7 @@ describe('the first run', () => {
     await page.getByRole('status').getByText('Ready').waitFor({ timeout: SLOW_MS })
     await next.click()
     await page.getByRole('button', { name: 'Run it here' }).click()
-    await page.getByText(/^200 · TTFT/).waitFor({ timeout: SLOW_MS })
+    await page.getByText(/^200 · .* tok · /).waitFor({ timeout: SLOW_MS })
     await next.click()
     await page.getByRole('switch', { name: /together with Lexora$/ }).click()
     await expect.poll(() => readFileSync(join(at.home, 'lexora_config.yaml'), 'utf8')).toContain('autostart: true')

@@ -102,11 +102,23 @@ describe('the dashboard', () => {
     const page = await aWindow()
     await page.getByRole('heading', { name: 'Serving tiny' }).waitFor()
     await page.getByRole('button', { name: 'Run it here' }).click()
-    await page.getByText(/^200 · TTFT/).waitFor()
+    await page.getByText(/^200 · .* tok · /).waitFor()
     const code = page.locator('pre.code')
     expect(await code.textContent()).toContain(`curl ${server.origin}/v1/chat/completions`)
     await page.getByRole('radio', { name: 'Python' }).click()
     await code.getByText('from openai import OpenAI').waitFor()
+    // What was run was another snippet than the one that is shown now.
+    await page.getByText('Not run as it stands now.').waitFor()
+    expect(await page.getByText(/^200 · .* tok · /).count()).toBe(0)
+    const sent = page.waitForRequest(/chat\/completions/)
+    await page.getByRole('button', { name: 'Run it here' }).click()
+    expect(await (await sent).postDataJSON()).toEqual({
+      model: 'tiny',
+      messages: [{ role: 'user', content: 'Hello' }],
+      max_tokens: 256,
+    })
+    await page.getByText(/^200 · .* tok · /).waitFor()
+    expect(await code.textContent()).toContain('max_tokens=256')
   })
 
   test('draws the same values as a table', async () => {
