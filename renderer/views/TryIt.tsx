@@ -1,10 +1,11 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { useCopy } from '../actions.ts'
+import { useAsked } from '../asked.ts'
 import { Icon } from '../components/Icon.tsx'
 import { Button, IconButton, Segmented, Select } from '../components/kit.tsx'
 import { duration, NONE, number, withUnit } from '../format.ts'
 import { useT } from '../i18n/index.ts'
-import { useSnapshot } from '../stores.ts'
+import { useSnapshot, useWorld } from '../stores.ts'
 import type { TryItStart } from '../try-it.ts'
 import { useChat } from '../use-chat.ts'
 import { type Chat, speedOf } from '../view-models/chat.ts'
@@ -17,6 +18,9 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
   const { models, server } = useSnapshot()
   const names = chatModels(models)
   const [chosen, setChosen] = useState<string | null>(first.model ?? null)
+  const { client } = useWorld()
+  const users = useAsked(async () => (await client.commands.listUsers()).users)
+  const people = (users.value ?? []).map(({ name }) => name)
   const [user, setUser] = useState(first.user ?? '')
   const [key, setKey] = useState('')
   const [system, setSystem] = useState(first.system ?? '')
@@ -136,7 +140,14 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
       </div>
       {more && (
         <div className="try-more line-b small">
-          <Field id="try-user" label={t('try.user')} hint={t('try.userHint')} value={user} onChange={setUser} />
+          <Field
+            id="try-user"
+            label={t('try.user')}
+            hint={t('try.userHint')}
+            value={user}
+            onChange={setUser}
+            choices={people}
+          />
           {against !== null && (
             <Field
               id="try-other-user"
@@ -144,6 +155,7 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
               hint={t('try.userHint')}
               value={against.user}
               onChange={(next) => setAgainst({ ...against, user: next })}
+              choices={people}
             />
           )}
           <Field id="try-key" label={t('try.key')} hint={t('try.keyHint')} value={key} onChange={setKey} secret />
@@ -162,6 +174,7 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
             hint={t('try.systemHint')}
             value={system}
             onChange={setSystem}
+            lines
           />
         </div>
       )}
@@ -329,6 +342,8 @@ function Field({
   onChange,
   secret,
   numeric,
+  choices = [],
+  lines,
 }: {
   id: string
   label: string
@@ -337,7 +352,26 @@ function Field({
   onChange: (value: string) => void
   secret?: boolean
   numeric?: boolean
+  /** Offered while one types; another may be typed as well. */
+  choices?: readonly string[]
+  /** Several lines may be typed. */
+  lines?: boolean
 }) {
+  if (lines) {
+    return (
+      <div className="try-field">
+        <label htmlFor={id}>{label}</label>
+        <textarea
+          id={id}
+          className="field area small"
+          rows={2}
+          placeholder={hint}
+          value={value}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      </div>
+    )
+  }
   return (
     <div className="try-field">
       <label htmlFor={id}>{label}</label>
@@ -347,10 +381,18 @@ function Field({
           type={secret ? 'password' : 'text'}
           inputMode={numeric ? 'decimal' : 'text'}
           autoComplete="off"
+          list={choices.length > 0 ? `${id}-list` : undefined}
           placeholder={hint}
           value={value}
           onChange={(event) => onChange(event.target.value)}
         />
+        {choices.length > 0 && (
+          <datalist id={`${id}-list`}>
+            {choices.map((choice) => (
+              <option key={choice} value={choice} />
+            ))}
+          </datalist>
+        )}
       </div>
     </div>
   )

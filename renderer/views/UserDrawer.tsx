@@ -243,7 +243,7 @@ function KeyLine({
   const { client } = useWorld()
   const { told } = useActions()
   const [ask, setAsk] = useState<'rotate' | 'revoke' | null>(null)
-  const [overlap, setOverlap] = useState<string>('60')
+  const [overlap, setOverlap] = useState<string>('10')
   const isLive = isLiveKey(item, Date.now())
   const rotate = async (): Promise<void> => {
     setAsk(null)

@@ -26,7 +26,7 @@ type Given<Command extends Name> = z.output<(typeof COMMANDS)[Command]['args']>
 const PAGE = 100
 const DAY_MS = 86_400_000
 const USAGE_MS = 30 * DAY_MS
-const OVERLAP_MINUTES = 60
+const OVERLAP_MINUTES = 10
 
 /** Users, keys, what they used, what operators did. The arguments are those that the schemas have passed. */
 export function userCommands({ people, store, accounts, history, now }: RecordParts): Pick<AppCommands, Name> {

@@ -150,7 +150,7 @@ export const USERS_COMMANDS = {
         .pipe(z.number().min(0, 'is less than 0').max(43_200, 'is more than 30 days'))
         .optional(),
     }),
-    about: 'mint its successor; the old one works for another hour, or --overlap-minutes',
+    about: 'mint its successor; the old one works for ten more minutes, or --overlap-minutes',
   }),
   revokeKey: row<KeyView>()({
     method: 'POST',

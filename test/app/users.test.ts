@@ -83,6 +83,12 @@ describe('a key', () => {
     const [old] = (await commands.listKeys()).keys
     const left = Date.parse(old!.expires!) - Date.now()
     expect(left > 4 * 60_000 && left <= 5 * 60_000).toBe(true)
+    // Ten minutes where nothing is said.
+    const usual = await commands.createKey({ user: 'ann' })
+    await commands.rotateKey({ id: usual.key.id })
+    const known = (await commands.listKeys()).keys.find(({ id }) => id === usual.key.id)
+    const usualLeft = Date.parse(known!.expires!) - Date.now()
+    expect(usualLeft > 8 * 60_000 && usualLeft <= 10 * 60_000).toBe(true)
     const last = await commands.rotateKey({ id: next.key.id, overlap_minutes: 0 })
     expect((await ask(lexora.port, aChat(), bearer(next.secret))).status).toBe(401)
     expect((await ask(lexora.port, aChat(), bearer(last.secret))).status).toBe(200)

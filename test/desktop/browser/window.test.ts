@@ -223,11 +223,20 @@ describe('requests', () => {
 
 describe('try it', () => {
   test('streams an answer by the door of all clients, and tells what it cost', async () => {
+    await server.commands.createUser({ name: 'lee' })
     const page = await aWindow()
     await page.keyboard.press('Control+t')
     const drawer = page.getByRole('complementary', { name: 'Try it' })
     await page.keyboard.type('Say something')
+    await drawer.getByRole('button', { name: 'Parameters' }).click()
+    await drawer.locator('#try-user-list option[value="lee"]').waitFor({ state: 'attached' })
+    await drawer.getByLabel('as', { exact: true }).fill('lee')
+    await drawer.getByLabel('system').fill('Be brief.\nBe kind.')
+    const sent = page.waitForRequest(/chat\/completions/)
     await page.keyboard.press('Control+Enter')
+    const request = await sent
+    expect(request.headers()['x-lexora-user']).toBe('lee')
+    expect(request.postDataJSON()).toMatchObject({ messages: [{ role: 'system', content: 'Be brief.\nBe kind.' }, {}] })
     await drawer
       .locator('.figures')
       .getByText(/\d \+ \d/)
