@@ -115,7 +115,10 @@ describe('an engine that dies', () => {
       }),
     )
     rig.host.vllm({ ttftMs: 300 })
-    const silent = await Promise.all(Array.from({ length: 25 }, async () => await post(lexora, says())))
+    // They say nothing before all of their answer, which takes some seconds: until then all fifty run.
+    const silent = await Promise.all(
+      Array.from({ length: 25 }, async () => await post(lexora, says({ max_tokens: 200 }))),
+    )
     await until(
       () => lexora.app.inFlight.requests === 50,
       () => `${lexora.app.inFlight.requests} are in flight`,
