@@ -478,6 +478,7 @@ export const en = {
   'log.noneFits': 'No line fits.',
   'log.noEngine': 'No engine is configured here',
   'log.failed': 'This log cannot be read',
+  'log.reconnecting': 'Reconnecting. The last line that came is {line}. {reason}',
   'log.label': 'Lines of the log',
   // Try it
   'try.title': 'Try it',

@@ -471,6 +471,7 @@ export const ja: Messages = {
   'log.noneFits': '条件に合う行はありません。',
   'log.noEngine': 'エンジンは設定されていません',
   'log.failed': 'このログを読み込めません',
+  'log.reconnecting': '再接続しています。届いている最後の行は {line} です。{reason}',
   'log.label': 'ログの行',
   'try.title': '試す',
   'try.model': 'モデル',

@@ -469,6 +469,7 @@ export const ko: Messages = {
   'log.noneFits': '맞는 줄이 없습니다.',
   'log.noEngine': '설정된 엔진이 없습니다',
   'log.failed': '이 로그를 읽을 수 없습니다',
+  'log.reconnecting': '다시 연결하는 중입니다. 마지막으로 받은 줄은 {line}입니다. {reason}',
   'log.label': '로그의 줄',
   'try.title': '시험',
   'try.model': '모델',

@@ -2,7 +2,7 @@ import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from 'react'
 import { download, useCopy } from '../actions.ts'
 import { Icon } from '../components/Icon.tsx'
-import { Empty, IconButton, Menu, Segmented, Select, Skeleton, Switch } from '../components/kit.tsx'
+import { Banner, Empty, IconButton, Menu, Segmented, Select, Skeleton, Switch } from '../components/kit.tsx'
 import { clock, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
@@ -323,6 +323,11 @@ function LogPane({ log: { lines, failed }, name, before, opensAtError = false }:
           <Switch label={t('log.follow')} checked={follow} onChange={setFollow} />
         </span>
       </div>
+      {failed !== null && lines !== null && (
+        <Banner look="warn">
+          {t('log.reconnecting', { line: number(lines.at(-1)?.number ?? 0), reason: failed })}
+        </Banner>
+      )}
       {failed !== null && lines === null ? (
         <Empty bad title={t('log.failed')}>
           {failed}

@@ -249,6 +249,20 @@ describe('try it', () => {
   })
 })
 
+test('a log that cannot be read on says so, and which line came last; then it goes on', async () => {
+  const page = await aWindow()
+  let isBroken = false
+  await page.route(/admin\/logs\/gateway/, async (route) => await (isBroken ? route.abort() : route.continue()))
+  await goTo(page, '/requests/gateway-log')
+  await page.locator('.log-line').first().waitFor()
+  isBroken = true
+  const banner = page.getByRole('status').filter({ hasText: /^Reconnecting\. The last line that came is [1-9]/ })
+  await banner.waitFor()
+  expect(await page.locator('.log-line').count()).toBeGreaterThan(0)
+  isBroken = false
+  await banner.waitFor({ state: 'detached' })
+})
+
 test('a Lexora that goes away is said to be lost, what was read stays, and it is found again', async () => {
   const own = await startLexora(routed({ main: fake }))
   const page = await aWindow({}, own)
