@@ -9,7 +9,6 @@ export const watchEn = {
   'fail.applyAll': 'Apply {count} changes and start',
   'fail.applied': 'Saved in the configuration. {engine} starts.',
   'request.band': 'band',
-  'request.app': 'app',
   'log.searchShort': 'Regex',
   'request.copyCurl': 'Copy as curl',
   'request.replay': 'Replay in Try it',

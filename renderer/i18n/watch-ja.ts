@@ -8,7 +8,6 @@ export const watchJa = {
   'fail.applyAll': '{count} 件の変更を適用して起動',
   'fail.applied': '設定に保存しました。{engine} を起動します。',
   'request.band': '優先度',
-  'request.app': 'アプリ',
   'log.searchShort': '正規表現',
   'request.copyCurl': 'curl としてコピー',
   'request.replay': '「試す」で再送',

@@ -8,7 +8,6 @@ export const watchKo = {
   'fail.applyAll': '변경 {count}건을 적용하고 시작',
   'fail.applied': '설정에 저장했습니다. {engine}을(를) 시작합니다.',
   'request.band': '우선순위',
-  'request.app': '앱',
   'log.searchShort': '정규식',
   'request.copyCurl': 'curl로 복사',
   'request.replay': '시험해 보기에서 다시 보내기',

@@ -2,9 +2,10 @@ import type { RequestView } from '../../src/protocol/snapshot.ts'
 import { useActions, useCopy } from '../actions.ts'
 import { Button, Empty, Skeleton } from '../components/kit.tsx'
 import { NONE, number, seconds } from '../format.ts'
-import { type Translate, useT } from '../i18n/index.ts'
+import { useT } from '../i18n/index.ts'
 import { useSnapshot } from '../stores.ts'
 import { chatModels } from '../view-models/models.ts'
+import { requestPhase } from '../view-models/request-views.ts'
 import { snippet } from '../view-models/snippets.ts'
 
 /** What waits and what runs, row by row. */
@@ -39,6 +40,7 @@ export function Live({ requests }: { requests: readonly RequestView[] | null }) 
             <th className="w-phase">{t('col.phase')}</th>
             <th className="num">{t('col.elapsed')}</th>
             <th>{t('col.user')}</th>
+            <th className="c4">{t('col.client')}</th>
             <th className="c2">{t('col.route')}</th>
             <th>{t('col.model')}</th>
             <th className="num c3">{t('col.tokens')}</th>
@@ -56,17 +58,23 @@ export function Live({ requests }: { requests: readonly RequestView[] | null }) 
               <td>
                 <span className="cell">
                   <i className={`stroke stroke-${request.phase}`} />
-                  {phaseWords(request, place(request.id), t)}
+                  {requestPhase(request, place(request.id), t)}
                 </span>
               </td>
               <td className="num">{seconds(request.ageMs)}</td>
               <td className="name">{request.user ?? t('user.nobody')}</td>
-              <td className="c2 mono">{request.endpoint.replace(/^\/v1/, '')}</td>
+              <td className="c4 name" title={request.app ?? undefined}>
+                {request.app ?? NONE}
+              </td>
+              <td className="c2 mono">
+                {request.endpoint.replace(/^\/v1/, '')}
+                {request.stream && <span className="dim"> {t('request.stream')}</span>}
+              </td>
               <td className="name">{request.model ?? NONE}</td>
               <td className="num c3">{number(request.tokens)}</td>
               <td className="num c3">{number(liveSpeed(request), 1)}</td>
               <td className="c4 name">{request.backend ?? NONE}</td>
-              <td className="num c4">{request.attempts}</td>
+              <td className="num c4">{request.attempts > 1 ? `${request.attempts}/${request.mostAttempts}` : request.attempts}</td>
               <td>
                 <button
                   type="button"
@@ -84,12 +92,6 @@ export function Live({ requests }: { requests: readonly RequestView[] | null }) 
       <p className="small dim live-note">{t('live.note')}</p>
     </section>
   )
-}
-
-function phaseWords({ phase }: RequestView, place: number | null, t: Translate): string {
-  if (phase !== 'queued') return t(`phase.${phase}`)
-  if (place === null) return t('phase.queuedSomewhere')
-  return place === 1 ? t('phase.queuedNext') : t('phase.queued', { place })
 }
 
 /** Over its whole life: what it waited counts, too, until its end tells better. */

@@ -128,7 +128,7 @@ export function RequestDrawer({
               </span>,
             ],
             [t('request.attempts'), Math.max(0, row.attempts - 1)],
-            row.app === null ? null : [t('request.app'), row.app],
+            row.app === null ? null : [t('col.client'), row.app],
             row.keyId === null
               ? null
               : [

@@ -192,20 +192,28 @@ function requestLines(requests: readonly RequestView[], { width, paint }: Look):
     { title: 'AGE', align: 'right' },
     { title: 'PHASE' },
     { title: 'USER' },
+    { title: 'CLIENT' },
     { title: 'MODEL' },
     { title: 'BACKEND' },
     { title: 'ENDPOINT' },
     { title: 'ID' },
   ]
-  const rows = requests.map(({ id, phase, user, endpoint, stream, model, backend, attempts, ageMs }) => [
-    duration(ageMs),
-    attempts > 1 ? `${phase}, try ${attempts}` : phase,
-    plain(user ?? 'anonymous'),
-    plain(model ?? '-'),
-    plain(backend ?? '-'),
-    stream ? `${endpoint} stream` : endpoint,
-    id,
+  const rows = requests.map(({ app, phase, attempts, mostAttempts, ...request }) => [
+    duration(request.ageMs),
+    phaseWords(phase, attempts, mostAttempts),
+    plain(request.user ?? 'anonymous'),
+    plain(app ?? '-'),
+    plain(request.model ?? '-'),
+    plain(request.backend ?? '-'),
+    request.stream ? `${request.endpoint} stream` : request.endpoint,
+    request.id,
   ])
   const [head = '', ...body] = table(columns, rows, width)
   return [paint('dim', head), ...body]
+}
+
+/** In `backoff` the next try is told, else the one under way, from the second one on. */
+function phaseWords(phase: RequestView['phase'], attempts: number, most: number): string {
+  const current = phase === 'backoff' ? attempts + 1 : attempts
+  return current > 1 ? `${phase}, try ${current} of ${most}` : phase
 }

@@ -335,15 +335,19 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
   /** For faces. */
   view(now: number): RequestView {
     const known = !this.trials.isEmpty
+    const phase = this.phase()
+    const isTrying = phase === 'prefill' || phase === 'decode'
     return {
       id: this.requestId,
-      phase: this.phase(),
+      phase,
       user: this.settlement.user,
+      app: this.settlement.app,
       endpoint: this.endpoint.path,
       stream: this.settlement.stream,
       model: known ? this.settlement.model : null,
       backend: this.settlement.backend,
       attempts: this.attempts,
+      mostAttempts: this.attempts + (isTrying ? 0 : 1) + this.trials.retriesLeft,
       ageMs: Math.round(now - this.settlement.startedAt),
       tokens: this.turn?.tokens ?? null,
     }

@@ -125,11 +125,13 @@ export class Realtime implements SeatOwner {
       id: requestId,
       phase: this.seat.isWaiting ? 'queued' : this.backend === null ? 'prefill' : 'decode',
       user: settlement.user,
+      app: settlement.app,
       endpoint: REALTIME,
       stream: true,
       model: settlement.model,
       backend: settlement.backend,
       attempts: this.asked === null ? 0 : 1,
+      mostAttempts: 1,
       ageMs: Math.round(now - this.startedAt),
       tokens: null,
     }

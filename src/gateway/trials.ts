@@ -70,6 +70,11 @@ export class Trials {
     )
   }
 
+  /** How often it may still be repeated. */
+  get retriesLeft(): number {
+    return Math.max(0, this.policy.maxRetries - this.retries)
+  }
+
   /** The decision was to try again. */
   repeats({ budgeted }: Extract<RetryDecision, { do: 'retry' }>): void {
     if (budgeted) this.retries++

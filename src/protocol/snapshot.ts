@@ -173,12 +173,17 @@ export type RequestView = {
   /** `reading`: its body is still arriving. `backoff`: an attempt failed and the next one is due. */
   phase: 'reading' | 'queued' | 'prefill' | 'decode' | 'backoff'
   user: string | null
+  /** The program that asks, as it says of itself; null: nothing was said. */
+  app: string | null
   endpoint: string
   stream: boolean
   /** null: not known yet. */
   model: string | null
   backend: string | null
+  /** Those begun, the one under way with them. */
   attempts: number
+  /** How many there will be if each fails that may be tried again. */
+  mostAttempts: number
   ageMs: number
   /** Of the answer so far, told by its bytes; null: none yet, or no stream. */
   tokens: number | null

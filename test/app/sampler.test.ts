@@ -54,11 +54,13 @@ const request = (tokens: number): RequestView => ({
   id: 'r',
   phase: 'decode',
   user: null,
+  app: null,
   endpoint: '',
   stream: true,
   model: 'm',
   backend: 'main',
   attempts: 1,
+  mostAttempts: 1,
   ageMs: 1,
   tokens,
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { PRINTERS, stoppedLines } from '../../src/cli/printers.ts'
 import { reporter } from '../../src/cli/progress.ts'
 import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../../src/protocol/engine.ts'
-import type { GpuView } from '../../src/protocol/snapshot.ts'
+import type { GpuView, RequestView } from '../../src/protocol/snapshot.ts'
 import { anEngine as anEngineView } from '../support/engine-states.ts'
 
 const LOOK = { width: 120, paint: (_: unknown, text: string) => text }
@@ -106,6 +106,33 @@ test('a start that is under way says how to see it through', () => {
     'To see it through: lexora start qwen --wait',
   ])
   expect(PRINTERS.startEngine(anEngine({ state: { is: 'ready', forMs: 1 } }), LOOK)).toEqual(['qwen: ready'])
+})
+
+test('requests are told with who asks, by which program, and the tries', () => {
+  const request: RequestView = {
+    id: 'r-1',
+    phase: 'backoff',
+    user: 'ann',
+    app: 'OpenAI\u001b',
+    endpoint: '/v1/chat/completions',
+    stream: true,
+    model: 'tiny',
+    backend: 'main',
+    attempts: 1,
+    mostAttempts: 3,
+    ageMs: 2100,
+    tokens: null,
+  }
+  const whole = { ...request, id: 'r-2', phase: 'prefill', app: null, stream: false } as const
+  const again = { ...request, id: 'r-3', phase: 'decode', attempts: 2, app: 'chat' } as const
+  expect(PRINTERS.listRequests({ requests: [request, whole, again] }, LOOK).map((line) => line.split(/ {2,}/))).toEqual(
+    [
+      ['', 'AGE', 'PHASE', 'USER', 'CLIENT', 'MODEL', 'BACKEND', 'ENDPOINT', 'ID'],
+      ['2.1 s', 'backoff, try 2 of 3', 'ann', 'OpenAI\ufffd', 'tiny', 'main', '/v1/chat/completions stream', 'r-1'],
+      ['2.1 s', 'prefill', 'ann', '-', 'tiny', 'main', '/v1/chat/completions', 'r-2'],
+      ['2.1 s', 'decode, try 2 of 3', 'ann', 'chat', 'tiny', 'main', '/v1/chat/completions stream', 'r-3'],
+    ],
+  )
 })
 
 describe('a stop', () => {

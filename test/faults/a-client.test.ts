@@ -142,12 +142,14 @@ describe('A: the client', () => {
   })
 
   test('A11 leaves during the wait before a retry: no further attempt', async () => {
-    const { fake, lexora, baseline } = await setUp({}, { config: { retry: { base_delay: 60, max_delay: 60 } } })
+    const { fake, lexora, baseline } = await setUp({}, { config: { retry: { max_retries: 2, base_delay: 60, max_delay: 60 } } })
     fake.fault({ do: 'status', status: 503, times: 0 })
     const client = await RawClient.open(lexora.port)
     client.post(CHAT, aChat())
     await fake.waitFor(() => fake.requests.some(({ path, outcome }) => path === CHAT && outcome !== 'open'))
     await until(() => lexora.app.inFlight.attempts === 0)
+    const { requests } = await lexora.app.commands.listRequests()
+    expect(requests).toMatchObject([{ phase: 'backoff', attempts: 1, mostAttempts: 3 }])
     client.destroy()
     await lexora.outcomesReach(1)
     expect(lexora.outcomes[0]).toMatchObject({ outcome: 'client_closed' })

@@ -282,11 +282,13 @@ describe('a request', () => {
     const client = await RawClient.open(lexora.port)
     client.post('/v1/chat/completions', aChat({ stream: true, max_tokens: 400 }), {
       'x-request-id': 'mine',
+      'user-agent': 'OpenAI/Python 2.8.0',
       connection: 'close',
     })
     await client.until((text) => dataOf(text).length > 2)
+    const told = { model: 'tiny', backend: 'main', stream: true, app: 'OpenAI', attempts: 1 }
     expect(await commands.listRequests()).toMatchObject({
-      requests: [{ id: 'mine', phase: 'decode', model: 'tiny', backend: 'main', stream: true, attempts: 1 }],
+      requests: [{ id: 'mine', phase: 'decode', ...told }],
     })
     expect(await commands.cancelRequest({ id: 'mine' })).toEqual({ cancelled: 'mine' })
     expect(errorOf(parseAnswer(await client.closed())).message).toContain('operator')

@@ -4,6 +4,7 @@ import { heard, newRun, PROOF_MS, proofOf, type Run } from '../../renderer/view-
 import { errorsLately, eventLine, gate, verdict } from '../../renderer/view-models/dashboard.ts'
 import { engineReadout, gatewayReadout, lanWords, load, verbWords } from '../../renderer/view-models/frame.ts'
 import { beforeAnswer, chatModels } from '../../renderer/view-models/models.ts'
+import { requestPhase } from '../../renderer/view-models/request-views.ts'
 import { snippet } from '../../renderer/view-models/snippets.ts'
 import { phaseWords } from '../../renderer/view-models/start.ts'
 import { START_PHASES } from '../../src/policy/engine-log.ts'
@@ -200,11 +201,13 @@ test('the gate shows who waits before who runs', () => {
     id: 'r',
     phase: 'prefill',
     user: null,
+    app: null,
     endpoint: '',
     stream: true,
     model: 'm',
     backend: 'main',
     attempts: 1,
+    mostAttempts: 1,
     ageMs: 9,
     tokens: null,
   } as const
@@ -221,6 +224,16 @@ test('the gate draws as many strokes as it counts, whatever the list of requests
   const one = { id: 'r', phase: 'decode', user: 'kim', ageMs: 9 } as RequestView
   expect(gate(busy(0), [one], t).running).toEqual([])
   expect(gate(busy(2), [one], t).running.map(({ who }) => who)).toEqual(['kim', '–'])
+})
+
+test.each<[request: Partial<RequestView>, place: number | null, words: string]>([
+  [{ phase: 'backoff', attempts: 1, mostAttempts: 3 }, null, 'try 2 of 3 is due'],
+  [{ phase: 'queued' }, 4, 'queued, no. 4'],
+  [{ phase: 'queued' }, 1, 'queued, next'],
+  [{ phase: 'queued' }, null, 'queued'],
+  [{ phase: 'decode', attempts: 2, mostAttempts: 3 }, null, 'answering'],
+])('where the request %j stands', (request, place, words) => {
+  expect(requestPhase(request as RequestView, place, t)).toBe(words)
 })
 
 test.each(ENGINE_STATES)('an engine that becomes %s is told as a sentence', (state) => {
