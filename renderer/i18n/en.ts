@@ -351,7 +351,7 @@ export const en = {
   'fail.holders': 'Show who holds the GPU',
   'fail.restart': 'Try to start again',
   'fail.openLog': 'Open the log there',
-  'fail.callers': 'Callers of {model} get 503 engine_failed now, or the answer of its fallback where one is set.',
+  'fail.callers': 'Callers of {model} get 503 engine_failed now.',
   'fail.callersServed': 'Callers of {model} are answered by {backends}.',
   'fail.callersWait': 'Callers wait for the next try.',
   'fail.wontHeal': 'Trying again would fail the same way, so Lexora does not.',

@@ -344,7 +344,7 @@ export const ja: Messages = {
   'fail.holders': 'GPU を使うプログラムを見る',
   'fail.restart': 'もう一度起動する',
   'fail.openLog': 'ログの該当箇所を開く',
-  'fail.callers': '現在、{model} の呼び出しには 503 engine_failed を返します。代替先があればその応答を返します。',
+  'fail.callers': '現在、{model} の呼び出しには 503 engine_failed を返します。',
   'fail.callersServed': '{model} の呼び出しには {backends} が応答しています。',
   'fail.callersWait': '呼び出しは次の試行を待ちます。',
   'fail.wontHeal': '再試行しても同じ失敗になるため、Lexora は再試行しません。',

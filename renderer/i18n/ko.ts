@@ -343,7 +343,7 @@ export const ko: Messages = {
   'fail.holders': 'GPU를 쓰는 프로그램 보기',
   'fail.restart': '다시 시작해 보기',
   'fail.openLog': '로그의 해당 위치 열기',
-  'fail.callers': '지금 {model} 호출은 503 engine_failed를 받습니다. 대체 백엔드가 있으면 그 응답을 받습니다.',
+  'fail.callers': '지금 {model} 호출은 503 engine_failed를 받습니다.',
   'fail.callersServed': '{model} 호출에는 {backends}이(가) 응답하고 있습니다.',
   'fail.callersWait': '호출은 다음 시도를 기다립니다.',
   'fail.wontHeal': '다시 시도해도 똑같이 실패하므로 Lexora는 시도하지 않습니다.',

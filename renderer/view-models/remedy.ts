@@ -1,5 +1,5 @@
 import { type EngineFailure, type EngineView, isComing } from '../../src/protocol/engine.ts'
-import type { ModelEntry } from '../../src/protocol/snapshot.ts'
+import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import type { Translate } from '../i18n/index.ts'
 
 export type Remedy = { changes: { path: string; value: unknown }[]; words: string }
@@ -113,11 +113,21 @@ export function adoption(
 }
 
 /** What callers of a model get while its engine cannot run. */
-export function callersSay({ name, model, state }: EngineView, models: readonly ModelEntry[], t: Translate): string {
+export function callersSay(
+  { name, model, state }: EngineView,
+  { models, backends }: Pick<AppSnapshot, 'models' | 'backends'>,
+  t: Translate,
+): string {
   const shown = model ?? name
   const entry = models.find(({ id }) => id === model)
   const others = entry?.backends.filter((backend) => backend !== name) ?? []
   if (entry?.state === 'ready' && others.length > 0)
     return t('fail.callersServed', { model: shown, backends: others.join(', ') })
+  if (!isComing(state)) {
+    const own = backends.find((backend) => backend.name === name)?.fallbacks ?? []
+    const serving = backends.filter(({ status, breaker }) => status !== 'down' && breaker !== 'open')
+    const stand = own.filter((fallback) => serving.some((backend) => backend.name === fallback))
+    if (stand.length > 0) return t('fail.callersServed', { model: shown, backends: stand.join(', ') })
+  }
   return isComing(state) ? t('fail.callersWait') : t('fail.callers', { model: shown })
 }

@@ -10,7 +10,11 @@ export const VIEW_TITLES = {
 } as const
 
 /** Where a request stands: its place among those that wait, or which try is due of how many at most. */
-export function requestPhase({ phase, attempts, mostAttempts }: RequestView, place: number | null, t: Translate): string {
+export function requestPhase(
+  { phase, attempts, mostAttempts }: RequestView,
+  place: number | null,
+  t: Translate,
+): string {
   if (phase === 'backoff') return t('phase.backoff', { try: attempts + 1, of: mostAttempts })
   if (phase !== 'queued') return t(`phase.${phase}`)
   if (place === null) return t('phase.queuedSomewhere')

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import type { CapturedText } from '../../src/protocol/captures.ts'
+import type { Captured, CapturedText } from '../../src/protocol/captures.ts'
 import type { HistoryRow } from '../../src/protocol/users.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
@@ -7,31 +7,35 @@ import { Button, Facts, Segmented } from '../components/kit.tsx'
 import { gigabytes } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import { tryIt } from '../try-it.ts'
-import { askedAgain, prettyOf, talkOf } from '../view-models/capture.ts'
-import { isReplayable } from '../view-models/history.ts'
+import { prettyOf, talkOf } from '../view-models/capture.ts'
+
+/** What a request and its answer said; null: nothing was captured. */
+export function useCaptured(id: string): Captured | null {
+  const { client } = useWorld()
+  const { capture } = useSnapshot().server
+  const { value } = useAsked(
+    async () => {
+      // Every reading is written down: only what is there is read.
+      const { kept } = await client.commands.listCaptures()
+      return kept.some((one) => one.id === id) ? await client.commands.readCapture({ id }) : null
+    },
+    { key: `${id} ${capture?.endsAt ?? ''}` },
+  )
+  return value
+}
 
 const FORMS = ['chat', 'pretty', 'raw'] as const
 
 /** What a request and its answer said, where that was captured; else the way to have it captured. */
-export function CaptureSection({ row, onReplay }: { row: HistoryRow; onReplay: () => void }) {
+export function CaptureSection({ row, captured }: { row: HistoryRow; captured: Captured | null }) {
   const t = useT()
   const { client } = useWorld()
   const { told } = useActions()
   const { capture } = useSnapshot().server
   const [form, setForm] = useState<(typeof FORMS)[number]>('chat')
-  const key = `${row.id} ${capture?.endsAt ?? ''}`
-  const { value } = useAsked(
-    async () => {
-      // Every reading is written down: only what is there is read.
-      const { kept } = await client.commands.listCaptures()
-      return kept.some(({ id }) => id === row.id) ? await client.commands.readCapture({ id: row.id }) : null
-    },
-    { key },
-  )
   const start = (user: string | null): void =>
     void told(client.commands.startCapture(user === null ? {} : { user }), t('capture.started'))
-  if (value === null) {
+  if (captured === null) {
     return (
       <section className="sect">
         <h3>{t('capture.title')}</h3>
@@ -51,12 +55,8 @@ export function CaptureSection({ row, onReplay }: { row: HistoryRow; onReplay: (
       </section>
     )
   }
-  const { headers, request, answer } = value
-  const talk = talkOf(value)
-  const again = (): void => {
-    onReplay()
-    tryIt.set({ model: row.model ?? '', ...(row.user === null ? {} : { user: row.user }), ...askedAgain(talk) })
-  }
+  const { headers, request, answer } = captured
+  const talk = talkOf(captured)
   return (
     <section className="sect">
       <h3>{t('capture.title')}</h3>
@@ -67,11 +67,6 @@ export function CaptureSection({ row, onReplay }: { row: HistoryRow; onReplay: (
           onChange={setForm}
           options={FORMS.map((name) => ({ value: name, label: t(`capture.${name}`) }))}
         />
-        {isReplayable(row) && (
-          <Button small onClick={again}>
-            {t('capture.again')}
-          </Button>
-        )}
       </div>
       {form === 'chat' ? (
         talk.map(({ role, text }, index) => (

@@ -30,7 +30,7 @@ const WORDS: Record<Exclude<TroubleVerb['do'], 'change' | 'free-port' | 'licence
 /** An engine that cannot run: the cause, what to do, what callers get, and the lines that told. `isAlone`: nothing else serves. */
 export function EngineTrouble({ engine, isAlone }: { engine: EngineView; isAlone: boolean }) {
   const t = useT()
-  const { models } = useSnapshot()
+  const snapshot = useSnapshot()
   const { name, model, state } = engine
   const failure = 'failure' in state ? state.failure : null
   const { verbs, first } = troubleVerbs(engine, t)
@@ -79,7 +79,7 @@ export function EngineTrouble({ engine, isAlone }: { engine: EngineView; isAlone
       </section>
       {isAlone && <h2 className="sr">{t('nav.dashboard')}</h2>}
       <div className="banner">
-        <span className="grow mid">{callersSay(engine, models, t)}</span>
+        <span className="grow mid">{callersSay(engine, snapshot, t)}</span>
         <a className="link small nowrap" href={`#/${log}`}>
           {t('requests.engineLog')}
         </a>

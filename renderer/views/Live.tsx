@@ -74,7 +74,9 @@ export function Live({ requests }: { requests: readonly RequestView[] | null }) 
               <td className="num c3">{number(request.tokens)}</td>
               <td className="num c3">{number(liveSpeed(request), 1)}</td>
               <td className="c4 name">{request.backend ?? NONE}</td>
-              <td className="num c4">{request.attempts > 1 ? `${request.attempts}/${request.mostAttempts}` : request.attempts}</td>
+              <td className="num c4">
+                {request.attempts > 1 ? `${request.attempts}/${request.mostAttempts}` : request.attempts}
+              </td>
               <td>
                 <button
                   type="button"

@@ -6,8 +6,9 @@ import { clock, duration, NONE, number, withUnit } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot } from '../stores.ts'
 import { tryIt } from '../try-it.ts'
+import { askedAgain, talkOf } from '../view-models/capture.ts'
 import { curlOf, isReplayable, rowSpeed, statusLook, waterfall } from '../view-models/history.ts'
-import { CaptureSection } from './CaptureSection.tsx'
+import { CaptureSection, useCaptured } from './CaptureSection.tsx'
 
 /** One request: where its time went and what it cost. */
 export function RequestDrawer({
@@ -22,9 +23,11 @@ export function RequestDrawer({
   const t = useT()
   const copy = useCopy()
   const { server } = useSnapshot()
+  const captured = useCaptured(row.id)
   const replay = (): void => {
     onClose()
-    tryIt.set({ model: row.model ?? '', ...(row.user === null ? {} : { user: row.user }) })
+    const said = captured === null ? {} : askedAgain(talkOf(captured))
+    tryIt.set({ model: row.model ?? '', ...(row.user === null ? {} : { user: row.user }), ...said })
   }
   const panel = useRef<HTMLElement>(null)
   const onKey = (event: { key: string; target: EventTarget | null }): void => {
@@ -160,12 +163,12 @@ export function RequestDrawer({
           </Button>
           {isReplayable(row) && (
             <Button small onClick={replay}>
-              {t('request.replay')}
+              {t(captured === null ? 'request.open' : 'request.replay')}
             </Button>
           )}
         </div>
       </section>
-      <CaptureSection row={row} onReplay={onClose} />
+      <CaptureSection row={row} captured={captured} />
     </aside>
   )
 }

@@ -18,7 +18,15 @@ import type { RouteTable } from '../policy/route.ts'
 import type { AppCommands } from '../protocol/commands.ts'
 import type { Config, ResolvedBackend } from '../protocol/config.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
-import type { AppSnapshot, ConfigFault, GpuReport, ServerView, UserView } from '../protocol/snapshot.ts'
+import type {
+  AppSnapshot,
+  BackendReport,
+  ConfigFault,
+  GpuReport,
+  QueueView,
+  ServerView,
+  UserView,
+} from '../protocol/snapshot.ts'
 import type { EngineStartView } from '../protocol/ui-commands.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 import { Captures } from '../telemetry/captures.ts'
@@ -529,7 +537,7 @@ export class App {
         configFault: this.configFault,
       },
       health: this.health(),
-      backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),
+      backends: this.backendReports(queues, now),
       models: listModels(this.registry, this.routes, Math.floor(this.startDate.getTime() / 1000)),
       queues,
       users: this.userViews(now),
@@ -546,12 +554,17 @@ export class App {
     const queues = this.queues.views(now)
     return {
       server: { state: this.state, open: this.network.length > 0 },
-      backends: this.registry.all().map((backend) => backendReport(backend, queues, now)),
+      backends: this.backendReports(queues, now),
       queues,
       users: this.userViews(now),
       engines: this.engines?.views() ?? [],
       gpu: this.gpu.state(),
     }
+  }
+
+  private backendReports(queues: readonly QueueView[], now: number): BackendReport[] {
+    const fallsBack = this.config.fallback.enabled
+    return this.registry.all().map((backend) => backendReport(backend, queues, now, fallsBack))
   }
 
   private userViews(now: number): UserView[] {

@@ -63,7 +63,12 @@ function contentOf({ revision: _, takenAt: __, server, health, ...rest }: AppSna
   return JSON.stringify({ place, status: health.status, reasons: health.reasons, ...rest })
 }
 
-export function backendReport(backend: Backend, queues: readonly QueueView[], now: number): BackendReport {
+export function backendReport(
+  backend: Backend,
+  queues: readonly QueueView[],
+  now: number,
+  fallsBack: boolean,
+): BackendReport {
   const { name, options, health, inFlight } = backend
   return {
     name,
@@ -75,6 +80,7 @@ export function backendReport(backend: Backend, queues: readonly QueueView[], no
     inFlight,
     limit: queues.find((queue) => queue.backend === name)?.permits.limit ?? null,
     models: [...backend.models],
+    fallbacks: fallsBack ? [...options.fallbackBackends] : [],
     latencyMs: health.latencyMs,
   }
 }

@@ -104,6 +104,8 @@ export type BackendReport = {
   /** How many it is given at most, as its queue has it now; null until the first request went there. */
   limit: number | null
   models: string[]
+  /** The backends that answer in its place, in their order; empty also where fallbacks are off. */
+  fallbacks: string[]
   /** Of the last probe. */
   latencyMs: number | null
 }

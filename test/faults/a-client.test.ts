@@ -142,7 +142,10 @@ describe('A: the client', () => {
   })
 
   test('A11 leaves during the wait before a retry: no further attempt', async () => {
-    const { fake, lexora, baseline } = await setUp({}, { config: { retry: { max_retries: 2, base_delay: 60, max_delay: 60 } } })
+    const { fake, lexora, baseline } = await setUp(
+      {},
+      { config: { retry: { max_retries: 2, base_delay: 60, max_delay: 60 } } },
+    )
     fake.fault({ do: 'status', status: 503, times: 0 })
     const client = await RawClient.open(lexora.port)
     client.post(CHAT, aChat())

@@ -194,6 +194,22 @@ describe('the operators’ pages', () => {
     expect(lines.some((line) => line.startsWith('process_cpu_seconds_total '))).toBe(true)
   })
 
+  test.each([
+    [true, ['spare']],
+    [false, []],
+  ])('a snapshot names the fallbacks of a backend where they are in force (%s)', async (enabled, fallbacks) => {
+    const [fake, spare] = [await startFake(), await startFake()]
+    const lexora = await startApp(
+      [
+        { name: 'main', url: fake.url, fallbackBackends: ['spare'] },
+        { name: 'spare', url: spare.url },
+      ],
+      { config: { fallback: { enabled } } },
+    )
+    const { backends } = await lexora.app.commands.snapshot()
+    expect(backends.map((backend) => backend.fallbacks)).toEqual([fallbacks, []])
+  })
+
   test.each(['/health', '/healthz', '/readyz', '/stats', '/metrics', '/v1/models'])(
     '%s answers GET and HEAD, and nothing else',
     async (path) => {

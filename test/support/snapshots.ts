@@ -50,6 +50,7 @@ export function aSnapshot({ server, ...changes }: Changes = {}): AppSnapshot {
         inFlight: 0,
         limit: null,
         models: ['tiny'],
+        fallbacks: [],
         latencyMs: 2,
       },
     ],

@@ -9,8 +9,9 @@ import {
   troubleVerbs,
 } from '../../renderer/view-models/remedy.ts'
 import type { EngineFailure, EngineState } from '../../src/protocol/engine.ts'
-import type { ModelEntry } from '../../src/protocol/snapshot.ts'
+import type { BackendReport, ModelEntry } from '../../src/protocol/snapshot.ts'
 import { A_FAILURE, anEngine, ENGINES_IN } from '../support/engine-states.ts'
+import { aSnapshot } from '../support/snapshots.ts'
 
 const t = translator('en')
 
@@ -88,7 +89,20 @@ test('a server is made a backend only where that puts no other one out of use', 
 test('what callers get is said as it is', () => {
   const engine = anEngine(ENGINES_IN.failed, 'main', 'qwen')
   const entry = { id: 'qwen', state: 'ready', backends: ['main', 'cloud'] } as ModelEntry
-  expect(callersSay(engine, [entry], t)).toBe('Callers of qwen are answered by cloud.')
-  expect(callersSay(engine, [{ ...entry, state: 'unavailable' }], t)).toContain('503 engine_failed')
-  expect(callersSay(anEngine(ENGINES_IN.backoff), [], t)).toBe('Callers wait for the next try.')
+  const [backend] = aSnapshot().backends
+  const own = { ...backend!, name: 'main', fallbacks: ['near', 'far'] }
+  const says = (state: ModelEntry['state'], ...backends: BackendReport[]) =>
+    callersSay(engine, { models: [{ ...entry, state }], backends }, t)
+  expect(says('ready')).toBe('Callers of qwen are answered by cloud.')
+  expect(says('unavailable')).toBe('Callers of qwen get 503 engine_failed now.')
+  const [near, far] = [
+    { ...backend!, name: 'near' },
+    { ...backend!, name: 'far' },
+  ]
+  expect(says('unavailable', own, near, far)).toBe('Callers of qwen are answered by near, far.')
+  expect(says('unavailable', own, { ...near, status: 'down' }, far)).toBe('Callers of qwen are answered by far.')
+  const broken = [own, { ...near, breaker: 'open' as const }, { ...far, status: 'down' as const }]
+  expect(says('unavailable', ...broken)).toBe('Callers of qwen get 503 engine_failed now.')
+  const coming = anEngine(ENGINES_IN.backoff)
+  expect(callersSay(coming, { models: [], backends: [own, near] }, t)).toBe('Callers wait for the next try.')
 })

@@ -77,7 +77,7 @@ test('a capture is started from a request, is seen on every screen, shows what w
     .first()
     .click()
   await drawer.locator('pre').filter({ hasText: '[DONE]' }).waitFor()
-  await drawer.getByRole('button', { name: 'Ask it again in Try it' }).click()
+  await drawer.getByRole('button', { name: 'Replay in Try it' }).click()
   const again = page.getByRole('complementary', { name: 'Try it' })
   expect(await again.getByLabel('Message').inputValue()).toBe('Where do herons sleep?')
   await page.keyboard.press('Escape')

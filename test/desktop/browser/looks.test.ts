@@ -141,7 +141,7 @@ test('a request that was tried elsewhere shows each step, and is asked again fro
   await drawer.getByRole('button', { name: 'Copy as curl' }).click()
   const copied = await page.evaluate(() => navigator.clipboard.readText())
   expect(copied).toContain(`curl ${server.origin}/v1/chat/completions`)
-  await drawer.getByRole('button', { name: 'Replay in Try it' }).click()
+  await drawer.getByRole('button', { name: 'Open in Try it' }).click()
   const again = page.getByRole('complementary', { name: 'Try it' })
   expect(await again.getByLabel('as', { exact: true }).inputValue()).toBe('detour')
 })
