@@ -61,6 +61,16 @@ export function showsItself({ is, step }: FirstRun, { server, engines }: AppSnap
   return step !== 'machine' || (server.configPath === null && engines.every(({ kind }) => kind === 'demo'))
 }
 
+/** How a step looks in the list: what was passed over, or is not reached, is not done. */
+export function stepLook(step: Step, state: FirstRun, snapshot: AppSnapshot): 'done' | 'cur' | 'skipped' | '' {
+  const at = STEPS.indexOf(state.step)
+  const i = STEPS.indexOf(step)
+  if (i >= at) return i === at ? 'cur' : ''
+  if (step !== 'start' && step !== 'model') return 'done'
+  if (state.engine === null) return 'skipped'
+  return step === 'model' || isRunning(state, snapshot) ? 'done' : ''
+}
+
 /** The engine that the first run looks at has come to serve. */
 export function isRunning({ engine }: FirstRun, { engines }: AppSnapshot): boolean {
   return engines.some(({ name, state }) => name === engine && isServing(state))

@@ -1,12 +1,11 @@
 import { useEffect, useState } from 'react'
 import type { DoctorReport } from '../../src/protocol/doctor.ts'
 import { useCopy } from '../actions.ts'
-import { Spinner, StateMark } from '../components/Icon.tsx'
+import { Spinner } from '../components/Icon.tsx'
 import { Button, Dialog } from '../components/kit.tsx'
 import { useT } from '../i18n/index.ts'
 import { useWorld } from '../stores.ts'
-
-const SHAPES = { ok: 'ready', warn: 'degraded', fail: 'failed' } as const
+import { Checks, checksText } from './Checks.tsx'
 
 /** What `lexora doctor` says, in the window. */
 export function Diagnostics({ onClose }: { onClose: () => void }) {
@@ -25,9 +24,6 @@ export function Diagnostics({ onClose }: { onClose: () => void }) {
       open = false
     }
   }, [client])
-  const text = report?.checks.map(
-    ({ level, about, says, fix }) => `${level}  ${about}: ${says}${fix === null ? '' : ` (${fix})`}`,
-  )
   return (
     <Dialog
       open
@@ -36,7 +32,7 @@ export function Diagnostics({ onClose }: { onClose: () => void }) {
       title={t('diagnostics.title')}
       footer={
         <>
-          {text !== undefined && <Button onClick={() => copy(text.join('\n'))}>{t('verb.copy')}</Button>}
+          {report !== null && <Button onClick={() => copy(checksText(report.checks))}>{t('verb.copy')}</Button>}
           <Button look="first" onClick={onClose}>
             {t('verb.close')}
           </Button>
@@ -49,18 +45,7 @@ export function Diagnostics({ onClose }: { onClose: () => void }) {
           <Spinner /> {t('diagnostics.running')}
         </p>
       )}
-      <ul className="checks small">
-        {report?.checks.map(({ level, about, says, fix }) => (
-          <li key={about + says}>
-            <StateMark shape={SHAPES[level]} />
-            <span className="dim">{t(`diagnostics.${level}`)}</span>
-            <span>
-              <b className="strong">{about}</b> {says}
-              {fix !== null && <span className="dim"> {fix}</span>}
-            </span>
-          </li>
-        ))}
-      </ul>
+      {report !== null && <Checks checks={report.checks} />}
     </Dialog>
   )
 }

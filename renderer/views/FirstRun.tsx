@@ -2,7 +2,7 @@ import { useEffect, useState } from 'react'
 import type { DoctorReport } from '../../src/protocol/doctor.ts'
 import { isPullOpen } from '../../src/protocol/models.ts'
 import { shortName } from '../../src/protocol/new-engine.ts'
-import { useActions } from '../actions.ts'
+import { useActions, useCopy } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { Icon, Mark, Spinner, StateMark } from '../components/Icon.tsx'
 import { Banner, Button, Empty, Skeleton, Switch } from '../components/kit.tsx'
@@ -13,11 +13,12 @@ import { goTo } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { useFits, useModels, useStartModel } from '../use-models.ts'
-import { fitLook } from '../view-models/catalogue.ts'
-import { isRunning, STEPS, type Step } from '../view-models/first-run.ts'
-import { engineWords, shapeOf } from '../view-models/frame.ts'
+import { fitLook, presetRows } from '../view-models/catalogue.ts'
+import { isRunning, STEPS, type Step, stepLook } from '../view-models/first-run.ts'
+import { engineWords, gpuTotals, shapeOf } from '../view-models/frame.ts'
 import { pullText } from '../view-models/pull-text.ts'
 import { liveRows, startRows } from '../view-models/start.ts'
+import { Checks, checksText } from './Checks.tsx'
 import { Connect } from './Connect.tsx'
 import { DesktopSettings } from './DesktopSettings.tsx'
 import { Install } from './EngineVersions.tsx'
@@ -47,15 +48,15 @@ export function FirstRun() {
           <span className="strong">Lexora</span>
         </div>
         <ol className="steps">
-          {STEPS.map((step, i) => (
-            <li
-              key={step}
-              className={i < at ? 'done' : i === at ? 'cur' : ''}
-              aria-current={i === at ? 'step' : undefined}
-            >
-              {t(`first.step.${step}`)}
-            </li>
-          ))}
+          {STEPS.map((step) => {
+            const look = stepLook(step, state, snapshot)
+            return (
+              <li key={step} className={look} aria-current={look === 'cur' ? 'step' : undefined}>
+                {t(`first.step.${step}`)}
+                {look === 'skipped' && <span className="micro dim"> {t('first.skipped')}</span>}
+              </li>
+            )
+          })}
         </ol>
       </aside>
       <main className="wiz-b" tabIndex={-1}>
@@ -106,13 +107,18 @@ function Body({ step }: { step: Step }) {
   }
 }
 
-const SHAPES = { ok: 'ready', warn: 'degraded', fail: 'failed' } as const
-
 function MachineStep() {
   const t = useT()
   const { client } = useWorld()
   const { gpu } = useSnapshot()
+  const copy = useCopy()
+  const [looks, setLooks] = useState(false)
   const { value, failed, again } = useAsked(async (): Promise<DoctorReport> => await client.commands.doctor())
+  const lookAgain = async (): Promise<void> => {
+    setLooks(true)
+    await again()
+    setLooks(false)
+  }
   if (value === null && failed !== null)
     return (
       <Empty
@@ -123,6 +129,7 @@ function MachineStep() {
         {failed}
       </Empty>
     )
+  const isWithout = gpu.is === 'read' ? gpu.gpus.length === 0 : gpu.is !== 'unread'
   return (
     <>
       <ul className="wiz-cards">
@@ -140,24 +147,34 @@ function MachineStep() {
               </span>
             </li>
           ))}
+        {isWithout && (
+          <li className="row">
+            <StateMark shape="degraded" />
+            <span>
+              {t('first.noGpu')} {'reason' in gpu && <span className="dim small">{gpu.reason}</span>}
+            </span>
+          </li>
+        )}
       </ul>
       {value === null ? (
         <p className="row small dim" role="status">
           <Spinner /> {t('diagnostics.running')}
         </p>
       ) : (
-        <ul className="checks small">
-          {value.checks.map(({ level, about, says, fix }) => (
-            <li key={about + says}>
-              <StateMark shape={SHAPES[level]} />
-              <span className="dim">{t(`diagnostics.${level}`)}</span>
-              <span>
-                <b className="strong">{about}</b> {says}
-                {fix !== null && <span className="dim"> {fix}</span>}
-              </span>
-            </li>
-          ))}
-        </ul>
+        <>
+          {/* The row above says it louder. */}
+          <Checks
+            checks={value.checks.filter(({ about, level }) => !(isWithout && about === 'gpu' && level === 'ok'))}
+          />
+          <div className="row gap-top">
+            <Button small busy={looks} onClick={() => void lookAgain()}>
+              {t('first.lookAgain')}
+            </Button>
+            <Button small onClick={() => copy(checksText(value.checks))}>
+              {t('verb.copy')}
+            </Button>
+          </div>
+        </>
       )}
     </>
   )
@@ -192,6 +209,15 @@ function EngineStep() {
               {one.used && <span className="tag">{t('versions.used')}</span>}
             </li>
           ))}
+          {value.onPath !== null && (
+            <li className="row">
+              <StateMark shape="ready" />
+              <span className="strong">{t('first.onPath')}</span>
+              <span className="dim small clip grow" title={value.onPath}>
+                {value.onPath}
+              </span>
+            </li>
+          )}
           {others.map(({ name }) => (
             <li key={name} className="row">
               <StateMark shape="ready" />
@@ -230,7 +256,7 @@ function ModelStep() {
   const t = useT()
   const { client } = useWorld()
   const { told } = useActions()
-  const { engines } = useSnapshot()
+  const { engines, gpu } = useSnapshot()
   const { models, presets, pulls, again } = useModels()
   const fits = useFits(models.value, '')
   const start = useStartModel()
@@ -244,7 +270,8 @@ function ModelStep() {
       </Empty>
     )
   const here = models.value.filter(({ complete }) => complete)
-  const proposed = (presets.value ?? []).filter(({ installed }) => !installed).slice(0, PROPOSED)
+  const wanting = (presets.value ?? []).filter(({ installed }) => !installed)
+  const proposed = presetRows(wanting, gpu.is === 'read' ? gpuTotals(gpu.gpus).total : null).slice(0, PROPOSED)
   const choose = async (id: string): Promise<void> => {
     const model = here.find((one) => one.id === id)
     if (model === undefined) return
@@ -309,7 +336,7 @@ function ModelStep() {
       </ul>
       <h2 className="wiz-h2">{t('first.proposed')}</h2>
       <ul className="choices">
-        {proposed.map(({ id, title, repo, bytes, minVramBytes, note }) => (
+        {proposed.map(({ preset: { id, title, repo, bytes, minVramBytes, note }, fits }) => (
           <li key={id} className="row">
             <span className="col grow two-line">
               <span className="strong clip">{title}</span>
@@ -317,7 +344,9 @@ function ModelStep() {
             </span>
             <span className="col two-line nowrap small">
               <span>{gigabytes(bytes)}</span>
-              <span className="micro dim">{t('fit.needs', { size: gib(minVramBytes) })}</span>
+              <span className={`micro ${fits === false ? 'bad' : 'dim'}`}>
+                {t('fit.needs', { size: gib(minVramBytes) })}
+              </span>
             </span>
             <Button
               onClick={() =>
@@ -366,6 +395,16 @@ function StartStep() {
           <span className="dim small">{t('pull.left', { left: duration(state.leftMs) })}</span>
         )}
       </p>
+      {(state.is === 'starting' || state.is === 'preflight') && (
+        <Button small onClick={() => void actions.stop(engine.name)}>
+          {t('verb.cancelStart')}
+        </Button>
+      )}
+      {state.is === 'stopped' && (
+        <Button small onClick={() => void actions.start(engine.name)}>
+          {t('verb.start')}
+        </Button>
+      )}
       {state.is === 'starting' && (
         <div
           className="meter wiz-meter"

@@ -11,6 +11,7 @@ import { lanChecks, lanState } from '../view-models/lan.ts'
 import { reasonOf } from '../view-models/log.ts'
 import { doors, isLiveKey } from '../view-models/people.ts'
 import { placesForPhones } from '../view-models/qr.ts'
+import { NewUser } from './NewUser.tsx'
 
 /** Opens Lexora to the network, after a look at what that means; closes it at once. */
 export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: () => void }) {
@@ -19,6 +20,7 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
   const { server } = useSnapshot()
   const toasts = useToasts()
   const [asking, setAsking] = useState(false)
+  const [adding, setAdding] = useState(false)
   const keys = useAsked(async () => (await client.commands.listKeys()).keys, { everyMs: 5000 })
   const door = doors(config)
   const { isOpen, places, waits } = lanState(server, door.beyond)
@@ -38,6 +40,12 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
       toasts.fail(t('failed.command', { reason: reasonOf(error) }))
     }
     onChanged()
+  }
+  /** A user is made in the middle of it, and then it goes on. */
+  const turn = (toUser: boolean): void => {
+    setAsking(!toUser)
+    setAdding(toUser)
+    if (!toUser) void keys.again()
   }
   return (
     <section className="set" aria-label={t('lan.title')}>
@@ -87,11 +95,17 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
                   <b className="strong">{t(`lan.check.${id}`)}</b>{' '}
                   <span className="dim">{t(`lan.why.${id}`, { port, count: live.length })}</span>
                 </span>
+                {id === 'keys' && ok === false && (
+                  <Button small onClick={() => turn(true)}>
+                    {t('users.new')}
+                  </Button>
+                )}
               </li>
             ))}
           </ul>
         </Dialog>
       )}
+      {adding && <NewUser taken={[...new Set(keys.value?.map(({ user }) => user))]} onDone={() => turn(false)} />}
     </section>
   )
 }

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import type { EngineView } from '../../src/protocol/engine.ts'
+import { canRestart, type EngineView } from '../../src/protocol/engine.ts'
 import type { ModelView } from '../../src/protocol/models.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
@@ -59,7 +59,9 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
       path: `engines.${engine.name}.args.${name}`,
       value,
     }))
-    if (await told(client.commands.setConfig({ changes }), t('launch.saved', { engine: engine.name }))) {
+    const { name, state } = engine
+    const done = canRestart(state) ? t('launch.restarts', { engine: name }) : t('set.saved', { name })
+    if (await told(client.commands.setConfig({ changes }), done)) {
       setContext(null)
       setAtOnce(null)
     }

@@ -287,7 +287,7 @@ async function remoteModel(desk: ModelDesk, name: string): Promise<FitGiven['des
   return { shape, bytes, format: 'safetensors', weights: bytes > 0 ? { [type]: { count: 0, bytes } } : null }
 }
 
-function versionsOf({ versions, installer }: ModelDesk): EngineVersions {
+function versionsOf({ versions, installer, onPath }: ModelDesk): EngineVersions {
   const { used, previous } = readChoice(versions)
   return {
     versions: installedVersions(versions).map((one) => ({ ...one, used: one.version === used })),
@@ -295,6 +295,7 @@ function versionsOf({ versions, installer }: ModelDesk): EngineVersions {
     previous,
     install: installer.view(),
     folder: versions,
+    onPath,
   }
 }
 

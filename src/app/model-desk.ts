@@ -5,6 +5,7 @@ import { hubAddress, hubCache, hubIsOff, hubToken, hubTokenFile, hubTokenVariabl
 import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { writeWhole } from '../config/write.ts'
 import { Installer } from '../engine/installer.ts'
+import { findOnPath } from '../engine/launch.ts'
 import { versionsFolder } from '../engine/versions.ts'
 import { type CataloguePlaces, type FoundModel, scanModels } from '../models/catalogue.ts'
 import { Hub, HubError } from '../models/hub.ts'
@@ -92,6 +93,11 @@ export class ModelDesk {
     this.options.offline = privacy.offline
     if (this.isOffline) this.installer.cancel()
     this.pulls.offChanged()
+  }
+
+  /** The program `vllm` on PATH. */
+  get onPath(): string | null {
+    return findOnPath('vllm', this.options.machine)
   }
 
   get isOffline(): boolean {

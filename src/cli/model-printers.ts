@@ -207,13 +207,15 @@ function presetTable(presets: readonly PresetView[], look: Look): string[] {
   return [...headed(columns, rows, look), '', 'Fetch one: lexora pull MODEL']
 }
 
-function versionLines({ versions, used, previous, install, folder }: EngineVersions, look: Look): string[] {
+function versionLines({ versions, used, previous, install, folder, onPath }: EngineVersions, look: Look): string[] {
   const under = install !== null && install.phase !== 'done' ? [installLine(install)] : []
+  const other = onPath === null ? [] : [`vLLM on PATH: ${plain(onPath)}`]
   if (versions.length === 0)
     return [
       ...under,
       'Lexora has installed no vLLM. Install it: lexora engine install',
       `It would lie in ${plain(folder)}.`,
+      ...other,
     ]
   const columns: Column[] = [
     { title: 'VERSION' },
@@ -231,7 +233,7 @@ function versionLines({ versions, used, previous, install, folder }: EngineVersi
   ])
   const back = previous === null ? [] : [`Back to ${previous}: lexora engine rollback`]
   const none = used === null ? ['None of them is used: lexora engine use VERSION'] : []
-  return [...under, ...headed(columns, rows, look), ...none, ...back]
+  return [...under, ...headed(columns, rows, look), ...none, ...back, ...other]
 }
 
 const PHASES: Record<InstallView['phase'], string> = {

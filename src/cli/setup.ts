@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type AdminTarget, adminClient } from '../app/admin-client.ts'
 import { EXIT } from '../app/exit-codes.ts'
-import { findOnPath } from '../engine/launch.ts'
 import type { AppCommands } from '../protocol/commands.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import type { EngineView } from '../protocol/engine.ts'
@@ -132,9 +131,8 @@ class Setup {
 
   private async vllm(): Promise<void> {
     this.head('vLLM')
-    const { versions, folder } = await this.commands.engineVersions()
+    const { versions, folder, onPath } = await this.commands.engineVersions()
     const { backends } = await this.commands.snapshot()
-    const onPath = findOnPath('vllm', this.world)
     const servers = backends.filter(({ host, status }) => host !== null && status === 'up')
     this.say(
       ...versions.map(({ version, path }) => `vLLM ${plain(version)}, installed by Lexora (${plain(path)})`),

@@ -167,6 +167,8 @@ export type EngineVersions = {
   /** The last installation since Lexora runs. */
   install: InstallView | null
   folder: string
+  /** The program `vllm` on PATH, which is the owner's own. */
+  onPath: string | null
 }
 
 export type BenchReport = {

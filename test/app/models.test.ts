@@ -416,6 +416,15 @@ describe('presets', () => {
 })
 
 describe('versions of the engine', () => {
+  test('have beside them the vllm that is on PATH', async () => {
+    const root = aRoot()
+    const program = join(root, process.platform === 'win32' ? 'vllm.exe' : 'vllm')
+    const { commands } = aDesk({ env: { PATH: root } })
+    expect(await commands.engineVersions()).toMatchObject({ versions: [], onPath: null })
+    writeFileSync(program, '', { mode: 0o755 })
+    expect(await commands.engineVersions()).toMatchObject({ versions: [], onPath: program })
+  })
+
   test('are chosen, and gone back from', async () => {
     const { commands, desk } = aDesk()
     const { useEngine: choose } = commands

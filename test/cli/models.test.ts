@@ -238,7 +238,11 @@ describe('for people', () => {
       previous: '0.31.0',
       install: null,
       folder: '/x',
+      onPath: null,
     }
     expect(MODEL_PRINTERS.useEngine(versions, LOOK).at(-1)).toBe('Back to 0.31.0: lexora engine rollback')
+    const own = { ...versions, onPath: '/opt/bin/vllm' }
+    expect(MODEL_PRINTERS.engineVersions(own, LOOK).at(-1)).toBe('vLLM on PATH: /opt/bin/vllm')
+    expect(MODEL_PRINTERS.engineVersions({ ...own, versions: [] }, LOOK).at(-1)).toBe('vLLM on PATH: /opt/bin/vllm')
   })
 })

@@ -27,6 +27,7 @@ import {
   readFirstRun,
   STEPS,
   showsItself,
+  stepLook,
 } from '../../renderer/view-models/first-run.ts'
 import { lanChecks, lanState, portTyped, portWords, waitingOrigins } from '../../renderer/view-models/lan.ts'
 import {
@@ -61,7 +62,9 @@ import type { ConfigEntry, ConfigView } from '../../src/protocol/config-view.ts'
 import type { EngineView } from '../../src/protocol/engine.ts'
 import type { FitReport, ModelView, PresetView, PullView } from '../../src/protocol/models.ts'
 import { newEngine, shortName } from '../../src/protocol/new-engine.ts'
+import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
 import { NO_LIMITS, type UserView } from '../../src/protocol/users.ts'
+import { anEngine } from '../support/engine-states.ts'
 import { aSnapshot } from '../support/snapshots.ts'
 
 const GIB = 1024 ** 3
@@ -749,6 +752,16 @@ describe('the first run', () => {
   test('passes over the start where nothing was chosen, both ways', () => {
     expect(nextFirstRun({ ...begin, step: 'model' }, { do: 'next' }).step).toBe('request')
     expect(nextFirstRun({ ...begin, step: 'request' }, { do: 'back' }).step).toBe('model')
+  })
+
+  test('a start that was passed over does not look done', () => {
+    const looks = (engine: string | null, snapshot: AppSnapshot) =>
+      STEPS.map((step) => stepLook(step, { step: 'request', is: 'open', engine }, snapshot))
+    const ready = anEngine({ is: 'ready', forMs: 1 }, 'qwen')
+    const stopped = anEngine({ is: 'stopped' }, 'qwen')
+    expect(looks(null, aSnapshot({}))).toEqual(['done', 'done', 'skipped', 'skipped', 'cur', ''])
+    expect(looks('qwen', aSnapshot({ engines: [stopped] }))).toEqual(['done', 'done', 'done', '', 'cur', ''])
+    expect(looks('qwen', aSnapshot({ engines: [ready] }))).toEqual(['done', 'done', 'done', 'done', 'cur', ''])
   })
 
   test('whatever is pressed, it stands at a step, and what it keeps is read back', () => {

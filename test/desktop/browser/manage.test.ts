@@ -640,6 +640,59 @@ describe('models', () => {
 })
 
 describe('the first run', () => {
+  test('without a GPU is not all green, and a user is made where the door to the network asks for one', async () => {
+    const machine = aMachine({ gpu: false })
+    onTestFinished(() => machine.dispose())
+    const at = await own(null, { env: machine.env })
+    const page = await aWindow(at, {}, true)
+    const next = page.getByRole('button', { name: 'Next' })
+    await page.getByText('No GPU is read').waitFor()
+    await page.getByRole('button', { name: 'Look again' }).click()
+    await page.getByRole('button', { name: 'Copy' }).click()
+    await expect
+      .poll(async () => await page.evaluate(() => navigator.clipboard.readText()))
+      .toMatch(/^(warn|ok) {2}gpu:/m)
+    expect(await violations(page)).toEqual([])
+    for (const heading of ['What runs models', 'Choose a model', 'Send a first request', 'Last choices']) {
+      await next.click()
+      await page.getByRole('heading', { name: heading, exact: true }).waitFor()
+    }
+    const steps = page.getByRole('complementary', { name: 'Steps' }).getByRole('listitem')
+    expect(await steps.filter({ hasText: 'skipped' }).count()).toBe(2)
+    await page.getByRole('switch', { name: 'Reachable from the network' }).click()
+    const door = page.getByRole('dialog', { name: 'Open Lexora to the network?' })
+    await door.getByRole('button', { name: 'New user' }).click()
+    const dialog = page.getByRole('dialog', { name: 'New user' })
+    await dialog.getByLabel('Name').fill('kim')
+    await dialog.getByRole('button', { name: 'Create and show the key' }).click()
+    const shown = page.getByRole('dialog', { name: 'The key of kim' })
+    await shown.getByRole('button', { name: 'Copy the key' }).click()
+    await shown.getByRole('button', { name: 'Close' }).click()
+    await door.getByText('Keys that work: 1').waitFor()
+    expect(await door.getByRole('button', { name: 'New user' }).count()).toBe(0)
+    expect(await violations(page)).toEqual([])
+    expect(page.complaints).toEqual([])
+  })
+
+  test('a start is called off, and begun anew', async () => {
+    const machine = aMachine()
+    onTestFinished(() => machine.dispose())
+    machine.addModel('acme/tiny-8B', 16_000_000_000)
+    machine.host.vllm({ timeScale: 1000 })
+    const at = await own(null, { env: machine.env })
+    const page = await aWindow(at, {}, true)
+    const next = page.getByRole('button', { name: 'Next' })
+    await next.click()
+    await page.getByRole('heading', { name: 'What runs models' }).waitFor()
+    await next.click()
+    await page.getByRole('button', { name: 'Start this one' }).click()
+    await page.getByRole('button', { name: 'Cancel start' }).click({ timeout: SLOW_MS })
+    await page.getByRole('status').getByText('Stopped').waitFor({ timeout: SLOW_MS })
+    machine.host.vllm({ timeScale: 0.01 })
+    await page.getByRole('button', { name: 'Start engine' }).click()
+    await page.getByRole('status').getByText('Ready').waitFor({ timeout: SLOW_MS })
+  }, 600_000)
+
   test('leads from nothing to a first answer, goes on where it was left, and does not come again', async () => {
     const machine = aMachine()
     onTestFinished(() => machine.dispose())
@@ -652,6 +705,7 @@ describe('the first run', () => {
     expect(await violations(page)).toEqual([])
     await next.click()
     await page.getByText('Install vLLM aside').waitFor()
+    await page.getByText(join(machine.host.bin, 'vllm')).waitFor()
     await next.click()
     await page.getByRole('heading', { name: 'Choose a model' }).waitFor()
     await page.reload()
@@ -708,6 +762,7 @@ describe.each([
   ['880×560, light', { ...SMALL, theme: 'light' }],
   ['1440×900, dark', { ...LARGE, theme: 'dark' }],
   ['880×560, dark, Korean', { ...SMALL, theme: 'dark', language: 'ko' }],
+  ['880×560, light, Japanese', { ...SMALL, theme: 'light', language: 'ja' }],
 ] as const)('at %s', (_, look) => {
   test('nothing is found by axe, nothing scrolls sideways, and nothing is complained of', async () => {
     const machine = aMachine()
@@ -729,6 +784,15 @@ describe.each([
       await page.locator('.main > *, .wiz-b > *').first().waitFor()
       await expect.poll(async () => await page.locator('.skeleton').count()).toBe(0)
       found.push([path, await violations(page)])
+      const beyond = await page.evaluate(() =>
+        [...document.querySelectorAll('.setbody .set > *')].flatMap((cell) => {
+          const { right } = cell.getBoundingClientRect()
+          return [...cell.querySelectorAll(':scope *:not(.sr, svg *)')]
+            .filter((one) => one.getBoundingClientRect().right > right + 1)
+            .map(({ outerHTML }) => outerHTML.slice(0, 160))
+        }),
+      )
+      expect(beyond).toEqual([])
       const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
       expect(wide[0]).toBeLessThanOrEqual(wide[1]!)
     }
