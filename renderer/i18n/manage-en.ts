@@ -24,6 +24,7 @@ export const manageEn = {
   'users.preset': 'Kind of user',
   'users.expires': 'expires',
   'users.failed': 'The users cannot be read',
+  'users.here': 'this computer',
   'users.none': 'Only this computer can use the gateway.',
   'users.noneWhy': 'Add a user before you open it to the network. Each gets a key and limits of their own.',
   'users.noneOpen': 'Everybody in the network can use the gateway without a key.',

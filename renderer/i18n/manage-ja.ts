@@ -26,6 +26,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'users.preset': 'ユーザーの種類',
   'users.expires': '有効期限',
   'users.failed': 'ユーザーを読み込めません',
+  'users.here': 'このコンピューター',
   'users.none': 'このゲートウェイを使えるのはこのコンピューターだけです。',
   'users.noneWhy': 'ネットワークに公開する前にユーザーを追加してください。それぞれにキーと上限が付きます。',
   'users.noneOpen': 'ネットワークの誰もがキーなしでゲートウェイを使えます。',

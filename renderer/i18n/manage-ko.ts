@@ -26,6 +26,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'users.preset': '사용자 종류',
   'users.expires': '만료',
   'users.failed': '사용자를 읽을 수 없습니다',
+  'users.here': '이 컴퓨터',
   'users.none': '이 컴퓨터만 게이트웨이를 쓸 수 있습니다.',
   'users.noneWhy': '네트워크에 열기 전에 사용자를 추가하세요. 각자 키와 한도를 가집니다.',
   'users.noneOpen': '네트워크의 누구나 키 없이 게이트웨이를 쓸 수 있습니다.',

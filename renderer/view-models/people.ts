@@ -130,9 +130,16 @@ function isLoopback(host: string): boolean {
 }
 
 /** When somebody last called: now, within the last minute. */
-export function seenText(at: string | null, now: Date, t: Translate): string {
+function seenText(at: string | null, now: Date, t: Translate): string {
   if (at === null) return t('users.never')
   return now.getTime() - Date.parse(at) < 60_000 ? t('users.now') : moment(at, now, t.language)
+}
+
+/** When and, where it is known, from which machine. */
+export function seenFrom({ lastSeen, lastFrom }: UserView, now: Date, t: Translate): string {
+  const at = seenText(lastSeen, now, t)
+  if (lastFrom === null) return at
+  return `${at} · ${lastFrom.remote ? lastFrom.address : t('users.here')}`
 }
 
 /** Tokens of each of the last seven days of UTC, oldest first. */

@@ -14,7 +14,7 @@ import {
   isLiveKey,
   limitChanges,
   type PersonRow,
-  seenText,
+  seenFrom,
   sevenDays,
 } from '../view-models/people.ts'
 import { KeyShown } from './KeyShown.tsx'
@@ -92,7 +92,7 @@ export function UserDrawer({
                 t('users.expires'),
                 user.expires === null ? t('expiry.never') : moment(user.expires, new Date(), t.language),
               ],
-              [t('users.col.seen'), seenText(user.lastSeen, new Date(), t)],
+              [t('users.col.seen'), seenFrom(user, new Date(), t)],
               user.note === null ? null : [t('users.note'), user.note],
             ]}
           />

@@ -10,7 +10,7 @@ import { kilo, NONE, number, percent } from '../format.ts'
 import { type Translate, useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import { type Doors, doors, nobodyText, type PersonRow, personRows, seenText } from '../view-models/people.ts'
+import { type Doors, doors, nobodyText, type PersonRow, personRows, seenFrom } from '../view-models/people.ts'
 import { NewUser } from './NewUser.tsx'
 import { UserDrawer } from './UserDrawer.tsx'
 
@@ -252,7 +252,9 @@ function Person({
           </span>
         )}
       </td>
-      <td className="c2 mid">{seenText(user.lastSeen, new Date(), t)}</td>
+      <td className="c2 mid clip" title={seenFrom(user, new Date(), t)}>
+        {seenFrom(user, new Date(), t)}
+      </td>
       <td>
         <OnOff user={user} onChanged={onChanged} />
       </td>

@@ -297,6 +297,7 @@ export class People {
       now: { running: load?.inFlight ?? 0, waiting: load?.waiting ?? 0 },
       today: days.today(name, now()),
       lastSeen: isoOrNull(days.lastSeen(name)),
+      lastFrom: days.lastFrom(name),
     }
   }
 

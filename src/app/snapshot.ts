@@ -101,6 +101,7 @@ export function userViews(
       tokensThisMinute: 0,
       rateLimited: 0,
       waitedMs: null,
+      remote: false,
     })
   }
   for (const minute of minutes) {

@@ -47,6 +47,7 @@ function userTable(users: readonly UserView[], look: Look): string[] {
     { title: 'TODAY', align: 'right' },
     { title: 'TOKENS', align: 'right' },
     { title: 'LAST SEEN' },
+    { title: 'FROM' },
     { title: 'LIMITS' },
   ]
   const rows = users.map((user) => [
@@ -57,6 +58,7 @@ function userTable(users: readonly UserView[], look: Look): string[] {
     count(user.today.requests),
     count(user.today.tokens),
     shortTime(user.lastSeen),
+    user.lastFrom === null ? '-' : user.lastFrom.remote ? user.lastFrom.address : 'here',
     limitWords(user.limits),
   ])
   return withHead(table(columns, rows, look.width), look)

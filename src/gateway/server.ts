@@ -570,12 +570,15 @@ export class Gateway {
     principal: { user: string | null; keyId: string | null },
     onEnd?: () => void,
   ): Settlement {
-    const { requestId, head } = context
+    const { requestId, head, req } = context
+    const address = req.socket.remoteAddress ?? null
     const facts = {
       reqId: requestId,
       user: principal.user,
       keyId: principal.keyId,
       app: appOf(head) || null,
+      address,
+      remote: address !== null && !isOwnMachine(req.socket),
       task: head.task?.slice(0, 100) ?? null,
       endpoint,
     }

@@ -2,7 +2,7 @@ import type { Outcome, OutcomeKind } from '../telemetry/outcome.ts'
 import type { Usage } from '../wire/usage.ts'
 
 /** What is known of a request before it ends. */
-export type Facts = Pick<Outcome, 'reqId' | 'user' | 'keyId' | 'app' | 'task' | 'endpoint'>
+export type Facts = Pick<Outcome, 'reqId' | 'user' | 'keyId' | 'app' | 'address' | 'remote' | 'task' | 'endpoint'>
 
 /** How it ended. The first ending counts; whatever comes later (finish, close, error, abort, timeout) is an echo. */
 export type Ending = { outcome: OutcomeKind; status: number; error: string | null; usage?: Usage | null }
@@ -90,6 +90,8 @@ export class Settlement {
       user: this.user,
       keyId: this.facts.keyId,
       app: this.facts.app,
+      address: this.facts.address,
+      remote: this.facts.remote,
       task: this.facts.task,
       endpoint: this.facts.endpoint,
       model: this.model,

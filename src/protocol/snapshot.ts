@@ -215,6 +215,8 @@ export type UserView = Omit<UserLoad, 'limits'> & {
   rateLimited: number
   /** What its requests of the last minute waited in the queue; null: it had none. */
   waitedMs: { mean: number; max: number } | null
+  /** Some of them came from another machine. */
+  remote: boolean
 }
 
 /** The body of `GET /health` (DESIGN 4.3): the seeds' fields, and exact twins of what they print for people. */

@@ -42,6 +42,8 @@ export type UserView = {
   /** Since midnight UTC. */
   today: { requests: number; tokens: number; errors: number }
   lastSeen: string | null
+  /** Where the last call came from; null: there was none since the start. Kept in memory only. */
+  lastFrom: { address: string; remote: boolean } | null
 }
 
 export const SCOPES = ['inference', 'admin:read', 'admin:write'] as const

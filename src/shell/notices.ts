@@ -193,11 +193,11 @@ function gpuNotices({ gpus }: NoticeMemory, { gpu }: AppSnapshot, now: number): 
   return [next, notices]
 }
 
-/** Only while the network reaches Lexora: on this machine alone a new name is no stranger. */
+/** Whom another machine brings: on this one a new name is no stranger. */
 function userNotices({ users, isNew }: NoticeMemory, snapshot: AppSnapshot): [string[], Notice[]] {
-  const names = snapshot.users.map(({ name }) => name).filter((name) => name !== 'anonymous')
+  const names = snapshot.users.filter(({ name, remote }) => remote && name !== 'anonymous').map(({ name }) => name)
   const fresh = names.filter((name) => !users.includes(name))
   const known = [...users, ...fresh].slice(-MOST_USERS)
-  if (isNew || snapshot.server.network.length === 0) return [known, []]
+  if (isNew) return [known, []]
   return [known, fresh.map((user) => ({ kind: 'new-user', values: { user }, at: '/users' }))]
 }

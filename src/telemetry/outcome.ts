@@ -18,6 +18,10 @@ export type Outcome = {
   keyId: string | null
   /** The program that asked, as it says of itself; null: nothing was said. */
   app: string | null
+  /** Of the machine that asked; null: its connection was gone. */
+  address: string | null
+  /** That is another machine. */
+  remote: boolean
   task: string | null
   /** The resolved model; `other` where the name is not one of ours, so that labels stay a closed set. */
   model: string

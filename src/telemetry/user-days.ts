@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000
 const MAX_USERS = 10_000
 
 /** `known`: he keeps his place, whoever else comes. */
-type Row = UserDay & { day: number; seenMs: number; known: boolean }
+type Row = UserDay & { day: number; seenMs: number; address: string | null; remote: boolean; known: boolean }
 
 /** What each user had since midnight UTC, and when users, keys and models on the disk were last heard of. O(1) per request and bounded. */
 export class UserDays {
@@ -18,7 +18,7 @@ export class UserDays {
 
   /** Moments are milliseconds since 1970, here and below. `engineModel`: what the engine that had it runs. */
   record(
-    { user, keyId, usage, outcome }: Pick<Outcome, 'user' | 'keyId' | 'usage' | 'outcome'>,
+    { user, keyId, usage, outcome, address, remote }: Outcome,
     at: number,
     engineModel: string | null = null,
   ): void {
@@ -28,6 +28,8 @@ export class UserDays {
     const row = this.rowOf(user ?? 'anonymous', at)
     if (row === null) return
     row.seenMs = at
+    row.address = address
+    row.remote = remote
     row.requests++
     row.tokens += (usage?.prompt ?? 0) + (usage?.completion ?? 0)
     if (outcome === 'backend_error' || outcome === 'stream_error') row.errors++
@@ -71,6 +73,12 @@ export class UserDays {
     return this.users.get(user)?.seenMs || null
   }
 
+  /** Where he last called from; null: he has not since the start. */
+  lastFrom(user: string): { address: string; remote: boolean } | null {
+    const row = this.users.get(user)
+    return row === undefined || row.address === null ? null : { address: row.address, remote: row.remote }
+  }
+
   keyLastUsed(keyId: string): number | null {
     return this.keys.get(keyId) ?? null
   }
@@ -101,7 +109,7 @@ export class UserDays {
 }
 
 function newRow(day: number): Row {
-  return { day, requests: 0, tokens: 0, errors: 0, seenMs: 0, known: false }
+  return { day, requests: 0, tokens: 0, errors: 0, seenMs: 0, address: null, remote: false, known: false }
 }
 
 function dayOf(at: number): number {

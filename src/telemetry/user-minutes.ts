@@ -9,8 +9,8 @@ const SLOTS = 12
 /** Users beyond this many share the row `other`, and those not heard of for a minute go first. */
 const MAX_USERS = 1000
 
-/** One slot holds requests, tokens, requests that had a turn, the sum of their waits, and the longest. */
-const FIELDS = 5
+/** One slot holds requests, tokens, requests that had a turn, the sum of their waits, the longest, and those of other machines. */
+const FIELDS = 6
 
 type Row = { cells: Float64Array; slot: number; rateLimited: number }
 
@@ -20,13 +20,14 @@ export class UserMinutes {
   private sweptSlot = -1
 
   /** `now` is monotonic, in milliseconds, here and below. */
-  record({ user, usage, queueMs, backend, limit }: Outcome, now: number): void {
+  record({ user, usage, queueMs, backend, limit, remote }: Outcome, now: number): void {
     const row = this.rowOf(user ?? 'anonymous', now)
     if (limit !== undefined) row.rateLimited++
     const at = (row.slot % SLOTS) * FIELDS
     const { cells } = row
     cells[at]!++
     cells[at + 1]! += (usage?.prompt ?? 0) + (usage?.completion ?? 0)
+    if (remote) cells[at + 5]!++
     if (backend === null) return
     cells[at + 2]!++
     cells[at + 3]! += queueMs
@@ -77,14 +78,15 @@ function advance(row: Row, now: number): void {
 }
 
 function sumOf({ cells }: Row): Omit<UserMinute, 'name' | 'rateLimited'> {
-  let [requests, tokens, turns, waited, longest] = [0, 0, 0, 0, 0]
+  let [requests, tokens, turns, waited, longest, remote] = [0, 0, 0, 0, 0, 0]
   for (let at = 0; at < cells.length; at += FIELDS) {
     requests += cells[at]!
     tokens += cells[at + 1]!
     turns += cells[at + 2]!
     waited += cells[at + 3]!
     longest = Math.max(longest, cells[at + 4]!)
+    remote += cells[at + 5]!
   }
   const waitedMs = turns === 0 ? null : { mean: Math.round(waited / turns), max: Math.round(longest) }
-  return { requestsThisMinute: requests, tokensThisMinute: tokens, waitedMs }
+  return { requestsThisMinute: requests, tokensThisMinute: tokens, waitedMs, remote: remote > 0 }
 }

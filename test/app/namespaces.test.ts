@@ -4,7 +4,7 @@ import type { LanReport } from '../../src/app/lan-check.ts'
 import { allows, HERE, inNamespace, NOBODY, OUTSIDE } from '../support/namespaced/run.ts'
 import { aFolder } from '../support/records.ts'
 
-type Network = { report: LanReport; right: unknown; wrong: unknown[]; after: Record<string, unknown> }
+type Network = { report: LanReport; right: unknown; wrong: unknown[]; after: Record<string, unknown>; callers: unknown }
 type Disk = Record<
   'before' | 'full' | 'freed' | 'readOnly',
   { user: number; chat: number; health: { status: string; reasons: string[] } }
@@ -13,7 +13,7 @@ type Disk = Record<
 test.skipIf(!allows('network'))(
   'in a network of its own (needs user namespaces): lan check finds what others reach; ten wrong keys close an address',
   async () => {
-    const { report, right, wrong, after } = (await inNamespace('network', aFolder())) as Network
+    const { report, right, wrong, after, callers } = (await inNamespace('network', aFolder())) as Network
     const at = (address: string) => report.addresses.find((one) => one.address === address)
     expect(at(HERE)).toMatchObject({
       reach: 'the network',
@@ -23,6 +23,10 @@ test.skipIf(!allows('network'))(
     expect(at(OUTSIDE)).toMatchObject({ reach: 'the network', open: { '/healthz': 'closed' }, withKey: 'closed' })
     expect(report.advice.join()).toContain('firewall')
     expect(right).toEqual([200, false])
+    expect(callers).toEqual([
+      [200, { address: OUTSIDE, remote: true }],
+      [200, { address: HERE, remote: false }],
+    ])
     expect(wrong).toEqual([...Array.from({ length: 10 }, () => [401, false]), [429, true]])
     expect(after).toEqual({
       'another right key': [429, true],

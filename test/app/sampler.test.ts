@@ -12,6 +12,8 @@ const anOutcome = (changes: Partial<Outcome>): Outcome => ({
   keyId: null,
   task: null,
   app: null,
+  address: null,
+  remote: false,
   model: 'm',
   backend: 'main',
   endpoint: '/v1/chat/completions',

@@ -83,6 +83,7 @@ describe('users', () => {
     tokensThisMinute: 10 * requestsThisMinute,
     rateLimited: 1,
     waitedMs: { mean: 5, max: 9 },
+    remote: true,
   })
 
   test('are those who run or wait and those of the last minute, the busiest first', () => {

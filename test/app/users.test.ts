@@ -199,6 +199,7 @@ describe('a user', () => {
     expect((await next.commands.listUsers()).users[0]).toMatchObject({
       today: { requests: 3 },
       lastSeen: expect.any(String),
+      lastFrom: { address: '127.0.0.1', remote: false },
     })
   })
 

@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest'
 import { type Ending, type Facts, Settlement } from '../../src/gateway/settlement.ts'
 import type { Outcome } from '../../src/telemetry/outcome.ts'
 
-const FACTS: Facts = { reqId: 'r1', user: null, keyId: 'k1', app: null, task: null, endpoint: '/v1/chat/completions' }
+const FACTS: Facts = {
+  reqId: 'r1',
+  user: null,
+  keyId: 'k1',
+  app: null,
+  address: '127.0.0.1',
+  remote: false,
+  task: null,
+  endpoint: '/v1/chat/completions',
+}
 const OK: Ending = { outcome: 'ok', status: 200, error: null }
 
 /** An account opened at 0, and the outcomes that it has told, as they were when it told them. */
@@ -64,6 +73,8 @@ test('an outcome holds all that was learned on the way', () => {
     {
       reqId: 'r1',
       app: null,
+      address: '127.0.0.1',
+      remote: false,
       user: 'ann',
       keyId: 'k1',
       task: 'summary',

@@ -36,7 +36,7 @@ const aGpu = (temperatureC: number | null, throttle: GpuView['throttle'] = 'none
   aSnapshot({ gpu: { is: 'read', tool: 'nvidia-smi', gpus: [{ index: 0, temperatureC, throttle } as GpuView] } })
 
 const inNetwork = (...names: string[]): AppSnapshot =>
-  aSnapshot({ server: { network: ['192.168.1.20:8001'] }, users: names.map((name) => aUser({ name })) })
+  aSnapshot({ server: { network: ['192.168.1.20:8001'] }, users: names.map((name) => aUser({ name, remote: true })) })
 
 type Step = AppSnapshot | [snapshot: AppSnapshot, now: number]
 
@@ -258,7 +258,9 @@ test('a user is told when the network brings him for the first time', () => {
     'new-user',
     'new-user',
   ])
-  expect(told([aSnapshot({ users: [aUser({ name: 'kim' })] }), inNetwork('kim')])).toEqual([])
+  const here = aSnapshot({ server: { network: ['192.168.1.20:8001'] }, users: [aUser({ name: 'kim' })] })
+  expect(told([here, here])).toEqual([])
+  expect(told([here, inNetwork('kim'), here, inNetwork('kim')])).toEqual(['new-user'])
 })
 
 test('an update is told when nothing runs, once', () => {

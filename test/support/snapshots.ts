@@ -112,6 +112,7 @@ export function aUser(changes: Partial<UserView> = {}): UserView {
     tokensThisMinute: 0,
     rateLimited: 0,
     waitedMs: null,
+    remote: false,
     ...changes,
   }
 }

@@ -7,6 +7,8 @@ export function anOutcome(changes: Partial<Outcome> = {}): Outcome {
     user: null,
     keyId: null,
     app: null,
+    address: '127.0.0.1',
+    remote: false,
     task: null,
     model: 'tiny',
     backend: 'main',

@@ -47,6 +47,17 @@ test('who is known keeps his place among them, and the next day they are forgott
   expect([days.lastSeen('bob'), days.lastSeen('nobody'), days.lastSeen('ann')]).toEqual([2 * DAY, null, DAY])
 })
 
+test('where a user last called from is known from the first call on', () => {
+  const days = new UserDays()
+  days.know('ann')
+  days.seen('user', 'ann', DAY)
+  expect(days.lastFrom('ann')).toBeNull()
+  days.record(anOutcome({ user: 'ann', address: '192.168.1.7', remote: true }), DAY)
+  expect(days.lastFrom('ann')).toEqual({ address: '192.168.1.7', remote: true })
+  days.record(anOutcome({ user: 'ann' }), DAY + 1)
+  expect(days.lastFrom('ann')).toEqual({ address: '127.0.0.1', remote: false })
+})
+
 test('of each model on the disk it is known when it was last asked, whatever was read before or after', () => {
   const days = new UserDays()
   days.record(anOutcome({ user: 'ann' }), DAY, 'acme/tiny')

@@ -8,7 +8,7 @@ test('a user’s minute counts requests, tokens, and how long they waited', () =
   const minutes = new UserMinutes()
   const usage = { prompt: 30, completion: 12, cached: null }
   minutes.record(anOutcome({ user: 'ann', queueMs: 100, usage }), 5 * SECOND)
-  minutes.record(anOutcome({ user: 'ann', queueMs: 500 }), 40 * SECOND)
+  minutes.record(anOutcome({ user: 'ann', queueMs: 500, remote: true }), 40 * SECOND)
   minutes.record(anOutcome({ user: 'ann', backend: null, limit: 'requests' }), 41 * SECOND)
   minutes.record(anOutcome({ user: null }), 41 * SECOND)
   expect(minutes.read(42 * SECOND)).toEqual([
@@ -18,8 +18,16 @@ test('a user’s minute counts requests, tokens, and how long they waited', () =
       tokensThisMinute: 42,
       waitedMs: { mean: 300, max: 500 },
       rateLimited: 1,
+      remote: true,
     },
-    { name: 'anonymous', requestsThisMinute: 1, tokensThisMinute: 0, waitedMs: { mean: 0, max: 0 }, rateLimited: 0 },
+    {
+      name: 'anonymous',
+      requestsThisMinute: 1,
+      tokensThisMinute: 0,
+      waitedMs: { mean: 0, max: 0 },
+      rateLimited: 0,
+      remote: false,
+    },
   ])
 })
 
@@ -31,6 +39,14 @@ test('what is older than a minute counts no more, but for the refusals', () => {
     { requestsThisMinute: 1, waitedMs: { mean: 10, max: 10 }, rateLimited: 1 },
   ])
   expect(minutes.read(200 * SECOND)).toEqual([])
+})
+
+test('a user is of another machine as long as a request of the minute was, also one that was refused', () => {
+  const minutes = new UserMinutes()
+  minutes.record(anOutcome({ user: 'ann', backend: null, remote: true }), 0)
+  minutes.record(anOutcome({ user: 'ann' }), 30 * SECOND)
+  expect(minutes.read(31 * SECOND)).toMatchObject([{ remote: true }])
+  expect(minutes.read(75 * SECOND)).toMatchObject([{ remote: false }])
 })
 
 test('a user who was only refused has not waited', () => {

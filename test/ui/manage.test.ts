@@ -39,6 +39,7 @@ import {
   nobodyText,
   personRows,
   presetForm,
+  seenFrom,
   sevenDays,
 } from '../../renderer/view-models/people.ts'
 import { fullText, pullText } from '../../renderer/view-models/pull-text.ts'
@@ -100,6 +101,7 @@ const aUser = (changes: Partial<UserView> = {}): UserView => ({
   now: { running: 0, waiting: 0 },
   today: { requests: 0, tokens: 0, errors: 0 },
   lastSeen: null,
+  lastFrom: null,
   ...changes,
 })
 
@@ -215,6 +217,7 @@ describe('users', () => {
       tokensThisMinute: 250,
       rateLimited: 0,
       waitedMs: { mean: 5, max: 9 },
+      remote: false,
     }
     const gone = { ...key, id: '2', hint: 'lx-old…', revoked: '2026-01-01T00:00:00Z' }
     const [row] = personRows([aUser(), aUser({ name: 'sato' })], [gone, key], [live], config, 'KI', Date.now())
@@ -230,6 +233,16 @@ describe('users', () => {
       waitedMs: 9,
       share: 0.25,
     })
+  })
+
+  test('when somebody last called is told with the machine, where that is known', () => {
+    const now = new Date('2026-11-21T12:00:00Z')
+    const lastSeen = '2026-11-21T11:59:30Z'
+    const says = (lastFrom: UserView['lastFrom']) => seenFrom(aUser({ lastSeen, lastFrom }), now, translator('en'))
+    expect(says({ address: '192.168.1.7', remote: true })).toBe('now · 192.168.1.7')
+    expect(says({ address: '::1', remote: false })).toBe('now · this computer')
+    expect(says(null)).toBe('now')
+    expect(seenFrom(aUser(), now, translator('en'))).toBe('never')
   })
 
   test('a week has seven days of UTC, of one user, and days without a row are zero', () => {
