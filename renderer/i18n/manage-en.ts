@@ -65,6 +65,7 @@ export const manageEn = {
   'users.week': 'Tokens per day',
   'users.weekUnit': '7 days, UTC',
   'users.weekFailed': 'Failed in this time: {count}',
+  'users.reasons': 'Refused or failed, by reason',
   'users.keys': 'Keys',
   'users.noKeys': 'No key: nobody can call as this user.',
   'users.addKey': 'Add a key',

@@ -67,6 +67,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'users.week': '1日のトークン',
   'users.weekUnit': '7日間（UTC）',
   'users.weekFailed': 'この間の失敗: {count}',
+  'users.reasons': '拒否・失敗の理由別',
   'users.keys': 'キー',
   'users.noKeys': 'キーがありません。このユーザーとしては利用できません。',
   'users.addKey': 'キーを追加',

@@ -67,6 +67,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'users.week': '하루 토큰',
   'users.weekUnit': '7일, UTC',
   'users.weekFailed': '이 기간 실패: {count}',
+  'users.reasons': '거부·실패 사유별',
   'users.keys': '키',
   'users.noKeys': '키가 없어 이 사용자로 호출할 수 없습니다.',
   'users.addKey': '키 추가',

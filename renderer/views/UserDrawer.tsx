@@ -220,7 +220,25 @@ function Week({ user }: { user: string }) {
         </ol>
       )}
       <p className="small dim">{t('users.weekFailed', { count: number(errors) })}</p>
+      <Reasons user={user} />
     </section>
+  )
+}
+
+/** Why requests of the seven days were refused or failed. */
+function Reasons({ user }: { user: string }) {
+  const t = useT()
+  const { client } = useWorld()
+  const { value } = useAsked(async () => (await client.commands.requestReasons({ user, since: '7d' })).rows, {
+    everyMs: 15_000,
+    key: user,
+  })
+  if (value === null || value.length === 0) return null
+  return (
+    <>
+      <h4 className="micro dim gap-top">{t('users.reasons')}</h4>
+      <Facts facts={value.map(({ reason, requests }) => [reason, number(requests)])} />
+    </>
   )
 }
 

@@ -26,6 +26,7 @@ type Given<Command extends Name> = z.output<(typeof COMMANDS)[Command]['args']>
 const PAGE = 100
 const DAY_MS = 86_400_000
 const USAGE_MS = 30 * DAY_MS
+const REASONS_MS = 7 * DAY_MS
 const OVERLAP_MINUTES = 10
 
 /** Users, keys, what they used, what operators did. The arguments are those that the schemas have passed. */
@@ -70,6 +71,10 @@ export function userCommands({ people, store, accounts, history, now }: RecordPa
       const span = { sinceMs: ago(since), untilMs: ago(until) }
       const query = { user, model, outcome, status: status?.toLowerCase(), bounds, search, ...span, ...page }
       return (await history?.requests(query)) ?? { rows: [], next: null }
+    },
+    requestReasons: async ({ user, since, until }) => {
+      const [sinceMs, untilMs] = [ago(since) ?? now() - REASONS_MS, ago(until) ?? now()]
+      return { rows: (await history?.reasons({ user, sinceMs, untilMs })) ?? [] }
     },
     auditLog: async ({ limit, before }) =>
       accounts.auditLog({ limit: limit ?? PAGE, before: before === undefined ? null : Number(before) }),

@@ -5,6 +5,7 @@ import type {
   HistoryRow,
   KeyView,
   MintedKey,
+  ReasonRow,
   UsageRow,
   UserLimits,
   UserView,
@@ -29,6 +30,7 @@ export const USERS_PRINTERS: { [Command in Name]: (result: ResultOf<Command>, lo
   forgetLostKeys: ({ forgotten }) => [forgotten ? 'Forgotten: they are no keys any more.' : 'No keys were lost.'],
   usage: ({ rows }, look) => usageTable(rows, look),
   requestHistory: ({ rows, next }, look) => [...historyTable(rows, look), ...more(next)],
+  requestReasons: ({ rows }, look) => reasonTable(rows, look),
   auditLog: ({ rows, next }, look) => [...auditTable(rows, look), ...more(next)],
   backup: (report) => [`Wrote ${inside(report)}. Keep it where only you can read it.`],
   restore: (report) => [
@@ -138,6 +140,13 @@ function usageTable(rows: readonly UsageRow[], look: Look): string[] {
     ...by.map((name) => plain(row[name] ?? (name === 'user' ? 'anonymous' : '-'))),
     ...[row.requests, row.errors, row.promptTokens, row.completionTokens, row.cachedTokens].map(count),
   ])
+  return withHead(table(columns, lines, look.width), look)
+}
+
+function reasonTable(rows: readonly ReasonRow[], look: Look): string[] {
+  if (rows.length === 0) return ['No request was refused or failed in this time.']
+  const columns: Column[] = [{ title: 'REASON' }, { title: 'REQUESTS', align: 'right' }]
+  const lines = rows.map(({ reason, requests }) => [plain(reason), count(requests)])
   return withHead(table(columns, lines, look.width), look)
 }
 

@@ -6,6 +6,7 @@ import {
   type HistoryRow,
   type KeyView,
   type MintedKey,
+  type ReasonRow,
   type RestoreReport,
   SCOPES,
   type UsageRow,
@@ -205,6 +206,14 @@ export const USERS_COMMANDS = {
       limit: pageSize(1000),
     }),
     about: "requests that have ended, the newest first; --status 5xx, --ttft '>2s', --queue, --total",
+  }),
+  requestReasons: row<{ rows: ReasonRow[] }>()({
+    method: 'GET',
+    path: '/admin/requests/reasons',
+    cli: ['requests', 'reasons'],
+    scope: 'admin:read',
+    args: z.strictObject({ user: userName.optional(), since: moment.optional(), until: moment.optional() }),
+    about: 'why requests were refused or failed, and how often: --user NAME, --since 7d',
   }),
   auditLog: row<{ rows: AuditRow[]; next: string | null }>()({
     method: 'GET',

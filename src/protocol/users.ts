@@ -114,6 +114,9 @@ export type UsageRow = {
   cachedTokens: number
 }
 
+/** How many requests, of those that are kept, ended with an error code. */
+export type ReasonRow = { reason: string; requests: number }
+
 /** One thing that an operator did. `who`: a key's id, `admin_key`, or the session's face. */
 export type AuditRow = {
   at: string

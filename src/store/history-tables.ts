@@ -1,4 +1,4 @@
-import type { HistoryRow, UsageRow } from '../protocol/users.ts'
+import type { HistoryRow, ReasonRow, UsageRow } from '../protocol/users.ts'
 import type { Store } from './database.ts'
 import { type Batch, type Recorded, readBatch, readSteps } from './history-batch.ts'
 
@@ -25,6 +25,7 @@ export type HistoryQuery = {
 }
 
 export type UsageBy = 'hour' | 'day' | 'user' | 'model' | 'backend'
+export type ReasonsQuery = { user: string | undefined; sinceMs: number; untilMs: number }
 export type UsageQuery = { sinceMs: number; untilMs: number; by: readonly UsageBy[] }
 
 /** Who was last heard of when, and which model on the disk was last asked. */
@@ -47,6 +48,7 @@ const HOUR_MS = 3_600_000
 const STRANGERS_AN_HOUR = 1000
 const MAX_USAGE_ROWS = 10_000
 const MAX_REMEMBERED = 20_000
+const MAX_REASONS = 100
 
 type Sum = { requests: number; errors: number; prompt: number; completion: number; cached: number }
 
@@ -136,6 +138,19 @@ export class HistoryTables {
       completionTokens: Number(row['completion']),
       cachedTokens: Number(row['cached']),
     }))
+  }
+
+  /** Error codes of the requests that are kept, the most frequent first. */
+  reasons({ user, sinceMs, untilMs }: ReasonsQuery): ReasonRow[] {
+    const whose = user === undefined ? '' : "AND ifnull(user, 'anonymous') = ?"
+    return this.store.database
+      .prepare(
+        `SELECT error, count(*) AS requests FROM requests
+         WHERE error IS NOT NULL AND at_ms >= ? AND at_ms < ? ${whose}
+         GROUP BY error ORDER BY requests DESC, error LIMIT ${MAX_REASONS}`,
+      )
+      .all(sinceMs, untilMs, ...(user === undefined ? [] : [user]))
+      .map((row) => ({ reason: String(row['error']), requests: Number(row['requests']) }))
   }
 
   memory(nowMs: number): Memory {

@@ -3,7 +3,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { prepareRestore, restoreHistory, type StoreFiles, writeBackup } from './backup.ts'
 import { isCorrupt, Store } from './database.ts'
 import type { Batch, BatchMemory } from './history-batch.ts'
-import { type HistoryBounds, type HistoryQuery, HistoryTables, type UsageQuery } from './history-tables.ts'
+import {
+  type HistoryBounds,
+  type HistoryQuery,
+  HistoryTables,
+  type ReasonsQuery,
+  type UsageQuery,
+} from './history-tables.ts'
 import { HISTORY_MIGRATIONS } from './migrations.ts'
 
 /** What it is started with. */
@@ -13,6 +19,7 @@ export type WorkerStart = { path: string; bounds: HistoryBounds }
 export type Question =
   | { about: 'requests'; query: HistoryQuery }
   | { about: 'usage'; query: UsageQuery }
+  | { about: 'reasons'; query: ReasonsQuery }
   | { about: 'memory'; nowMs: number }
   | { about: 'backup'; files: StoreFiles; file: string }
   | { about: 'prepare'; file: string; folder: string }
@@ -76,6 +83,8 @@ function answer(question: Question): unknown {
       return history.requests(question.query)
     case 'usage':
       return history.usage(question.query)
+    case 'reasons':
+      return history.reasons(question.query)
     case 'memory':
       return history.memory(question.nowMs)
     case 'backup':

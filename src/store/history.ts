@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
-import type { BackupReport, HistoryRow, UsageRow } from '../protocol/users.ts'
+import type { BackupReport, HistoryRow, ReasonRow, UsageRow } from '../protocol/users.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import type { Prepared, StoreFiles } from './backup.ts'
 import { BatchWriter } from './history-batch.ts'
-import type { HistoryBounds, HistoryQuery, Memory, UsageQuery } from './history-tables.ts'
+import type { HistoryBounds, HistoryQuery, Memory, ReasonsQuery, UsageQuery } from './history-tables.ts'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './history-worker.ts'
 
 /** A crash costs what came since the last time, so less than a second of it. */
@@ -74,6 +74,10 @@ export class History {
 
   async usage(query: UsageQuery): Promise<UsageRow[]> {
     return (await this.ask({ about: 'usage', query })) as UsageRow[]
+  }
+
+  async reasons(query: ReasonsQuery): Promise<ReasonRow[]> {
+    return (await this.ask({ about: 'reasons', query })) as ReasonRow[]
   }
 
   async memory(nowMs: number): Promise<Memory> {

@@ -99,6 +99,12 @@ describe('a user’s life in a terminal', () => {
     expect([await found('--status', '2XX', '--total', '>0ms'), await found('--status', '5xx')]).toEqual([1, 0])
     expect([await found('--queue', '<1m'), await found('--total', '>10m')]).toEqual([1, 0])
     expect((await run(home, 'usage', '--by', 'user')).out).toMatch(/^ann +1 +0/m)
+    const unknown = aChat({ model: 'nobody-has-this' })
+    expect((await ask(lexora.port, unknown, { authorization: `Bearer ${secret}` })).status).toBe(404)
+    const reasons = async (user: string) =>
+      (await run(home, 'requests', 'reasons', '--user', user, '--since', '1d')).out
+    expect(await reasons('ann')).toMatch(/^REASON +REQUESTS\nmodel_not_found +1$/m)
+    expect(await reasons('bob')).toContain('No request was refused')
     expect((await run(home, 'users', 'set', 'ann', '--disabled', 'true')).out).toContain('disabled')
     expect((await run(home, 'users', 'rm', 'ann')).out).toBe('Deleted ann and his key.\n')
     expect((await run(home, 'audit')).out).toMatch(/cli +deleteUser +ann +yes/)

@@ -451,6 +451,7 @@ describe('E12 fifty canaries', () => {
       commands.auditLog(),
       commands.requestHistory(),
       commands.usage(),
+      commands.requestReasons(),
     ]
     seen.push(JSON.stringify(await Promise.all(answers)), lexora.log.join('\n'), JSON.stringify(lexora.outcomes))
     await lexora.app.stop(0)

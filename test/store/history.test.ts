@@ -176,6 +176,21 @@ describe('requests that ended', () => {
     expect(row).toMatchObject({ requests: 1201, errors: 12 })
   })
 
+  test('tell why they were refused or failed, of one user or of all, the most frequent reason first', () => {
+    const { write, tables } = someTables()
+    const refused = { user: 'ann', outcome: 'client_error', error: 'rate_limit_exceeded' } as const
+    write([refused, refused, { user: 'ann' }, { user: 'ann', error: 'client_closed' }])
+    write([{ error: 'backend_timeout' }])
+    write([refused], AT - 8 * DAY)
+    const reasons = (user?: string, sinceMs = AT - 7 * DAY) => tables.reasons({ user, sinceMs, untilMs: AT + 1 })
+    expect(reasons('ann')).toEqual([
+      { reason: 'rate_limit_exceeded', requests: 2 },
+      { reason: 'client_closed', requests: 1 },
+    ])
+    expect(reasons('anonymous')).toEqual([{ reason: 'backend_timeout', requests: 1 }])
+    expect(reasons(undefined, 0).map(({ requests }) => requests)).toEqual([3, 1, 1])
+  })
+
   test('may not be kept at all; what they add up to is', () => {
     const { write, count } = someTables({ maxRows: 0 })
     write([{}, {}])

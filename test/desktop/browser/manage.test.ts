@@ -156,6 +156,8 @@ describe('users', () => {
     await page.locator('tbody tr[aria-selected]').filter({ hasText: '429' }).first().waitFor()
     await goTo(page, '/users/kim')
     const drawer = page.getByRole('complementary', { name: 'kim' })
+    await drawer.getByText('rate_limit_exceeded').waitFor()
+    await drawer.getByText('now · this computer').waitFor()
     await drawer.getByRole('button', { name: 'Rotate' }).click()
     await page
       .getByRole('dialog', { name: /^Rotate/ })
