@@ -388,6 +388,7 @@ export const manageEn = {
   'raw.undo': 'Take the last change back',
   'raw.unread': 'The file cannot be read',
   'raw.file': 'The file',
+  'raw.draft': 'Draft, not saved',
   'raw.fileWhy':
     '<secret-1> and so on stand for secrets, which stay in the file. Write a new value in their place to change one.',
   'raw.stale': 'The file has changed meanwhile. Nothing was written; your text is still here.',

@@ -389,6 +389,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'raw.undo': '直前の変更を元に戻す',
   'raw.unread': 'ファイルを読めません',
   'raw.file': '設定ファイル',
+  'raw.draft': '下書き (未保存)',
   'raw.fileWhy':
     '<secret-1> などは秘密の値の代わりで、値はファイルに残ります。変えるには、その場所に新しい値を書きます。',
   'raw.stale': 'その間にファイルが変わりました。何も書き込まれていません。入力はここに残っています。',

@@ -389,6 +389,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'raw.undo': '마지막 변경 되돌리기',
   'raw.unread': '파일을 읽을 수 없습니다',
   'raw.file': '설정 파일',
+  'raw.draft': '초안 (저장 안 됨)',
   'raw.fileWhy': '<secret-1> 등은 비밀 값을 대신하며 값은 파일에 남습니다. 바꾸려면 그 자리에 새 값을 쓰세요.',
   'raw.stale': '그사이 파일이 바뀌었습니다. 아무것도 쓰지 않았고 입력한 내용은 그대로 있습니다.',
   'raw.takeNew': '지금 파일 보기',

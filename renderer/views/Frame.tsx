@@ -56,6 +56,18 @@ export function Frame() {
   const { failed, minutes } = errorsLately(useStore(series.shown), useStore(series.recent))
   const isLost = link.is !== 'live'
   const update = useStore(desktop)?.updates
+  const origins = useSnapshot().server.waitingOrigins ?? 0
+  const notes = [
+    ...(update?.is === 'ready' ? [t('desk.update.ready', { version: update.version })] : []),
+    ...(origins > 0 ? [`${t('origins.title')}: ${origins}`] : []),
+  ]
+  const badges: Record<string, { count: number | string; why: string }> = {}
+  if (notes.length > 0)
+    badges['settings'] = { count: notes.length - Math.sign(origins) + origins, why: notes.join(' ') }
+  if (failed > 0) {
+    const why = t('nav.errors', { count: failed, range: duration(minutes * 60_000) })
+    badges['requests'] = { count: failed > 99 ? '99+' : failed, why }
+  }
   return (
     <div className={`app${isLost ? ' is-lost' : ''}`} data-look={`${theme} ${density}`}>
       <div className="brand" aria-hidden="true">
@@ -64,28 +76,26 @@ export function Frame() {
       </div>
       <Header onOverlay={setOverlay} />
       <nav className="nav" aria-label={t('nav.screens')} data-region="">
-        {SCREENS.map(({ id, icon, title }) => (
-          <a
-            key={id}
-            href={`#/${id}`}
-            aria-current={id === current.id ? 'page' : undefined}
-            aria-label={t(title)}
-            title={t(title)}
-          >
-            <Icon name={icon} />
-            <span className="grow">{t(title)}</span>
-            {id === 'settings' && update?.is === 'ready' && (
-              <span className="badge" title={t('desk.update.ready', { version: update.version })}>
-                1
-              </span>
-            )}
-            {id === 'requests' && failed > 0 && (
-              <span className="badge" title={t('nav.errors', { count: failed, range: duration(minutes * 60_000) })}>
-                {failed > 99 ? '99+' : failed}
-              </span>
-            )}
-          </a>
-        ))}
+        {SCREENS.map(({ id, icon, title }) => {
+          const badge = badges[id]
+          return (
+            <a
+              key={id}
+              href={`#/${id}`}
+              aria-current={id === current.id ? 'page' : undefined}
+              aria-label={badge === undefined ? t(title) : `${t(title)} ${badge.count}`}
+              title={t(title)}
+            >
+              <Icon name={icon} />
+              <span className="grow">{t(title)}</span>{' '}
+              {badge !== undefined && (
+                <span className="badge" title={badge.why}>
+                  {badge.count}
+                </span>
+              )}
+            </a>
+          )
+        })}
         <div className="nav-foot">
           <button
             type="button"

@@ -1,10 +1,12 @@
-import { useEffect, useRef, useState } from 'react'
+import { useRef, useState } from 'react'
 import type { ConfigText, ReloadReport, ValidationReport } from '../../src/protocol/config-view.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { StateMark } from '../components/Icon.tsx'
 import { Banner, Button, Empty, Skeleton } from '../components/kit.tsx'
 import { useT } from '../i18n/index.ts'
+import { rawDraft } from '../raw-draft.ts'
+import { useStore } from '../store.ts'
 import { useWorld } from '../stores.ts'
 import { reasonOf } from '../view-models/log.ts'
 import { isConflict, numbersOf, rangeOfLine } from '../view-models/raw.ts'
@@ -73,24 +75,20 @@ function Editor({
   const { client } = useWorld()
   const area = useRef<HTMLTextAreaElement>(null)
   const gutter = useRef<HTMLPreElement>(null)
+  const draft = useStore(rawDraft)
   /** What the text was made of. */
-  const [base, setBase] = useState(file)
-  const [text, setText] = useState(file.text)
+  const base = draft?.base ?? file
+  const text = draft?.text ?? file.text
   const [report, setReport] = useState<ValidationReport | null>(null)
   const [failed, setFailed] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
-  const isDirty = text !== base.text
+  const isDirty = draft !== null
   const isStale = file.revision !== base.revision
   const change = (next: string): void => {
-    setText(next)
+    rawDraft.set(next === base.text ? null : { base, text: next })
     setReport(null)
     setFailed(null)
   }
-  useEffect(() => {
-    if (isDirty || !isStale) return
-    setBase(file)
-    setText(file.text)
-  }, [isDirty, isStale, file])
   const send = async (isWrite: boolean): Promise<void> => {
     const { revision } = base
     setBusy(true)
@@ -115,7 +113,9 @@ function Editor({
   }
   return (
     <section className="set-box">
-      <h2>{t('raw.file')}</h2>
+      <h2>
+        {t('raw.file')} {isDirty && <span className="tag">{t('raw.draft')}</span>}
+      </h2>
       <p className="small dim">
         <span className="mono">{file.path}</span> {t('raw.fileWhy')}
       </p>

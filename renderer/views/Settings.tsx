@@ -60,7 +60,9 @@ export function Settings({ path }: ScreenProps) {
             <Field label={t('set.find')} value={search} onChange={setSearch} filter hideLabel />
           </div>
         </div>
-        {config.value !== null && <Pending config={config.value} />}
+        {config.value !== null && config.value.pendingRestart.length > 0 && (
+          <Pending waits={config.value.pendingRestart} onChanged={changed} />
+        )}
         <General parts={parts} isSearch={isSearch} />
         {parts.has('lan') && config.value !== null && <LanDoor config={config.value} onChanged={changed} />}
         {parts.has('tls') && config.value !== null && <TlsDoor config={config.value} onChanged={changed} />}
@@ -178,15 +180,20 @@ function Reset({ config, section, onChanged }: { config: ConfigView; section: Se
   )
 }
 
-function Pending({ config: { pendingRestart } }: { config: ConfigView }) {
+function Pending({ waits, onChanged }: { waits: readonly string[]; onChanged: () => void }) {
   const t = useT()
   const { client, desktop } = useWorld()
+  const { told } = useActions()
   const around = useStore(desktop)
-  if (pendingRestart.length === 0) return null
+  const file = useAsked(async () => await client.commands.configText(), { everyMs: 5000, key: waits.join() })
   return (
     <Banner look="info">
-      {t.count('set.pending', pendingRestart.length)}{' '}
-      <span className="dim mono small">{pendingRestart.join(', ')}</span>{' '}
+      {t.count('set.pending', waits.length)} <span className="dim mono small">{waits.join(', ')}</span>{' '}
+      {file.value?.canUndo === true && (
+        <Button small onClick={() => void told(client.commands.undoConfig()).then(onChanged)}>
+          {t('raw.undo')}
+        </Button>
+      )}{' '}
       {around?.attachedTo === null && (
         <Button small onClick={() => void client.desktop?.do('restart')}>
           {t('set.restart')}

@@ -518,6 +518,7 @@ export class App {
   private snapshot(revision: number): AppSnapshot {
     const now = performance.now()
     const queues = this.queues.views(now)
+    const waitingOrigins = this.gateway.refusedOrigins.count
     return {
       revision,
       takenAt: new Date().toISOString(),
@@ -535,6 +536,7 @@ export class App {
         offline: this.isOffline,
         capture: this.captures.view,
         configFault: this.configFault,
+        ...(waitingOrigins > 0 ? { waitingOrigins } : {}),
       },
       health: this.health(),
       backends: this.backendReports(queues, now),

@@ -23,6 +23,10 @@ export class RefusedOrigins {
     if (this.seen.size > MOST) this.seen.delete(this.seen.keys().next().value!)
   }
 
+  get count(): number {
+    return this.seen.size
+  }
+
   /** The latest first. */
   list(): RefusedOrigin[] {
     const told = [...this.seen].map(([origin, { firstMs, lastMs, times }]) => ({

@@ -85,6 +85,8 @@ export type ServerView = {
   capture: CaptureView | null
   /** The configuration as it is now was refused, and what was in force before still is; null: it is in force. */
   configFault: ConfigFault | null
+  /** How many origins were turned away and wait for a decision; not there while none does. */
+  waitingOrigins?: number
 }
 
 /** Where to look first: `lexora_config.yaml:12:5`, `server.port` (empty: the text as a whole). `count`: of all that is wrong. */
