@@ -91,6 +91,11 @@ export function searchOf(text: string): RegExp | 'bad' | null {
   }
 }
 
+/** Those that match, where only these are wanted. */
+export function matching(lines: readonly LogLine[], search: RegExp | 'bad' | null, only: boolean): readonly LogLine[] {
+  return only && search instanceof RegExp ? lines.filter(({ text }) => search.test(text)) : lines
+}
+
 /** The places of a text that match, for the marks; empty matches mark nothing. */
 export function pieces(text: string, search: RegExp): { text: string; hit: boolean }[] {
   const all = new RegExp(search.source, `${search.flags}g`)

@@ -1,9 +1,11 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from 'react'
+import { ENGINE_LOG } from '../../src/protocol/engine.ts'
+import { GATEWAY_LOG_LINES } from '../../src/protocol/gateway-log.ts'
 import { download, useCopy } from '../actions.ts'
 import { Icon } from '../components/Icon.tsx'
 import { Banner, Empty, IconButton, Menu, Segmented, Select, Skeleton, Switch } from '../components/kit.tsx'
-import { clock, number } from '../format.ts'
+import { clock, gigabytes, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
@@ -13,6 +15,7 @@ import {
   type LogFilter,
   type LogLine,
   logText,
+  matching,
   passes,
   pieces,
   placesOf,
@@ -62,7 +65,8 @@ export function EngineLogView({ only = null, at = null }: EngineLogProps) {
       />
     ) : null
   const opensAt = at?.isError === true && at.engine === engine
-  return <LogPane key={engine} name={engine} log={log} before={select} opensAtError={opensAt} />
+  const cap = t('log.capFiles', { files: ENGINE_LOG.files, size: gigabytes(ENGINE_LOG.bytes) })
+  return <LogPane key={engine} name={engine} log={log} before={select} cap={cap} opensAtError={opensAt} />
 }
 
 /** What Lexora itself has to say. */
@@ -99,7 +103,9 @@ export function GatewayLogView() {
     })
     return [...cut, ...lines]
   })
-  return <LogPane name="gateway" log={log} before={null} />
+  return (
+    <LogPane name="gateway" log={log} before={null} cap={t('log.capLines', { count: number(GATEWAY_LOG_LINES) })} />
+  )
 }
 
 type Followed = { lines: readonly LogLine[] | null; failed: string | null }
@@ -140,9 +146,9 @@ function useFollowed(key: string, ask: () => Promise<LogLine[]>): Followed {
   return log.key === key ? log : { lines: null, failed: null }
 }
 
-type LogPaneProps = { log: Followed; name: string; before: React.ReactNode; opensAtError?: boolean }
+type LogPaneProps = { log: Followed; name: string; before: React.ReactNode; cap: string; opensAtError?: boolean }
 
-function LogPane({ log: { lines, failed }, name, before, opensAtError = false }: LogPaneProps) {
+function LogPane({ log: { lines, failed }, name, before, cap, opensAtError = false }: LogPaneProps) {
   const t = useT()
   const copy = useCopy()
   const [severity, setSeverity] = useState<LogFilter['severity']>('all')
@@ -152,13 +158,14 @@ function LogPane({ log: { lines, failed }, name, before, opensAtError = false }:
   const [hit, setHit] = useState(0)
   const [jumped, setJumped] = useState<number | null>(null)
   const [since, setSince] = useState(false)
+  const [only, setOnly] = useState(false)
   const seen = useRef<{ from: number; to: number }>({ from: 0, to: 0 })
   const recent = useMemo(() => sinceLastStart(lines ?? []), [lines])
   const base = since && recent !== null ? recent : (lines ?? [])
   const search = useMemo(() => searchOf(text), [text])
   const shown = useMemo(
-    () => (severity === 'all' ? base : base.filter((line) => passes(line, severity))),
-    [base, severity],
+    () => matching(severity === 'all' ? base : base.filter((line) => passes(line, severity)), search, only),
+    [base, severity, search, only],
   )
   const hits = useMemo(
     () => (search instanceof RegExp ? shown.flatMap((line, i) => (search.test(line.text) ? [i] : [])) : []),
@@ -260,6 +267,16 @@ function LogPane({ log: { lines, failed }, name, before, opensAtError = false }:
         </span>
         <IconButton icon="up" label={t('log.previous')} onClick={() => go(-1)} />
         <IconButton icon="down" label={t('log.next')} onClick={() => go(1)} />
+        {search instanceof RegExp && (
+          <button
+            type="button"
+            className="btn btn-quiet btn-small nowrap"
+            aria-pressed={only}
+            onClick={() => setOnly(!only)}
+          >
+            {t('log.only')}
+          </button>
+        )}
         <Menu
           label={t('log.jump')}
           trigger={t('log.jump')}
@@ -349,6 +366,7 @@ function LogPane({ log: { lines, failed }, name, before, opensAtError = false }:
           seen={seen}
         />
       )}
+      <p className="small dim live-note">{cap}</p>
     </div>
   )
 }

@@ -11,7 +11,7 @@ import {
   type StartEstimate,
   timingsOf,
 } from '../policy/start-estimate.ts'
-import type { EngineFailure, StopReceipt } from '../protocol/engine.ts'
+import { ENGINE_LOG, type EngineFailure, type StopReceipt } from '../protocol/engine.ts'
 import { configHash, engineCommand, servedName } from './command-line.ts'
 import { EngineRun, type RunListener } from './engine-run.ts'
 import { failed } from './failed.ts'
@@ -41,9 +41,6 @@ export type RunOptions = {
   /** What is not gone yet. */
   onAwait: (awaits: 'process' | 'port' | 'memory') => void
 }
-
-const LOG_BYTES = 8 * 1024 * 1024
-const LOG_FILES = 3
 
 /** One run of an engine as its supervisor sees it: started or joined, watched until it serves, while it does, and ended. */
 export class WatchedRun {
@@ -151,7 +148,7 @@ export class WatchedRun {
           port,
           configHash: configHash(config),
           key,
-          log: { path: join(world.logDir, `engine-${name}.log`), maxBytes: LOG_BYTES, files: LOG_FILES },
+          log: { path: join(world.logDir, `engine-${name}.log`), maxBytes: ENGINE_LOG.bytes, files: ENGINE_LOG.files },
           // Its start takes a second, so that nothing is won by keeping it.
           leaseMs: config.kind === 'demo' ? 0 : world.timing.leaseMs,
           halt,

@@ -50,6 +50,9 @@ export const ENGINE_STATES = [
   'foreign',
 ] as const satisfies readonly EngineStateName[]
 
+/** An engine's log: so many files, the oldest of which gives way, of so many bytes. */
+export const ENGINE_LOG = { files: 3, bytes: 8 * 1024 * 1024 } as const
+
 export type EngineFailure = {
   /** From a closed set, as `vram_busy`; `unknown` where no rule knew it. */
   class: string

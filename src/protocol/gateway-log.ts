@@ -1,3 +1,6 @@
+/** So many of its newest lines are kept, in memory. */
+export const GATEWAY_LOG_LINES = 20_000
+
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
 
 export type LogLevel = (typeof LOG_LEVELS)[number]

@@ -1,6 +1,11 @@
-import { type GatewayLog, LOG_LEVELS, type LogEntry, type LogLevel } from '../protocol/gateway-log.ts'
+import {
+  type GatewayLog,
+  GATEWAY_LOG_LINES as KEPT,
+  LOG_LEVELS,
+  type LogEntry,
+  type LogLevel,
+} from '../protocol/gateway-log.ts'
 
-const KEPT = 20_000
 const MAX_CHARS = 2000
 
 /** The newest lines of the log of this process, by number. Its oldest give way: at most 20,000 of 2,000 characters. */

@@ -4,6 +4,7 @@ import {
   engineLine,
   logText,
   MOST_LINES,
+  matching,
   passes,
   pieces,
   placesOf,
@@ -26,6 +27,14 @@ describe('a line of an engine', () => {
   ])('%j', (raw, time, level, text, severity) => {
     expect(engineLine(raw, 3)).toEqual({ number: 3, time, level, text, severity })
   })
+})
+
+test('only the lines that match are left where these are wanted, and all while nothing is searched', () => {
+  const lines = ['a needle', 'hay', 'A Needle'].map((text, i) => engineLine(text, i + 1))
+  const left = (search: RegExp | 'bad' | null, only: boolean) =>
+    matching(lines, search, only).map(({ number }) => number)
+  expect(left(searchOf('needle'), true)).toEqual([1, 3])
+  expect([left(searchOf('needle'), false), left(null, true), left('bad', true)]).toEqual(Array(3).fill([1, 2, 3]))
 })
 
 test('the severity chosen lets worse ones through', () => {

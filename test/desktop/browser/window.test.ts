@@ -314,6 +314,10 @@ describe('a log of 100,000 lines', () => {
     await page.getByText(/^1 of 100$/).waitFor()
     await page.keyboard.press('Enter')
     await page.getByText(/^2 of 100$/).waitFor()
+    await page.getByText('3 files of 8.4 MB are kept.').waitFor()
+    await page.getByRole('button', { name: 'Matches only' }).click()
+    await page.getByText('100 lines', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Matches only' }).click()
     const frames = await page.evaluate(async () => {
       const box = document.querySelector('.log-scroll')!
       let longest = 0
