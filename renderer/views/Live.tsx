@@ -41,7 +41,7 @@ export function Live({ requests }: { requests: readonly RequestView[] | null }) 
             <th className="num">{t('col.elapsed')}</th>
             <th>{t('col.user')}</th>
             <th className="c4">{t('col.client')}</th>
-            <th className="c2">{t('col.route')}</th>
+            <th className="c2 w-route">{t('col.route')}</th>
             <th>{t('col.model')}</th>
             <th className="num c3">{t('col.tokens')}</th>
             <th className="num c3">{t('col.speed')}</th>

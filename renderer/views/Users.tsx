@@ -156,17 +156,17 @@ function Table({
     >
       <table className="table">
         <colgroup>
-          <col style={{ width: 112 }} />
-          <col className="c2" style={{ width: 92 }} />
-          <col className="c1" style={{ width: 64 }} />
+          <col style={{ width: 108 }} />
+          <col className="c2" style={{ width: 80 }} />
+          <col className="c1" style={{ width: 68 }} />
           <col className="c3" style={{ width: 68 }} />
           <col className="c3" style={{ width: 68 }} />
           <col className="c4" style={{ width: 64 }} />
           <col className="c4" style={{ width: 92 }} />
           <col className="cm" style={{ width: 72 }} />
-          <col style={{ width: 84 }} />
-          <col className="cm" style={{ width: 128 }} />
-          <col className="c2" style={{ width: 76 }} />
+          <col style={{ width: 64 }} />
+          <col className="cm" style={{ width: 100 }} />
+          <col className="c2" style={{ width: 132 }} />
           <col style={{ width: 60 }} />
         </colgroup>
         <thead>
