@@ -1,3 +1,4 @@
+import { CSPProvider } from '@base-ui/react/csp-provider'
 import { Toast } from '@base-ui/react/toast'
 import { useEffect, useState } from 'react'
 import { Spinner } from './components/Icon.tsx'
@@ -23,12 +24,15 @@ export function App({ world, words }: { world: World; words: Translate }) {
   return (
     <TranslateContext.Provider value={t}>
       <WorldContext.Provider value={world}>
-        <Toast.Provider limit={1}>
-          <Whole>
-            <Door world={world} />
-          </Whole>
-          <ToastList />
-        </Toast.Provider>
+        {/* The page's policy allows no style of its own in it, and its lists need none. */}
+        <CSPProvider disableStyleElements>
+          <Toast.Provider limit={1}>
+            <Whole>
+              <Door world={world} />
+            </Whole>
+            <ToastList />
+          </Toast.Provider>
+        </CSPProvider>
       </WorldContext.Provider>
     </TranslateContext.Provider>
   )

@@ -1,4 +1,5 @@
 import type { ConfigView } from '../../src/protocol/config-view.ts'
+import type { LanAddress, LanReport } from '../../src/protocol/lan.ts'
 import type { PortUse, RefusedOrigin } from '../../src/protocol/network-commands.ts'
 import type { ServerView } from '../../src/protocol/snapshot.ts'
 
@@ -30,6 +31,36 @@ export function lanChecks({ entries }: ConfigView, liveKeys: number): LanCheck[]
     { id: 'admin', ok: null },
     { id: 'test', ok: null },
   ]
+}
+
+const EVERYWHERE = '0.0.0.0'
+
+/** Where the door may open: everywhere, or at one address of this machine. `host`: what the configuration is told. */
+export function doorPlaces(report: LanReport | null): { address: string; interface: string | null; host: string[] }[] {
+  const own = outside(report).map(({ address, interface: name }) => ({
+    ...{ address, interface: name },
+    host: ['127.0.0.1', address],
+  }))
+  return [{ address: EVERYWHERE, interface: null, host: [EVERYWHERE] }, ...own]
+}
+
+/** How somebody on another machine would try it. */
+export function testPlace(report: LanReport | null, chosen: string, { address }: Pick<ServerView, 'address'>): string {
+  const { protocol, port } = new URL(address)
+  const host = chosen === EVERYWHERE ? (outside(report)[0]?.address ?? '…') : chosen
+  return `${protocol}//${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** What each address of this machine answers to who shows no key. */
+export function lanReach(report: LanReport): { address: LanAddress; is: 'keyed' | 'open' | 'closed' }[] {
+  return outside(report).map((address) => {
+    const answer = address.open['/v1/models']
+    return { address, is: typeof answer !== 'number' ? 'closed' : answer < 400 ? 'open' : 'keyed' }
+  })
+}
+
+function outside(report: LanReport | null): LanAddress[] {
+  return (report?.addresses ?? []).filter(({ reach }) => reach !== 'this machine')
 }
 
 /** Whom the list of allowed origins does not name yet, and what holds that list beside the file. */

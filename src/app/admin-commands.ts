@@ -32,6 +32,7 @@ export type CommandParts = {
   engines: () => Pick<Engines, 'get' | 'all' | 'views' | 'start' | 'stop' | 'restart' | 'freeGpu'> | null
   /** Where it listens. */
   ownPorts: () => number[]
+  isSecure: () => boolean
   gpu: GpuDesk
   /** Where engines write their logs. */
   logDir: string
@@ -109,7 +110,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     ...uiCommands(parts.ui, () =>
       refusal('not_found', 'The window is switched off here: see ui.enabled.', 'ui.enabled'),
     ),
-    ...networkCommands({ origins: () => gateway().refusedOrigins, config: parts.config, ownPorts: parts.ownPorts }),
+    ...networkCommands({ ...parts, origins: () => gateway().refusedOrigins }),
     startCapture: async ({ user } = {}) => {
       parts.captures.start(user ?? null)
       return parts.captures.report()

@@ -170,6 +170,7 @@ export class App {
       gateway: () => this.gateway,
       engines: () => this.engines,
       ownPorts: () => this.addresses.map(({ port }) => port),
+      isSecure: () => this.listeners.isSecure,
       gpu: this.gpu,
       logDir: options.engines?.world.logDir ?? options.logDir,
       config: options.configDesk ?? fixedConfig,

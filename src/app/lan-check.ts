@@ -1,21 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import { Agent, request } from 'undici'
-
-/** What was answered when a path was asked for through one address; a text says why nothing was. */
-type Answer = number | string
-
-export type LanAddress = {
-  address: string
-  interface: string
-  /** Who may come from there. */
-  reach: 'this machine' | 'containers' | 'the network'
-  /** By path, without a key. */
-  open: Record<string, Answer>
-  /** With the key that was given: `/v1/models`; null where none was. */
-  withKey: Answer | null
-}
-
-export type LanReport = { port: number; addresses: LanAddress[]; advice: string[] }
+import type { Answer, LanAddress, LanReport } from '../protocol/lan.ts'
 
 /** What an outsider would try. */
 const PATHS = ['/healthz', '/v1/models', '/metrics', '/admin/snapshot', '/ui/'] as const

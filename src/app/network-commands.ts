@@ -4,6 +4,7 @@ import { type AppCommands, refusal } from '../protocol/commands.ts'
 import { origin as exactOrigin } from '../protocol/config.ts'
 import type { NETWORK_COMMANDS } from '../protocol/network-commands.ts'
 import type { ConfigDesk } from './config-desk.ts'
+import { checkLan } from './lan-check.ts'
 
 /** Each asked when a command comes. */
 export type NetworkParts = {
@@ -11,6 +12,7 @@ export type NetworkParts = {
   config: () => ConfigDesk
   /** Where this Lexora listens itself. */
   ownPorts: () => number[]
+  isSecure: () => boolean
 }
 
 export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof typeof NETWORK_COMMANDS> {
@@ -28,6 +30,10 @@ export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof ty
       if (parts.ownPorts().includes(port)) return { port, state: 'own', pid: process.pid, program: null }
       const holder = await findListener(port)
       return { port, state: holder === null ? 'free' : 'used', pid: null, program: null, ...holder }
+    },
+    checkLan: async () => {
+      const [port = 0] = parts.ownPorts()
+      return await checkLan({ port, secure: parts.isSecure(), key: null })
     },
     forgetOrigin: async ({ origin }) => {
       if (parts.origins().forget(origin)) return { forgotten: origin }

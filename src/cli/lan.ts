@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { EXIT } from '../app/exit-codes.ts'
-import { checkLan, type LanReport } from '../app/lan-check.ts'
+import { checkLan } from '../app/lan-check.ts'
 import type { Machine } from '../config/paths.ts'
+import type { LanReport } from '../protocol/lan.ts'
 import { findServer } from './find-server.ts'
 import { type Column, plain, table } from './format.ts'
 

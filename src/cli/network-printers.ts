@@ -2,6 +2,7 @@ import type { AppCommands } from '../protocol/commands.ts'
 import type { NETWORK_COMMANDS } from '../protocol/network-commands.ts'
 import { CONFIG_PRINTERS } from './config-printers.ts'
 import { type Column, moment, plain, table } from './format.ts'
+import { lanLines } from './lan.ts'
 import type { Look } from './status-view.ts'
 
 type Printers = {
@@ -21,6 +22,7 @@ export const NETWORK_PRINTERS: Printers = {
     const who = pid === null ? '' : ` by ${plain(program ?? 'a process')} (pid ${pid})`
     return [`${port}: used${who}`]
   },
+  checkLan: lanLines,
   allowOrigin: CONFIG_PRINTERS.setConfig,
   forgetOrigin: ({ forgotten }) => [`${plain(forgotten)} does not wait any more; it stays shut out.`],
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
 import type { ReloadReport } from './config-view.ts'
+import type { LanReport } from './lan.ts'
 
 /** A web page that was turned away for its origin, and that somebody may let in. */
 export type RefusedOrigin = {
@@ -49,6 +50,16 @@ export const NETWORK_COMMANDS = {
     scope: 'admin:read',
     args: z.strictObject({ port: z.union([z.number(), z.string().max(16)], 'is not a number') }),
     about: 'whether a port of this machine is free, and who listens on it',
+  }),
+  checkLan: row<LanReport>()({
+    method: 'GET',
+    path: '/admin/lan',
+    cli: ['lan', 'check'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'what is answered through each address of this machine to who shows no key',
+    ownWords: true,
+    answersWithinMs: 30_000,
   }),
   forgetOrigin: row<{ forgotten: string }>()({
     method: 'POST',

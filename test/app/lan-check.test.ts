@@ -1,7 +1,8 @@
 import type { networkInterfaces } from 'node:os'
 import { expect, test } from 'vitest'
-import { checkLan, type LanAddress, lanAdvice } from '../../src/app/lan-check.ts'
+import { checkLan, lanAdvice } from '../../src/app/lan-check.ts'
 import { lanLines } from '../../src/cli/lan.ts'
+import type { LanAddress } from '../../src/protocol/lan.ts'
 import { startApp, startFake } from '../support/app.ts'
 
 const card = (address: string, internal: boolean) => [
@@ -23,6 +24,18 @@ test('what others reach is what Lexora answers through each address, with and wi
   ])
   expect(report.advice.join('\n')).toContain("server.host '[127.0.0.1, 127.0.0.2]'")
   expect(lanLines(report)[1]).toMatch(/127\.0\.0\.1:\d+ +this machine +open +needs a key/)
+})
+
+test('the window asks the same, of the Lexora that it belongs to', async () => {
+  const fake = await startFake()
+  const lexora = await startApp([{ name: 'main', url: fake.url }], { config: { auth: { api_keys: ['the-key'] } } })
+  const { port, addresses } = await lexora.app.commands.checkLan({})
+  expect(port).toBe(lexora.port)
+  expect(addresses.find(({ address }) => address === '127.0.0.1')).toMatchObject({
+    reach: 'this machine',
+    open: { '/healthz': 200, '/v1/models': 401 },
+    withKey: null,
+  })
 })
 
 const anAddress = (over: Partial<LanAddress>): LanAddress => ({

@@ -1,6 +1,6 @@
 /** Lexora on a network and on a disk of the test's own: what an outsider reaches, and a disk that is full or read-only. */
 import { expect, test } from 'vitest'
-import type { LanReport } from '../../src/app/lan-check.ts'
+import type { LanReport } from '../../src/protocol/lan.ts'
 import { allows, HERE, inNamespace, NOBODY, OUTSIDE } from '../support/namespaced/run.ts'
 import { aFolder } from '../support/records.ts'
 

@@ -29,7 +29,16 @@ import {
   showsItself,
   stepLook,
 } from '../../renderer/view-models/first-run.ts'
-import { lanChecks, lanState, portTyped, portWords, waitingOrigins } from '../../renderer/view-models/lan.ts'
+import {
+  doorPlaces,
+  lanChecks,
+  lanReach,
+  lanState,
+  portTyped,
+  portWords,
+  testPlace,
+  waitingOrigins,
+} from '../../renderer/view-models/lan.ts'
 import {
   badFields,
   doors,
@@ -61,6 +70,7 @@ import { describeConfig } from '../../src/config/describe.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { ConfigEntry, ConfigView } from '../../src/protocol/config-view.ts'
 import type { EngineView } from '../../src/protocol/engine.ts'
+import type { LanAddress, LanReport } from '../../src/protocol/lan.ts'
 import type { FitReport, ModelView, PresetView, PullView } from '../../src/protocol/models.ts'
 import { newEngine, shortName } from '../../src/protocol/new-engine.ts'
 import type { AppSnapshot } from '../../src/protocol/snapshot.ts'
@@ -154,6 +164,41 @@ describe('who may call without a key', () => {
   ])('the door to the network is told as the listeners have it: %s', (_, network, pendingRestart, beyond, expected) => {
     const { isOpen, places, waits } = lanState({ network, pendingRestart, address: 'http://localhost:8001/v1' }, beyond)
     expect([isOpen, places, waits]).toEqual(expected)
+  })
+
+  test('the door opens everywhere or at one address, and each is told with what it answers', () => {
+    const at = (address: string, reach: LanAddress['reach'], models: number | string): LanAddress => ({
+      ...{ address, interface: 'eth0', reach, withKey: null },
+      open: { '/v1/models': models },
+    })
+    const report: LanReport = {
+      port: 8001,
+      advice: [],
+      addresses: [
+        at('127.0.0.1', 'this machine', 200),
+        at('192.168.1.7', 'the network', 401),
+        at('172.17.0.1', 'containers', 200),
+        at('fd00::7', 'the network', 'closed'),
+      ],
+    }
+    expect(doorPlaces(report).map(({ host }) => host)).toEqual([
+      ['0.0.0.0'],
+      ['127.0.0.1', '192.168.1.7'],
+      ['127.0.0.1', '172.17.0.1'],
+      ['127.0.0.1', 'fd00::7'],
+    ])
+    expect(doorPlaces(null)).toHaveLength(1)
+    expect(lanReach(report).map(({ address, is }) => [address.address, is])).toEqual([
+      ['192.168.1.7', 'keyed'],
+      ['172.17.0.1', 'open'],
+      ['fd00::7', 'closed'],
+    ])
+    const server = { address: 'https://localhost:8001/v1' }
+    expect(['0.0.0.0', '172.17.0.1', 'fd00::7'].map((chosen) => testPlace(report, chosen, server))).toEqual([
+      'https://192.168.1.7:8001',
+      'https://172.17.0.1:8001',
+      'https://[fd00::7]:8001',
+    ])
   })
 
   test('a port is asked about only while one is typed', () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { encode } from 'uqr'
@@ -304,6 +305,11 @@ describe('settings', () => {
     await page.getByText('Other machines can connect now, with a key.').waitFor()
     await expect.poll(async () => await door.getAttribute('aria-checked')).toBe('true')
     expect(await isReached(port)).toBe(true)
+    const [own4] = Object.values(networkInterfaces())
+      .flatMap((all) => all ?? [])
+      .filter(({ internal, family }) => !internal && family === 'IPv4')
+    if (own4 !== undefined)
+      await page.getByText(`${own4.address} (`).getByText('answers, and asks for a key.').waitFor()
     await door.click()
     await page.getByText('Only this computer can connect now.').waitFor()
     await expect.poll(async () => await door.getAttribute('aria-checked')).toBe('false')
