@@ -217,10 +217,11 @@ describe('lexora requests', () => {
     const client = await RawClient.open(lexora.port)
     client.post('/v1/chat/completions', aChat({ stream: true, max_tokens: 400, user: 'ann' }), {
       'x-request-id': 'mine',
+      'x-lexora-app': 'notes',
     })
     await client.until((text) => dataOf(text).length > 2)
     expect((await run(home, ['requests'])).out).toMatch(
-      /^ +AGE {2}PHASE {3}USER {2}MODEL {2}BACKEND {2}ENDPOINT +ID\n *0\.\d+ s {2}decode {2}ann {3}tiny {3}main {5}\/v1\/chat\/completions stream {2}mine\n$/,
+      /^ +AGE {2}PHASE {3}USER {2}CLIENT {2}MODEL {2}BACKEND {2}ENDPOINT +ID\n *0\.\d+ s {2}decode {2}ann {3}notes {3}tiny {3}main {5}\/v1\/chat\/completions stream {2}mine\n$/,
     )
     expect(await run(home, ['requests', 'cancel', 'mine'])).toEqual({ code: 0, out: 'Cancelled mine.\n', err: '' })
     await lexora.outcomesReach(1)
