@@ -10,6 +10,7 @@ import { Button, Segmented, Select, Switch } from '../components/kit.tsx'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useWorld } from '../stores.ts'
+import { WindowRow } from './WindowRow.tsx'
 
 type Part = 'startAtLogin' | 'onClose' | 'trayIcon' | 'notifications' | 'updates'
 
@@ -36,14 +37,9 @@ function Of({
     if (!told.ok) toasts.fail(t('failed.command', { reason: told.message }))
   }
   const row = (label: string, effect: string, control: ReactNode) => (
-    <div className="set">
-      <div className="set-t">
-        <div className="set-label">{label}</div>
-        <p className="small dim">{effect}</p>
-      </div>
-      <div className="set-c">{control}</div>
-      <div className="set-s micro dim">{t('set.source.window')}</div>
-    </div>
+    <WindowRow label={label} effect={effect}>
+      {control}
+    </WindowRow>
   )
   return (
     <>

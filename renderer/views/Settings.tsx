@@ -26,6 +26,7 @@ import { RawConfig } from './RawConfig.tsx'
 import { SettingRow } from './SettingRow.tsx'
 import { TlsDoor } from './TlsDoor.tsx'
 import { WaitingOrigins } from './WaitingOrigins.tsx'
+import { WindowRow } from './WindowRow.tsx'
 
 /** Every setting, where it comes from and when a change acts. It writes the same file that people edit. */
 export function Settings({ path }: ScreenProps) {
@@ -214,14 +215,9 @@ function General({ parts, isSearch }: { parts: ReadonlySet<Part>; isSearch: bool
   if (!isThere) return null
   const row = (part: Part, label: string, effect: string, control: React.ReactNode) =>
     parts.has(part) && (
-      <div className="set">
-        <div className="set-t">
-          <div className="set-label">{label}</div>
-          <p className="small dim">{effect}</p>
-        </div>
-        <div className="set-c">{control}</div>
-        <div className="set-s micro dim">{t('set.source.window')}</div>
-      </div>
+      <WindowRow label={label} effect={effect}>
+        {control}
+      </WindowRow>
     )
   return (
     <section aria-label={t('set.section.general')}>

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { hubAddress, hubCache, hubIsOff, hubToken, hubTokenFile, hubTokenVariable } from '../config/hub-cache.ts'
 import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { writeWhole } from '../config/write.ts'
-import { Installer } from '../engine/installer.ts'
+import { Installer, WORKS_OFFLINE } from '../engine/installer.ts'
 import { findOnPath } from '../engine/launch.ts'
 import { versionsFolder } from '../engine/versions.ts'
 import { type CataloguePlaces, type FoundModel, scanModels } from '../models/catalogue.ts'
@@ -118,7 +118,7 @@ export class ModelDesk {
 
   /** Why nothing may be fetched; null: it may. */
   hubIsOff(): HubError | null {
-    if (this.isOffline) return new HubError('Nothing is fetched: Lexora works offline.', 'Set privacy.offline: false.')
+    if (this.isOffline) return new HubError(...WORKS_OFFLINE)
     if (!hubIsOff(this.options.machine.env)) return null
     return new HubError('Nothing may be fetched: HF_HUB_OFFLINE is set.', 'Unset it where this Lexora is started.')
   }

@@ -3,8 +3,12 @@ import { EXIT, exitOfFailure } from '../app/exit-codes.ts'
 import type { CommandName } from '../protocol/commands.ts'
 import { type EngineState, type EngineView, isComing, isServing } from '../protocol/engine.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
+import { reporter } from './progress.ts'
+import type { CliWorld } from './world.ts'
 
 type Goal = 'start' | 'stop'
+
+type Wanted = { goal: Goal; first: EngineView; timeoutMs: number | null }
 
 /** The commands that have an end to wait for, and which. */
 export const WAITED_FOR: { [Name in CommandName]?: Goal } = {
@@ -19,10 +23,23 @@ export type WaitEnd =
   /** The Lexora that was asked does not answer any more, or has no such engine now. */
   | { is: 'gone' }
 
+/** `waitForEngine` with how it gets on told on the error output, unless `isQuiet`. */
+export async function followEngine(
+  target: AdminTarget,
+  wanted: Wanted,
+  { err, errColumns }: Pick<CliWorld, 'err' | 'errColumns'>,
+  isQuiet: boolean,
+): Promise<WaitEnd> {
+  const report = isQuiet ? null : reporter(err, errColumns, () => performance.now())
+  const end = await waitForEngine(target, wanted, (view) => report?.show(view))
+  report?.end()
+  return end
+}
+
 /** Shows every change of an engine until it is where it was asked to go, or will not get there. */
 export async function waitForEngine(
   target: AdminTarget,
-  { goal, first, timeoutMs }: { goal: Goal; first: EngineView; timeoutMs: number | null },
+  { goal, first, timeoutMs }: Wanted,
   show: (view: EngineView) => void,
 ): Promise<WaitEnd> {
   let view = first

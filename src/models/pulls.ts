@@ -46,6 +46,7 @@ type Entry = Wanted & {
 const KEPT = 20
 const MAX_WAITING = 50
 const RATE_MS = 3000
+const NO_RATE = { rate: null, mark: { at: 0, bytes: 0 } }
 
 /** All pulls of this process, one after another. They end with it, and go on with the next one. */
 export class Pulls {
@@ -64,7 +65,7 @@ export class Pulls {
   add(asked: { repo: string; revision: string; files: readonly string[] }): PullView {
     const { repo, patterns: named } = parseRepository(asked.repo)
     const patterns = [...named, ...asked.files]
-    this.options.hub()
+    if (this.off !== null) throw this.off
     const same = [...this.entries.values()].find(
       (one) =>
         isPullOpen(one) &&
@@ -97,7 +98,7 @@ export class Pulls {
   pause(id: string): PullView | undefined {
     const entry = this.entries.get(id)
     if (entry !== undefined && isPullOpen(entry) && entry.state !== 'held') {
-      Object.assign(entry, { state: 'held', problem: null, rate: null, mark: { at: 0, bytes: 0 } })
+      Object.assign(entry, { state: 'held', problem: null, ...NO_RATE })
       entry.cancel.abort(new Error('held'))
       this.write()
     }
@@ -117,12 +118,11 @@ export class Pulls {
 
   /** What may be fetched has changed: what runs waits from now on, or what waits goes on. */
   offChanged(): void {
-    if ((this.options.off?.() ?? null) === null) return this.next()
+    if (this.off === null) return this.next()
     for (const entry of this.open) {
       if (entry.state !== 'running' && entry.state !== 'paused') continue
       entry.cancel.abort(new Error('off'))
-      Object.assign(entry, { state: 'queued', problem: null, rate: null, cancel: new AbortController() })
-      entry.mark = { at: 0, bytes: 0 }
+      Object.assign(entry, { state: 'queued', problem: null, ...NO_RATE, cancel: new AbortController() })
     }
   }
 
@@ -133,6 +133,10 @@ export class Pulls {
   /** Those that are not over. */
   get open(): Entry[] {
     return [...this.entries.values()].filter(isPullOpen)
+  }
+
+  private get off(): HubError | null {
+    return this.options.off?.() ?? null
   }
 
   /** Ends what runs; the journal keeps it. */
@@ -150,8 +154,7 @@ export class Pulls {
       problem,
       verifying: 0,
       cancel: new AbortController(),
-      mark: { at: 0, bytes: 0 },
-      rate: null,
+      ...NO_RATE,
     }
     this.entries.set(entry.id, entry)
     for (const old of [...this.entries.values()].filter((one) => !isPullOpen(one)).slice(0, -KEPT))
@@ -160,7 +163,7 @@ export class Pulls {
   }
 
   private next(): void {
-    if (this.running !== null || this.closing || (this.options.off?.() ?? null) !== null) return
+    if (this.running !== null || this.closing || this.off !== null) return
     const entry = this.open.find(({ state }) => state === 'queued')
     if (entry === undefined) return
     this.running = this.run(entry).finally(() => {
@@ -203,7 +206,7 @@ export class Pulls {
       if (cancel.signal.aborted) return
       const problem = problemOf(error)
       const isFull = error instanceof HubError && error.diskFull
-      Object.assign(entry, { state: isFull ? 'held' : 'failed', problem, rate: null, mark: { at: 0, bytes: 0 } })
+      Object.assign(entry, { state: isFull ? 'held' : 'failed', problem, ...NO_RATE })
       if (isFull) this.options.onFull(repo, problem.cause)
       else this.options.onFailed(repo, problem.cause)
     } finally {
@@ -213,7 +216,7 @@ export class Pulls {
 
   private viewOf(entry: Entry): PullView {
     const { id, repo, revision, files, rate } = entry
-    const off = entry.state === 'queued' ? (this.options.off?.() ?? null) : null
+    const off = entry.state === 'queued' ? this.off : null
     const problem = off === null ? entry.problem : problemOf(off)
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
     const total = files.length > 0 ? files.reduce((sum, file) => sum + file.total, 0) : null

@@ -286,7 +286,6 @@ export class Desktop {
     this.snapshot = snapshot
     if (snapshot !== null) {
       this.recent = nextRecent(this.recent, snapshot.engines)
-      this.parts.preferences.remember({ engines: [...this.recent.order] })
       this.notify(snapshot)
     }
     if (snapshot?.server.offline) this.updates.rest()
@@ -308,7 +307,7 @@ export class Desktop {
     if (memory.capture !== null && memory.capture !== this.notices.capture) this.isCaptureOurs = false
     this.notices = memory
     const { users, update, noTray } = memory
-    this.parts.preferences.remember({ users, update, noTrayTold: noTray })
+    this.parts.preferences.remember({ users, update, noTrayTold: noTray, engines: [...this.recent.order] })
     for (const notice of notices) this.notifications.tell(notice)
   }
 

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { EXIT } from '../../src/app/exit-codes.ts'
 import { HISTORY_FILE } from '../../src/app/records.ts'
-import { runCommand } from '../../src/cli/main.ts'
 import { MODEL_PRINTERS } from '../../src/cli/model-printers.ts'
 import type { EngineVersions, FitReport, InstallView } from '../../src/protocol/models.ts'
 import { Store } from '../../src/store/database.ts'
 import { HISTORY_MIGRATIONS } from '../../src/store/migrations.ts'
 import { FakeHub } from '../support/fake-hub.ts'
+import { inTerminalOf } from '../support/terminal.ts'
 import { aHome, lexora, waitFor } from './program.ts'
 
 const CONFIG = {
@@ -48,25 +48,13 @@ function aUser() {
   const home = mkdtempSync(join(tmpdir(), 'lx-cli-'))
   onTestFinished(() => rmSync(home, { recursive: true, force: true }))
   const run = async (argv: string, { ask, env = {}, stopped = new AbortController().signal }: Given = {}) => {
-    let [out, err] = ['', '']
-    const code = await runCommand(argv.split(' '), {
-      env: { LEXORA_HOME: home, HF_HOME: join(home, 'hf'), PATH: '', ...env },
-      cwd: home,
+    const world = {
       home,
-      platform: process.platform,
-      out: (text) => {
-        out += text
-      },
-      err: (text) => {
-        err += text
-      },
-      terminal: () => null,
-      colour: false,
-      errColumns: () => null,
+      env: { LEXORA_HOME: home, HF_HOME: join(home, 'hf'), PATH: '', ...env },
       untilStopped: () => stopped,
       ...(ask === undefined ? {} : { ask }),
-    })
-    return { code, out, err }
+    }
+    return await inTerminalOf(world, ...argv.split(' '))
   }
   return { home, run }
 }

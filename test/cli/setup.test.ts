@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { EXIT } from '../../src/app/exit-codes.ts'
-import { runCommand } from '../../src/cli/main.ts'
 import { aMachine, hubFiles } from '../desktop/machine.ts'
 import { FakeHub } from '../support/fake-hub.ts'
+import { inTerminal, inTerminalOf } from '../support/terminal.ts'
 import { aHome, lexora, waitFor } from './program.ts'
 
 /** Answers by what is asked; what is not foreseen is answered as Enter does. */
@@ -20,28 +20,20 @@ async function aUser(more: { hub?: string; gpu?: boolean; models?: string[] } = 
   const started = lexora(home, ['--no-ui', '--port', '0', '--log-format', 'json'], machine.env)
   await waitFor('Lexora', () => started.out().includes('"ready"'), started.out)
   const setUp = async (argv: string, answers: Answers | null = null) => {
-    const said = { out: '', err: '' }
     const asked: string[] = []
     const answer = (question: string): string => {
       asked.push(question)
       return Object.entries(answers ?? {}).find(([part]) => question.includes(part))?.[1] ?? ''
     }
-    const code = await runCommand(['setup', ...argv.split(' ').filter(Boolean)], {
-      env: { ...machine.env, LEXORA_HOME: home },
-      cwd: home,
-      home,
-      platform: process.platform,
-      out: (text) => (said.out += text),
-      err: (text) => (said.err += text),
-      terminal: () => null,
-      colour: false,
-      errColumns: () => null,
-      untilStopped: () => new AbortController().signal,
-      ...(answers === null
+    const person =
+      answers === null
         ? {}
-        : { ask: async (question) => answer(question) === 'y', prompt: async (question) => answer(question) }),
-    })
-    return { code, asked, ...said }
+        : {
+            ask: async (question: string) => answer(question) === 'y',
+            prompt: async (question: string) => answer(question),
+          }
+    const world = { home, env: { ...machine.env, LEXORA_HOME: home }, ...person }
+    return { asked, ...(await inTerminalOf(world, 'setup', ...argv.split(' ').filter(Boolean))) }
   }
   const config = join(home, 'lexora_config.yaml')
   return { setUp, config: () => (existsSync(config) ? readFileSync(config, 'utf8') : '') }
@@ -103,23 +95,11 @@ describe('lexora setup', () => {
 
   test('needs a Lexora that runs, and knows its own options', async () => {
     const home = aHome()
-    const world = {
-      env: { LEXORA_HOME: home },
-      cwd: home,
-      home,
-      platform: process.platform,
-      out: () => {},
-      terminal: () => null,
-      colour: false,
-      errColumns: () => null,
-      untilStopped: () => new AbortController().signal,
-    }
-    let err = ''
-    const run = async (...argv: string[]) =>
-      await runCommand(['setup', ...argv], { ...world, err: (text) => (err += text) })
-    expect(await run()).toBe(EXIT.notRunning)
-    expect(err).toContain('Start it first: lexora')
-    expect(await run('--modle', 'x')).toBe(EXIT.usage)
-    expect(err).toContain('--model NAME')
+    const early = await inTerminal(home, 'setup')
+    expect(early.code).toBe(EXIT.notRunning)
+    expect(early.err).toContain('Start it first: lexora')
+    const mistyped = await inTerminal(home, 'setup', '--modle', 'x')
+    expect(mistyped.code).toBe(EXIT.usage)
+    expect(mistyped.err).toContain('--model NAME')
   })
 })

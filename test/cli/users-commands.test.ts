@@ -5,27 +5,10 @@ import { describe, expect, test } from 'vitest'
 import { localUrl } from '../../src/app/address.ts'
 import { RunFile } from '../../src/app/run-file.ts'
 import { parseCommandLine } from '../../src/cli/arguments.ts'
-import { runCommand } from '../../src/cli/main.ts'
 import { startApp, startFake } from '../support/app.ts'
 import { aFolder, someRecords } from '../support/records.ts'
 import { aChat, ask } from '../support/requests.ts'
-
-async function run(home: string, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const [out, err]: [string[], string[]] = [[], []]
-  const code = await runCommand(argv, {
-    env: { LEXORA_HOME: home },
-    cwd: home,
-    home,
-    platform: process.platform,
-    out: (text) => void out.push(text),
-    err: (text) => void err.push(text),
-    terminal: () => null,
-    colour: false,
-    errColumns: () => null,
-    untilStopped: () => new AbortController().signal,
-  })
-  return { code, out: out.join(''), err: err.join('') }
-}
+import { inTerminal as run } from '../support/terminal.ts'
 
 /** A Lexora whose files and run file lie in `home`. */
 async function serve(home: string) {

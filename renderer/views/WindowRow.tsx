@@ -1,0 +1,17 @@
+import type { ReactNode } from 'react'
+import { useT } from '../i18n/index.ts'
+
+/** A setting of this window or of the desktop app, of which nothing stands in the file. */
+export function WindowRow({ label, effect, children }: { label: string; effect: string; children: ReactNode }) {
+  const t = useT()
+  return (
+    <div className="set">
+      <div className="set-t">
+        <div className="set-label">{label}</div>
+        <p className="small dim">{effect}</p>
+      </div>
+      <div className="set-c">{children}</div>
+      <div className="set-s micro dim">{t('set.source.window')}</div>
+    </div>
+  )
+}
