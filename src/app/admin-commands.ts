@@ -1,5 +1,7 @@
+import type { EngineConfig } from '../engine/launch.ts'
 import type { Supervisor } from '../engine/supervisor.ts'
 import { type AppCommands, refusal } from '../protocol/commands.ts'
+import { engineSchema } from '../protocol/config.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.ts'
@@ -94,6 +96,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
       parts.engines()!.restart(found)
       return found.view()
     },
+    engineCommand: async ({ engine, args } = {}) => await engineCalled(engine).command(argsOf(args)),
     freeGpu: async () => ({ freed: (await parts.engines()?.freeGpu()) ?? [] }),
     gpu: async ({ who } = {}) => {
       const report = await gpu.read()
@@ -136,6 +139,24 @@ export function adminCommands(parts: CommandParts): AppCommands {
     readTls: async () => await parts.config().readTls(),
     createCertificate: async (args) => await parts.config().createCertificate(args),
   }
+}
+
+/** Options as a JSON object: `{"max-model-len": 8192}`; null takes one away. */
+function argsOf(text: string | undefined): EngineConfig['args'] {
+  if (text === undefined) return {}
+  const says = (what: string): never => {
+    throw refusal('invalid_request', `args: ${what}; give a JSON object, as {"max-model-len": 8192}`, 'args')
+  }
+  let given: unknown
+  try {
+    given = JSON.parse(text)
+  } catch {
+    return says('is no JSON')
+  }
+  const read = engineSchema.shape.args.safeParse(given)
+  const issue = read.error?.issues[0]
+  const why = issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message
+  return read.data ?? says([issue?.path.join('.'), why].filter(Boolean).join(' '))
 }
 
 /** By its name, or the only one there is. */

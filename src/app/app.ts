@@ -307,9 +307,10 @@ export class App {
 
   /**
    * Another configuration, already valid: builds the new beside the old, swaps, and lets the old finish. Requests that
-   * began before keep the settings and the backends that they began with. Where it throws nothing has changed.
+   * began before keep the settings and the backends that they began with. Where it throws nothing has changed. `later`:
+   * engines that run go over to it at their next start.
    */
-  async apply(next: AppSettings): Promise<void> {
+  async apply(next: AppSettings, later = false): Promise<void> {
     const { config } = next
     const changed = planReload(this.config, config)
     const engines = Object.entries(next.engines).map(([name, engine]) => engineBackend(name, engine))
@@ -327,7 +328,7 @@ export class App {
     for (const host of listeners.lost)
       this.options.log.error('an address could not be taken back: another program holds it now', { host })
     this.swap(next)
-    this.engines?.reconfigure(next.engines, this.registry, this.queues)
+    this.engines?.reconfigure(next.engines, this.registry, this.queues, later)
     const drained = this.gateway.reconfigure(this.gatewaySettings(config))
     this.dismiss(built.gone, drained)
     if (changed.length > 0) this.sampler.note({ what: 'config', paths: changed.map(({ path }) => path) }, Date.now())

@@ -22,12 +22,13 @@ const OK = 0
 const USAGE = 2
 const BAD_CONFIGURATION = 78
 
-const HELP = `usage: lexora config validate | explain KEY | get [KEY] | set KEY VALUE | set KEY --remove | text | write FILE | undo | path   [--config F] [--json]
+const HELP = `usage: lexora config validate | explain KEY | get [KEY] | set KEY VALUE | set KEY --remove [--later] | text | write FILE | undo | path   [--config F] [--json]
   validate     check the whole configuration and say what is wrong, line by line
   explain KEY  say where a value comes from and what it overrides
   get [KEY]    print one value, or everything
   set KEY VALUE  write a setting into the file, whose comments stay; a running Lexora goes over to it
   set KEY --remove  take a setting out of the file, so that its default holds
+  set … --later  an engine that runs goes over to it at its next start
   text         print the file with every secret masked, and its revision
   write FILE [--revision R]  put a text (- for standard input) in the place of the file; masked secrets are put back
   undo         take back the last change that a running Lexora made
@@ -84,6 +85,7 @@ function parse(argv: readonly string[]): Asked | { problem: string } {
         config: { type: 'string' },
         json: { type: 'boolean', default: false },
         remove: { type: 'boolean', default: false },
+        later: { type: 'boolean', default: false },
         revision: { type: 'string' },
       },
     })

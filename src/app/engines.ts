@@ -120,13 +120,19 @@ export class Engines {
 
   /**
    * Other engines, whose backends are in `registry` already. What is gone finishes what it has been given, and is ended;
-   * what is new starts if it is to start with Lexora.
+   * what is new starts if it is to start with Lexora. `later`: what runs goes over to it at its next start.
    */
-  reconfigure(engines: Readonly<Record<string, EngineConfig>>, registry: BackendRegistry, queues: Queues): void {
+  reconfigure(
+    engines: Readonly<Record<string, EngineConfig>>,
+    registry: BackendRegistry,
+    queues: Queues,
+    later = false,
+  ): void {
     const before = this.registry
     this.registry = registry
     this.queues = queues
-    const added = this.set.reconfigure(engines, async ({ name }) => await this.whenIdle(before.get(name)!))
+    const idle = async ({ name }: Supervisor): Promise<void> => await this.whenIdle(before.get(name)!)
+    const added = this.set.reconfigure(engines, idle, later)
     for (const name of added) {
       const supervisor = this.set.get(name)!
       this.held.delete(name)

@@ -37,7 +37,8 @@ export type ReloaderOptions = {
   /** Reads the configuration again; `text` in place of what the file holds. */
   load: (text?: string) => Loaded
   resolve: (loaded: LoadedConfig) => Settings
-  apply: (settings: AppSettings) => Promise<void>
+  /** `later`: engines that run go over to it at their next start. */
+  apply: (settings: AppSettings, later: boolean) => Promise<void>
   /** Of what runs. */
   pendingRestart: () => string[]
   /** The configuration was read again; null: nothing is wrong with it. */
@@ -85,18 +86,27 @@ export class Reloader {
     return await this.inTurn(async () => await this.goOver(this.check(), cause))
   }
 
-  /** Changes settings in the file and goes over to them; comments and order stay. Nothing is written that is not valid. */
-  async edit(wanted: readonly ConfigChange[] | ((config: Config) => ConfigChange[])): Promise<ReloadReport> {
+  /**
+   * Changes settings in the file and goes over to them; comments and order stay. Nothing is written that is not valid.
+   * `later`: engines that run do so at their next start.
+   */
+  async edit(
+    wanted: readonly ConfigChange[] | ((config: Config) => ConfigChange[]),
+    later = false,
+  ): Promise<ReloadReport> {
     return await this.inTurn(async () => {
       const { config } = this.loaded
       const now = this.readable()
       const changes = typeof wanted === 'function' ? wanted(now.ok ? now.config : config) : wanted
-      for (const { path } of changes) this.mustBeOfFile(path)
+      for (const { path } of changes) {
+        this.mustBeOfFile(path)
+        if (later) mayWait(path)
+      }
       if (changes.length === 0) return await this.goOver(this.check(), 'edit')
       const before = now.ok ? now.text : null
       const edited = editYaml(before ?? '', changes, config)
       if (!edited.ok) throw refusal('invalid_request', `${edited.path}: ${edited.message}`, edited.path)
-      return await this.put(edited.text, before)
+      return await this.put(edited.text, before, undefined, later)
     })
   }
 
@@ -159,7 +169,12 @@ export class Reloader {
   }
 
   /** Writes a text that is valid, and goes over to it; where that fails, the file is as it was. */
-  private async put(text: string, before: string | null, placed = (issue: Issue) => issue): Promise<ReloadReport> {
+  private async put(
+    text: string,
+    before: string | null,
+    placed = (issue: Issue) => issue,
+    later = false,
+  ): Promise<ReloadReport> {
     const checked = this.check(text)
     if (!checked.ok) throw refused(checked.issues.map(placed))
     const { target } = checked.loaded
@@ -170,7 +185,7 @@ export class Reloader {
     }
     try {
       // What was written is read again, so that it and nothing else is in force.
-      const report = await this.goOver(this.check(), 'edit')
+      const report = await this.goOver(this.check(), 'edit', later)
       this.before = { text: before, revision: revisionOf(text) }
       return report
     } catch (error) {
@@ -220,7 +235,7 @@ export class Reloader {
     return {
       reload: async () => await this.reload('command'),
       getConfig: async () => this.view(),
-      setConfig: async ({ changes }) => await this.edit(changes as ConfigChange[]),
+      setConfig: async ({ changes, later }) => await this.edit(changes as ConfigChange[], later === true),
       validateConfig: async ({ text, revision }) => this.validate(text, revision),
       configText: async () => this.text(),
       writeConfig: async ({ text, revision }) => await this.write(text, revision),
@@ -278,7 +293,7 @@ export class Reloader {
     return { ok: true, loaded, settings: resolved.settings, notes: [...loaded.notes, ...resolved.notes] }
   }
 
-  private async goOver(checked: Checked, cause: Cause): Promise<ReloadReport> {
+  private async goOver(checked: Checked, cause: Cause, later = false): Promise<ReloadReport> {
     const { log, apply, onApplied, onRead, pendingRestart } = this.options
     if (!checked.ok) {
       for (const issue of checked.issues) log.error('reload refused', { cause, issue: formatIssue(issue) })
@@ -292,7 +307,7 @@ export class Reloader {
     const renewed = JSON.stringify(this.settings.certificate) !== JSON.stringify(settings.certificate)
     if (changed.length > 0 || renewed || pendingRestart().length > 0) {
       try {
-        await apply(settings)
+        await apply(settings, later)
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
         log.error('reload failed; the settings in force are kept', { cause, reason: why })
@@ -328,6 +343,12 @@ export class Reloader {
     const paths = [this.loaded.target, ...(tls === null ? [] : [tls.cert, tls.key])]
     this.watch = new FileWatch(paths, () => void this.reload('file').catch(() => {}))
   }
+}
+
+/** Only what an engine is started with: by its name, its model and its adapters callers find it at once. */
+function mayWait(path: string): void {
+  if (/^engines\..+\.(args\.(?!lora[-_]modules)|env\.|(gpus|sleep|launch|executable|venv|image)$)/.test(path)) return
+  throw refusal('invalid_request', `${path} cannot wait for an engine's next start; change it without \`later\`.`, path)
 }
 
 /** Nothing to change where it may call already. */

@@ -160,7 +160,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
       if (why !== null) return { ok: false, issues: [issueAt(next, 'server.host', why)] }
       return settingsOf(next, env, options.engine)
     },
-    apply: async (next) => await app.apply(next),
+    apply: async (next, later) => await app.apply(next, later),
     pendingRestart: () => app.pendingRestart,
     onRead: (fault) => {
       app.configFault = fault

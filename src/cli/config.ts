@@ -15,6 +15,7 @@ const OPTIONS = {
   config: { type: 'string' },
   json: { type: 'boolean' },
   remove: { type: 'boolean' },
+  later: { type: 'boolean' },
   revision: { type: 'string' },
 } as const
 
@@ -43,7 +44,12 @@ export async function runConfig(argv: readonly string[], world: ConfigWorld): Pr
     io.err(found.message)
     return found.why === 'refused' ? EXIT.auth : found.why === 'usage' ? EXIT.usage : EXIT.notRunning
   }
-  if (verb === 'set') return await remoteSet(found.target, { name, value, remove: values.remove === true, json }, io)
+  if (verb === 'set')
+    return await remoteSet(
+      found.target,
+      { name, value, remove: values.remove === true, later: values.later === true, json },
+      io,
+    )
   if (verb === 'text') {
     printText(await adminClient(found.target).configText(), json, io)
     return EXIT.ok
@@ -60,7 +66,13 @@ export async function runConfig(argv: readonly string[], world: ConfigWorld): Pr
 
 async function remoteSet(
   target: AdminTarget,
-  { name, value, remove, json }: { name?: string; value?: string; remove: boolean; json: boolean },
+  {
+    name,
+    value,
+    remove,
+    later,
+    json,
+  }: { name?: string; value?: string; remove: boolean; later: boolean; json: boolean },
   io: ConfigWorld,
 ): Promise<number> {
   const change = changeOf(name, value, remove)
@@ -68,7 +80,7 @@ async function remoteSet(
     io.err(`lexora config: ${change.problem}`)
     return EXIT.usage
   }
-  return report(await adminClient(target).setConfig({ changes: [change] }), json, io)
+  return report(await adminClient(target).setConfig({ changes: [change], later }), json, io)
 }
 
 async function remoteWrite(

@@ -1,6 +1,12 @@
 import type { AppCommands, CommandName } from '../protocol/commands.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
-import { type EngineView, isServing, type StopReceipt } from '../protocol/engine.ts'
+import {
+  type EngineCommandReport,
+  type EngineView,
+  isServing,
+  type StopReceipt,
+  shellText,
+} from '../protocol/engine.ts'
 import type { OutboundReport } from '../protocol/outbound.ts'
 import type { GpuHolderView, GpuReport, RequestView } from '../protocol/snapshot.ts'
 import { CAPTURE_PRINTERS } from './capture-printers.ts'
@@ -31,6 +37,7 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   startEngine: startLines,
   stopEngine: (view, look) => stopLines(view, look),
   restartEngine: startLines,
+  engineCommand: commandLines,
   freeGpu: ({ freed }, look) => freedLines(freed, look),
   gpu: ({ gpu, holders }, look) => [...gpuReportLines(gpu, look), ...holderLines(holders, look)],
   engineLog: ({ lines }) => lines.map(plain),
@@ -69,6 +76,24 @@ function outboundLines({ since, rows, offline }: OutboundReport, look: Look): st
 /** One engine as it is now, and what went wrong with it. */
 export function engineLine({ name, state }: EngineView, look: Look): string[] {
   return [line(look, `${plain(name)}: ${engineWords(state)}`), ...failureLines(failureOf(state), look)]
+}
+
+/** What it runs with is told once where its next start is the same. */
+function commandLines({ running, next, problems, differs, diff }: EngineCommandReport, look: Look): string[] {
+  const isOne = running === null || next === null || !differs
+  const text = shellText(((isOne ? running : null) ?? next ?? []).map(plain))
+  const head = running === null ? 'Its next start:' : isOne ? 'It runs with:' : 'Its next start is another:'
+  const changes =
+    diff.length > 0 && !isOne
+      ? ['', 'Against what runs:', ...diff.map(plain)]
+      : differs
+        ? ['Its next start differs, in a value that is not shown.']
+        : []
+  return [
+    ...(text === '' ? [] : [look.paint('dim', head), ...text.split('\n')]),
+    ...changes,
+    ...problems.map((problem) => line(look, ['bad', plain(problem)])),
+  ]
 }
 
 /** It goes on by itself; whoever wants to see it through asks again. */

@@ -23,6 +23,8 @@ const USUAL_SHARE = 0.92
 const STEP_SECONDS = 0.12
 const SMALLEST_BATCH = 512
 const LARGEST_BATCH = 8192
+/** What an earlier start teaches. */
+const LEARNT = ['max-num-batched-tokens', 'long-prefill-token-threshold']
 
 /** Configuration and facts → argument vector and environment. Loopback only, no telemetry, no shell. */
 export function engineCommand(config: EngineConfig, launch: Launch, facts: CommandFacts): EngineCommand {
@@ -88,6 +90,7 @@ function derivedVllm(own: Options, config: EngineConfig, facts: CommandFacts): O
     ...(config.sleep === 'off' ? {} : { 'enable-sleep-mode': true }),
     ...(namesOf(config).size === 0 ? {} : { 'enable-lora': true }),
   }
+  if (facts.running !== undefined) stayAs(facts.running, wanted)
   // Exact sizes leave nothing to share.
   if ('kv-cache-memory-bytes' in own) delete wanted['gpu-memory-utilization']
   const isWanted = (name: string): boolean => !(name in own) && (facts.flags === null || knows(facts.flags, name))
@@ -98,6 +101,17 @@ function derivedVllm(own: Options, config: EngineConfig, facts: CommandFacts): O
 export function memoryShare({ totalBytes, freeBytes }: { totalBytes: number; freeBytes: number }): number {
   const share = Math.floor((100 * (freeBytes - DESKTOP_BYTES)) / totalBytes) / 100
   return Math.max(0.05, Math.min(USUAL_SHARE, share))
+}
+
+/** What a run goes on with says nothing of what somebody changed. */
+function stayAs(running: Readonly<Record<string, string>>, wanted: Options): void {
+  const share = running['gpu-memory-utilization']
+  if (share !== undefined) wanted['gpu-memory-utilization'] = share
+  for (const name of LEARNT) {
+    const value = running[name]
+    if (value === undefined) delete wanted[name]
+    else wanted[name] = value
+  }
 }
 
 function batchTokens(prefillRate: number | null, sequences: number): number | null {

@@ -14,6 +14,8 @@ export type CommandFacts = {
   gpu: { totalBytes: number; freeBytes: number } | null
   /** Prompt tokens a second that this engine was seen to read; null: not measured. */
   prefillRate: number | null
+  /** What was derived for a run that goes on, where its next command is asked for: memory that it holds is not free to be measured. */
+  running?: Readonly<Record<string, string>>
   /** All files of the model lie on this machine. */
   isComplete: boolean
   /** It is to fetch nothing. */

@@ -23,7 +23,7 @@ export async function knownOptions(
   signal: AbortSignal,
 ): Promise<ReadonlySet<string> | null> {
   if (launch.via !== 'path' && launch.via !== 'venv') return null
-  const path = join(cacheDir, `options-${keyOf(launch)}.json`)
+  const path = keptAt(launch, cacheDir)
   const known = readKept(path)
   if (known !== null) return known
   const help = await helpOf(launch.argv, kind === 'vllm' ? ['serve', '--help=all'] : ['--help'], env, signal)
@@ -32,6 +32,15 @@ export async function knownOptions(
   if (!options.has('port')) return null
   keep(path, cacheDir, options)
   return options
+}
+
+/** As `knownOptions`, without asking the program: null, too, where it was never asked. */
+export function keptOptions(launch: Launch, cacheDir: string): ReadonlySet<string> | null {
+  return launch.via === 'path' || launch.via === 'venv' ? readKept(keptAt(launch, cacheDir)) : null
+}
+
+function keptAt(launch: Launch, cacheDir: string): string {
+  return join(cacheDir, `options-${keyOf(launch)}.json`)
 }
 
 /** Changes with the program and with the package behind it. */

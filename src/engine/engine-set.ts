@@ -71,18 +71,19 @@ export class EngineSet {
 
   /**
    * Another configuration: what is gone from it is ended once `idle` resolves, what is new is added, what differs
-   * restarts. Answers the names of those that are new.
+   * restarts, or with `later` goes over to it at its next start. Answers the names of those that are new.
    */
   reconfigure(
     engines: Readonly<Record<string, EngineConfig>>,
     idle: (engine: Supervisor) => Promise<void> = async () => {},
+    later = false,
   ): string[] {
     for (const engine of this.all().filter(({ name }) => !Object.hasOwn(engines, name))) this.remove(engine, idle)
     const added = Object.keys(engines).filter((name) => !this.byName.has(name))
     for (const [name, config] of Object.entries(engines)) {
       const known = this.byName.get(name)
       if (known === undefined) this.add(name, config)
-      else known.reconfigure(config)
+      else known.reconfigure(config, later)
     }
     return added
   }

@@ -73,8 +73,8 @@ export async function preflight(options: PreflightOptions): Promise<Checked<Fitn
   const wrong = argumentProblem(config) ?? modelProblem(config, model, world) ?? diskProblem(options)
   if (wrong !== null) return unfit(wrong)
   const flags = await flagsOf(options, launch)
-  const unknown = flags === null ? null : flagProblem(config, flags)
-  if (unknown !== null) return unfit(unknown)
+  const [unknown] = optionProblems(config, flags)
+  if (unknown !== undefined) return unfit(unknown)
   const port = await portFor(config.port)
   if ('unfit' in port) return port
   const memory = await memoryFor(config, gpu, model, options.signal)
@@ -87,14 +87,19 @@ function unfit(failure: EngineFailure): { unfit: PreflightFailure } {
   return { unfit: { as: 'failed', failure } }
 }
 
+/** Whatever is wrong with its options, as far as the version that was found told which it knows. */
+export function optionProblems(config: EngineConfig, flags: ReadonlySet<string> | null): EngineFailure[] {
+  const reserved = reservedOptions(config).map((name) => {
+    const instead = name === 'port' ? 'Set `port` of the engine instead.' : `Remove \`args.${name}\`.`
+    return failed('bad_args', `\`${name}\` is set by Lexora itself.`, instead, { change: { [`args.${name}`]: null } })
+  })
+  const unknown = flags === null ? [] : unknownOptions(config.args, flags)
+  return [...reserved, ...unknown.map(unknownProblem)]
+}
+
 function argumentProblem(config: EngineConfig): EngineFailure | null {
-  const [reserved] = reservedOptions(config)
-  if (reserved !== undefined) {
-    const instead = reserved === 'port' ? 'Set `port` of the engine instead.' : `Remove \`args.${reserved}\`.`
-    return failed('bad_args', `\`${reserved}\` is set by Lexora itself.`, instead, {
-      change: { [`args.${reserved}`]: null },
-    })
-  }
+  const [reserved] = optionProblems(config, null)
+  if (reserved !== undefined) return reserved
   if (config.model === null && (config.kind === 'vllm' || config.kind === 'llama-server')) {
     return failed('model_missing', 'No model is named.', 'Set `model` to a hub repository, a folder or a GGUF file.')
   }
@@ -109,10 +114,7 @@ function modelProblem(config: EngineConfig, model: ModelFiles | null, world: Lau
   return failed('model_missing', cause, 'Set `privacy.offline: false`, and fetch it: `lexora pull`.')
 }
 
-function flagProblem(config: EngineConfig, flags: ReadonlySet<string>): EngineFailure | null {
-  const [unknown] = unknownOptions(config.args, flags)
-  if (unknown === undefined) return null
-  const { name, nearest } = unknown
+function unknownProblem({ name, nearest }: ReturnType<typeof unknownOptions>[number]): EngineFailure {
   const fix =
     nearest === null ? `Remove \`args.${name}\`.` : `Did you mean \`${nearest}\`? Else remove \`args.${name}\`.`
   const cause = `The installed version does not know the option \`${name}\`.`
@@ -167,7 +169,7 @@ function holderLine({ pid, program, bytes }: { pid: number; program: string; byt
 }
 
 /** Those that it may use, or as many of the first ones as it asks for. */
-function memoryOf({ gpus: chosen, args }: EngineConfig, gpus: readonly GpuMemory[]): Memory {
+export function memoryOf({ gpus: chosen, args }: EngineConfig, gpus: readonly GpuMemory[]): Memory {
   const isChosen = ({ index, id }: GpuMemory): boolean => chosen.some((one) => one === index || one === id)
   const used = chosen.length > 0 ? gpus.filter(isChosen) : gpus.slice(0, gpuCount(args))
   const sizes = used.flatMap(({ totalBytes, freeBytes }) =>

@@ -6,7 +6,9 @@ import {
   INITIAL_ENGINE,
   reduceEngine,
 } from '../policy/engine-state-machine.ts'
+import { unifiedDiff } from '../policy/unified-diff.ts'
 import {
+  type EngineCommandReport,
   type EngineFailure,
   type EngineState,
   type EngineView,
@@ -17,11 +19,23 @@ import { configHash, servedName } from './command-line.ts'
 import { failed } from './failed.ts'
 import type { EngineRecord } from './guard/protocol.ts'
 import type { EngineConfig, Launch } from './launch.ts'
+import { nextCommand } from './next-command.ts'
 import { type Fitness, preflight } from './preflight.ts'
 import type { EngineHost, EngineWorld, Serving } from './supervision.ts'
 import { WatchedRun } from './watched-run.ts'
 
 const SPARE_MEMORY_BYTES = 8 * 1024 ** 3
+
+/** A run of it lives, or is about to be over. */
+const LIVING: readonly EngineState['is'][] = [
+  'starting',
+  'ready',
+  'busy',
+  'degraded',
+  'draining',
+  'stopping',
+  'sleeping',
+]
 
 type Found = { path: string; record: EngineRecord }
 
@@ -31,7 +45,10 @@ type Found = { path: string; record: EngineRecord }
  */
 export class Supervisor {
   readonly name: string
+  /** What the last run began with. */
   private config: EngineConfig
+  /** What the next one is to begin with, where that may wait; null: it is the same. */
+  private pending: EngineConfig | null = null
   private readonly world: EngineWorld
   private readonly host: EngineHost
   private machine: EngineMachine = INITIAL_ENGINE
@@ -101,12 +118,40 @@ export class Supervisor {
     this.post({ type: 'restart' })
   }
 
-  /** Restarts it only where its effective command differs. */
-  reconfigure(config: EngineConfig): void {
-    const isSame = configHash(config) === configHash(this.config)
+  /** Restarts it only where its effective command differs. `later`: one that runs goes over to it at its next start. */
+  reconfigure(config: EngineConfig, later = false): void {
+    const { pending } = this
+    const hash = configHash(config)
+    const isKnown = pending !== null && hash === configHash(pending)
+    if (hash !== configHash(this.config) && this.isLiving && (later || isKnown)) {
+      const { autostart, on_demand, idle_unload_minutes } = config
+      this.pending = config
+      this.config = { ...this.config, autostart, on_demand, idle_unload_minutes }
+      return this.host.onChange()
+    }
+    const isSame = hash === configHash(this.config)
+    this.pending = null
     this.config = config
     if (!isSame) this.post({ type: 'reconfigured' })
     else this.host.onChange()
+  }
+
+  /** The command that it runs with, and that of its next start: with these options changed, where any are given. */
+  async command(args: EngineConfig['args'] = {}): Promise<EngineCommandReport> {
+    const { name, world, isLiving } = this
+    const config = this.pending ?? this.config
+    const options = new Map(Object.entries(config.args))
+    for (const [option, value] of Object.entries(args)) {
+      if (value === null) options.delete(option)
+      else options.set(option, value)
+    }
+    const run = isLiving ? this.run : null
+    const running = run?.command ?? null
+    const wanted = this.placed({ ...config, args: Object.fromEntries(options) })
+    const { next, problems } = await nextCommand(name, wanted, world, run)
+    const diff = running === null || next === null ? [] : changedLines(running, next)
+    const differs = run !== null && configHash(wanted) !== configHash(this.placed(this.config))
+    return { engine: name, running, next, problems, differs, diff }
   }
 
   /** What an earlier Lexora left: goes on where it is what the configuration wants, and is ended where it is not. */
@@ -170,9 +215,8 @@ export class Supervisor {
   }
 
   view(): EngineView {
-    const { run, config, machine } = this
-    const runs = ['starting', 'ready', 'busy', 'degraded', 'draining', 'stopping', 'sleeping'].includes(machine.at.is)
-    const live = runs ? run : null
+    const { run, config } = this
+    const live = this.isLiving ? run : null
     return {
       name: this.name,
       kind: config.kind,
@@ -191,6 +235,10 @@ export class Supervisor {
       lastFailure: this.lastFailure,
       receipt: this.receipt,
     }
+  }
+
+  private get isLiving(): boolean {
+    return LIVING.includes(this.machine.at.is)
   }
 
   private stateNow(): EngineState {
@@ -237,6 +285,10 @@ export class Supervisor {
     const [after, effects] = reduceEngine(before, event)
     if (after === before && effects.length === 0) return
     this.machine = after
+    if (this.pending !== null && !this.isLiving) {
+      this.config = this.pending
+      this.pending = null
+    }
     if (before.at.is !== after.at.is) this.leaveState(before, after)
     else if (before.at.is === 'starting' && after.at.is === 'starting' && before.at.phase !== after.at.phase)
       this.world.log.info('engine', { engine: this.name, state: 'starting', phase: after.at.phase })
@@ -299,9 +351,9 @@ export class Supervisor {
     }
   }
 
-  /** Its configuration with the GPUs that it is given. */
-  private get placed(): EngineConfig {
-    const { config, given } = this
+  /** A configuration of it with the GPUs that it is given. */
+  private placed(config: EngineConfig): EngineConfig {
+    const { given } = this
     return config.gpus.length > 0 || given.length === 0 ? config : { ...config, gpus: [...given] }
   }
 
@@ -315,7 +367,7 @@ export class Supervisor {
     return new WatchedRun({
       name,
       config,
-      placed: this.placed,
+      placed: this.placed(config),
       world,
       host,
       tell: (news) => this.post({ run, ...news } as EngineEvent),
@@ -330,7 +382,7 @@ export class Supervisor {
     this.checking.abort()
     this.checking = new AbortController()
     const { world } = this
-    const config = this.placed
+    const config = this.placed(this.config)
     const { gpu, cacheDir, stateDir } = world
     const onLaunch = (launch: Launch, version: string | null): void => {
       this.launch = launch
@@ -392,6 +444,12 @@ export class Supervisor {
     clearInterval(this.draining)
     this.checking.abort()
   }
+}
+
+function changedLines(before: readonly string[], after: readonly string[]): string[] {
+  const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
+  const [, , ...lines] = unifiedDiff(textOf(before), textOf(after), '').trimEnd().split('\n')
+  return lines.filter((line) => /^[-+]/.test(line))
 }
 
 function notEnded(left: StopReceipt['left']): EngineFailure {

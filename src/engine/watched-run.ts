@@ -13,6 +13,7 @@ import {
 } from '../policy/start-estimate.ts'
 import { ENGINE_LOG, type EngineFailure, type StopReceipt } from '../protocol/engine.ts'
 import { configHash, engineCommand, servedName } from './command-line.ts'
+import { commandLines } from './command-text.ts'
 import { EngineRun, type RunListener } from './engine-run.ts'
 import { failed } from './failed.ts'
 import type { EngineRecord, Exit, LogText } from './guard/protocol.ts'
@@ -96,6 +97,11 @@ export class WatchedRun {
     return this.run?.known.about.derived ?? {}
   }
 
+  /** As it was started, one option a line, secrets masked; null: not known. */
+  get command(): string[] | null {
+    return this.run?.known.about.command ?? null
+  }
+
   get version(): string | null {
     return this.log.progress.facts.version ?? null
   }
@@ -126,6 +132,7 @@ export class WatchedRun {
     const machine = { port, flags, gpu, ...known, env: surroundings }
     const command = engineCommand(placed, fitness.launch, { ...facts, ...machine })
     const { argv, env, halt, key, derived, maxSequences, schedulesByPriority } = command
+    const shown = commandLines(command, placed, { ...facts, env: surroundings })
     const path = recordFile(world.recordDir, name)
     this.leftBehind = () => {
       const record = readRecord(path)
@@ -152,7 +159,7 @@ export class WatchedRun {
           // Its start takes a second, so that nothing is won by keeping it.
           leaseMs: config.kind === 'demo' ? 0 : world.timing.leaseMs,
           halt,
-          about: { derived, maxSequences, schedulesByPriority, gpus: gpuNumbers(placed) },
+          about: { derived, maxSequences, schedulesByPriority, gpus: gpuNumbers(placed), command: shown },
         },
         this.listener(),
       ),

@@ -3,7 +3,7 @@ import { CAPTURE_COMMANDS } from './captures.ts'
 import { type Answers, type CommandRow, flag, row } from './command-row.ts'
 import { CONFIG_COMMANDS } from './config-commands.ts'
 import type { DoctorReport } from './doctor.ts'
-import type { EngineView, StopReceipt } from './engine.ts'
+import type { EngineCommandReport, EngineView, StopReceipt } from './engine.ts'
 import { type ErrorCode, type Problem, problem } from './errors.ts'
 import { MODEL_COMMANDS } from './model-commands.ts'
 import { NETWORK_COMMANDS } from './network-commands.ts'
@@ -107,6 +107,15 @@ export const COMMANDS = {
     args: z.strictObject({ engine }),
     about: 'let it finish what runs, and start it anew',
     terminal: ['wait', 'timeout'],
+  }),
+  engineCommand: row<EngineCommandReport>()({
+    method: 'GET',
+    path: '/admin/engines/command',
+    cli: ['engine', 'command'],
+    places: ['engine'],
+    scope: 'admin:read',
+    args: z.strictObject({ engine, args: z.string().max(8192, 'is longer than 8192 characters').optional() }),
+    about: 'what an engine runs with, and its next start; with --args, with these options changed',
   }),
   freeGpu: row<{ freed: { engine: string; receipt: StopReceipt | null }[] }>()({
     method: 'POST',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { row } from './command-row.ts'
+import { flag, row } from './command-row.ts'
 import type { ConfigText, ConfigView, ReloadReport, ValidationReport } from './config-view.ts'
 import { TLS_COMMANDS } from './tls.ts'
 
@@ -40,8 +40,10 @@ export const CONFIG_COMMANDS = {
         .array(z.strictObject({ path, value: z.unknown() }), 'is not a list of {path, value}')
         .min(1, 'is empty')
         .max(200, 'is too long'),
+      later: flag,
     }),
-    about: 'change settings in the file, whose comments stay, and go over to them',
+    about:
+      'change settings in the file, whose comments stay, and go over to them; later: engines that run do so at their next start',
     secrets: ['changes'],
     ownWords: true,
     answersWithinMs: 120_000,

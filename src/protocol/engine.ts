@@ -117,6 +117,24 @@ export type EngineView = {
   receipt: StopReceipt | null
 }
 
+/** The commands of an engine, one option a line, with secrets masked. */
+export type EngineCommandReport = {
+  engine: string
+  /** As it was started; null: it does not run, or an earlier version of Lexora started it. */
+  running: string[] | null
+  /** Of its next start, as far as that can be told now; null: there is nothing to start it with. */
+  next: string[] | null
+  /** What would be wrong with it. */
+  problems: string[]
+  /** The next start changes something, also where only a masked value does. */
+  differs: boolean
+  /** What it changes of the lines: `-` in front of those that go, `+` of those that come. */
+  diff: string[]
+}
+
+/** A command as a shell takes it. */
+export const shellText = (lines: readonly string[]): string => lines.join(' \\\n  ')
+
 /** Requests may be sent to it. */
 export const isServing = ({ is }: EngineState): boolean => is === 'ready' || is === 'busy' || is === 'degraded'
 

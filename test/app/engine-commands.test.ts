@@ -58,6 +58,27 @@ describe('which engine is meant', () => {
   })
 })
 
+describe('the command of an engine', () => {
+  test('is told of one that was never started', async () => {
+    const commands = await commandsWith(['qwen'])
+    const told = await commands.engineCommand({ args: '{"max-model-len": 4096}' })
+    expect(told).toMatchObject({ engine: 'qwen', running: null, differs: false, diff: [], problems: [] })
+    expect(told.next).toContain('--max-model-len 4096')
+  })
+
+  test.each([
+    ['max-model-len=1', 'is no JSON'],
+    ['[1]', 'Invalid input: expected record, received array'],
+    ['{"--x": 1}', '--x must be an option name without leading dashes'],
+  ])('with %s is refused', async (args, why) => {
+    const commands = await commandsWith(['qwen'])
+    const message = `args: ${why}; give a JSON object, as {"max-model-len": 8192}`
+    await expect(commands.engineCommand({ args })).rejects.toMatchObject({
+      problem: { code: 'invalid_request', param: 'args', message },
+    })
+  })
+})
+
 describe('the log of an engine', () => {
   const aLog = (): string => {
     folder = aFolder()

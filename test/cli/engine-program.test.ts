@@ -87,6 +87,24 @@ test('started, asked while it loads, killed under streams, healed, stopped: and 
   expect(await server.ended).toBe(0)
 }, 90_000)
 
+test('an option that may wait is written, shown against what runs, and in force from the next start on', async () => {
+  const { host, run } = await setUp({})
+  expect((await run('engine', 'command', 'qwen')).out).toMatch(/^Its next start:\nVLLM_API_KEY=\*\*\* /)
+  expect((await run('start', '--wait')).code).toBe(0)
+  expect((await run('engine', 'command')).out).toMatch(/^It runs with:\n.*--served-model-name qwen3-8b/s)
+  const path = 'engines.qwen.args.max-num-seqs'
+  expect((await run('config', 'set', path, '8', '--later')).code).toBe(0)
+  expect(host.runs()).toHaveLength(1)
+  const told = (await run('engine', 'command')).out
+  expect(told).toMatch(/^Its next start is another:\n.*\nAgainst what runs:\n.*\n\+--max-num-seqs 8\n/s)
+  expect((await run('engine', 'command', '--args', '{"max-num-seqs":null}')).out).toMatch(/^It runs with:/)
+  const served = await run('config', 'set', 'engines.qwen.served_name', 'other', '--later')
+  expect([served.code, served.out]).toEqual([2, expect.stringContaining("cannot wait for an engine's next start")])
+  expect((await run('restart', '--wait')).code).toBe(0)
+  expect(host.runs()[1]!.argv.join(' ')).toContain('--max-num-seqs 8')
+  expect((await run('engine', 'command')).out).toMatch(/^It runs with:/)
+}, 90_000)
+
 test('--engine starts it with Lexora, and the end of Lexora is its end', async () => {
   const place = await setUp({}, ['--engine', 'qwen'])
   const { run, server } = place

@@ -64,6 +64,25 @@ embed: why
   Close what holds it.`)
   })
 
+  test('of the command say why the next start is another although no line is', () => {
+    const same = {
+      engine: 'qwen',
+      running: ['vllm serve', '--seed 7'],
+      next: ['vllm serve', '--seed 7'],
+      problems: ['It is odd.'],
+    }
+    expect(PRINTERS.engineCommand({ ...same, differs: true, diff: [] }, LOOK)).toEqual([
+      'Its next start is another:',
+      'vllm serve \\',
+      '  --seed 7',
+      'Its next start differs, in a value that is not shown.',
+      'It is odd.',
+    ])
+    expect(PRINTERS.engineCommand({ ...same, running: null, next: null, differs: false, diff: [] }, LOOK)).toEqual([
+      'It is odd.',
+    ])
+  })
+
   test('where there are none says how to have one', () => {
     expect(PRINTERS.listEngines({ engines: [] }, LOOK)).toEqual([
       'No engine is configured. Name one below `engines:` in the configuration file.',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { configHash, engineCommand, memoryShare } from '../../src/engine/command-line.ts'
+import { commandLines } from '../../src/engine/command-text.ts'
 import type { CommandFacts } from '../../src/engine/engine-command.ts'
 import { cleanEnvironment } from '../../src/engine/engine-environment.ts'
 import { optionsInHelp, reservedOptions, unknownOptions } from '../../src/engine/engine-options.ts'
@@ -238,4 +239,33 @@ test('two configurations are the same command where only its owner’s habits di
     configHash(anEngine({ args: { b: 2, a: 1 }, autostart: true, on_demand: false, idle_unload_minutes: 5 })),
   ).toBe(hash)
   expect(configHash(anEngine({ args: { a: 1, b: 3 } }))).not.toBe(hash)
+})
+
+describe('a command that is shown', () => {
+  const shown = (argv: [string, ...string[]], env: Record<string, string> = {}, more: Record<string, unknown> = {}) =>
+    commandLines({ argv, env: { PATH: '/bin', ...env } }, anEngine(more), theFacts({ key: 'the-key-of-it' }))
+
+  test('has one option a line, and words as a shell takes them', () => {
+    expect(shown(['/opt/my vllm', 'serve', 'a/b', '--chat-template', "it's", '--lora', 'x=1', 'y'])).toEqual([
+      "'/opt/my vllm' serve a/b",
+      "--chat-template 'it'\\''s'",
+      '--lora x=1 y',
+    ])
+  })
+
+  test.each<[argv: [string, ...string[]], env: Record<string, string>, told: string[]]>([
+    [['p', '--hf-token', 'abc'], {}, ['p', '--hf-token ***']],
+    [['p', '--api-key=abc', '--port', '1'], {}, ['p', '--api-key=***', '--port 1']],
+    [['p', '--x', 'https://me:pass@host/'], {}, ['p', '--x https://***@host/']],
+    [['p', '--x', 'the-key-of-it'], {}, ['p', '--x ***']],
+    [['p', '--x', 'hf_abcdefghijkl'], {}, ['p', '--x ***']],
+    [
+      ['p', '--name', 'lexora-main-abc'],
+      { TMPDIR: '/tmp/lexora-x', A_TOKEN: 't' },
+      ['A_TOKEN=***', 'p', '--name lexora-main-RUN'],
+    ],
+    [['p'], { MINE: 'visible', OTHER: 'a b' }, ['MINE=***', "OTHER='a b'", 'p']],
+  ])('%j with %j hides what is secret and what is of one run', (argv, env, told) => {
+    expect(shown(argv, env, { env: { MINE: 'visible' } })).toEqual(told)
+  })
 })

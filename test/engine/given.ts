@@ -52,7 +52,7 @@ export function aSpec(folder: string, program: string, more: Partial<GuardSpec> 
     log: { path: join(folder, 'engine.log'), maxBytes: 1024 * 1024, files: 3 },
     leaseMs: 30_000,
     halt: null,
-    about: { derived: {}, maxSequences: null, schedulesByPriority: false, gpus: [] },
+    about: { derived: {}, maxSequences: null, schedulesByPriority: false, gpus: [], command: null },
     ...more,
   }
 }

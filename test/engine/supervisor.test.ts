@@ -178,7 +178,7 @@ describe('a preflight', () => {
   })
 
   test.concurrent.for<[string, Record<string, unknown>, string, RegExp]>([
-    ['an option that the version does not know', { args: { 'max-modle-len': 4096 } }, 'bad_args', /max-model-len/],
+    ['an option that the version does not know', { args: { 'max-model-lee-len': 4096 } }, 'bad_args', /max-model-len/],
     ['an option that Lexora sets', { args: { host: '0.0.0.0' } }, 'bad_args', /Remove/],
     ['a model folder that is not there', { model: '/models/none' }, 'model_missing', /Set `model`/],
     ['no model', { model: null }, 'model_missing', /Set `model`/],
@@ -552,6 +552,93 @@ describe('another Lexora', () => {
     await rig.reaches('preflight')
     await rig.reaches('ready')
     expect(rig.host.runs().at(-1)!.argv).toEqual(expect.arrayContaining(['--max-num-seqs', '8']))
+  })
+
+  test.concurrent('lets it run where the change may wait, and starts it with that the next time', async ({ given }) => {
+    const rig = given()
+    await rig.started()
+    const other = { ...rig.config, args: { 'max-num-seqs': 8 } }
+    rig.engines.reconfigure({ main: other }, undefined, true)
+    // Read again by the watch on its file, it is the same change.
+    rig.engines.reconfigure({ main: { ...other, idle_unload_minutes: 30 } })
+    expect([rig.engine.state.is, rig.engine.view().idleUnloadMinutes]).toEqual(['ready', 30])
+    expect(await rig.engine.command()).toMatchObject({
+      differs: true,
+      diff: expect.arrayContaining(['+--max-num-seqs 8']),
+    })
+    rig.engine.restart()
+    await rig.reaches('preflight')
+    await rig.reaches('ready')
+    expect(rig.host.runs().at(-1)!.argv).toEqual(expect.arrayContaining(['--max-num-seqs', '8']))
+    expect(await rig.engine.command()).toMatchObject({ differs: false, diff: [] })
+  })
+
+  test.concurrent('forgets a change that waited once it is taken back', async ({ given }) => {
+    const rig = given()
+    await rig.started()
+    rig.engines.reconfigure({ main: { ...rig.config, args: { 'max-num-seqs': 8 } } }, undefined, true)
+    rig.engines.reconfigure({ main: rig.config })
+    expect((await rig.engine.command()).differs).toBe(false)
+    rig.engine.stop()
+    await rig.reaches('stopped')
+    rig.engines.reconfigure({ main: { ...rig.config, args: { 'max-num-seqs': 4 } } }, undefined, true)
+    await rig.started()
+    expect(rig.host.runs().at(-1)!.argv).toEqual(expect.arrayContaining(['--max-num-seqs', '4']))
+  })
+})
+
+describe('the command of an engine', () => {
+  test.concurrent('is what it was started with; the next one differs by what was changed and nothing else', async ({
+    given,
+  }) => {
+    const rig = given({
+      host: { smi: { gpus: [aGpu()] } },
+      engine: { args: { 'hf-token': 'hf_abcdefghijk', seed: 7 }, env: { MY_SECRET: 'hidden-value' } },
+    })
+    const before = await rig.engine.command()
+    expect(before).toMatchObject({ running: null, problems: [], differs: false, diff: [] })
+    await rig.started()
+    const { running, next, differs, diff } = await rig.engine.command()
+    expect([differs, diff]).toEqual([false, []])
+    expect(next).toEqual(running)
+    const [run] = rig.host.runs()
+    expect(running!.join(' ')).toContain(` ${run!.argv.join(' ').replace('hf_abcdefghijk', '***')}`)
+    expect(running).toEqual(expect.arrayContaining(['MY_SECRET=***', 'VLLM_API_KEY=***', '--seed 7']))
+    expect(JSON.stringify(running)).not.toMatch(/hidden-value|hf_abc|lexora-/)
+    const changed = await rig.engine.command({ 'max-model-len': 4096, seed: null, port: 9, 'max-model-le': 1 })
+    expect(changed.diff).toEqual([
+      '---max-model-len auto',
+      '---seed 7',
+      '+--max-model-len 4096',
+      '+--port 9',
+      '+--max-model-le 1',
+    ])
+    expect(changed.problems).toEqual([
+      '`port` is set by Lexora itself. Set `port` of the engine instead.',
+      'The installed version does not know the option `max-model-le`. Did you mean `max-model-len`? Else remove `args.max-model-le`.',
+    ])
+    expect((await rig.engine.command({ 'hf-token': 'hf_other1234' })).diff).toEqual([])
+    expect((await rig.engine.command({ 'hf-token': 'hf_other1234' })).differs).toBe(true)
+  })
+
+  test.concurrent('is known of one that an earlier Lexora started', async ({ given }) => {
+    const rig = given()
+    await rig.started()
+    const { running } = await rig.engine.command()
+    rig.engines.leave()
+    rig.engines = rig.another()
+    await rig.engines.open()
+    await rig.reaches('ready')
+    expect(await rig.engine.command()).toMatchObject({ running, differs: false, diff: [] })
+  })
+
+  test.concurrent('says what is missing where there is nothing to start it with', async ({ given }) => {
+    const rig = given({ engine: { executable: '/nowhere/vllm' } })
+    expect(await rig.engine.command()).toMatchObject({
+      running: null,
+      next: null,
+      problems: ['There is no /nowhere/vllm.'],
+    })
   })
 })
 

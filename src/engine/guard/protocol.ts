@@ -30,6 +30,8 @@ export const guardSpec = z.object({
     schedulesByPriority: z.boolean(),
     /** Numbers of the GPUs that it was given. */
     gpus: z.array(z.number()).default([]),
+    /** Its command as it may be shown, one option a line; null: an earlier Lexora did not write it down. */
+    command: z.array(z.string()).nullable().default(null),
   }),
 })
 
