@@ -1,54 +1,234 @@
 import { useState } from 'react'
-import type { ReloadReport } from '../../src/protocol/config-view.ts'
-import { canRestart, type EngineView } from '../../src/protocol/engine.ts'
+import type { ConfigEntry } from '../../src/protocol/config-view.ts'
+import { canRestart, type EngineView, shellText } from '../../src/protocol/engine.ts'
 import { useActions, useCopy } from '../actions.ts'
 import { useAsked } from '../asked.ts'
-import { Banner, Button, Facts, Skeleton } from '../components/kit.tsx'
+import { Field, Labelled } from '../components/forms.tsx'
+import { Banner, Button, Facts, Select, Skeleton, Switch } from '../components/kit.tsx'
 import { NONE } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useWorld } from '../stores.ts'
+import {
+  flagText,
+  type LaunchChanges,
+  type LaunchDraft,
+  launchChanges,
+  launchFlags,
+  NO_DRAFT,
+  otherLines,
+} from '../view-models/launch.ts'
+import { wordsOf } from '../view-models/settings.ts'
 import { SettingRow } from './SettingRow.tsx'
 
-/** How an engine is started: its settings, and what Lexora added to them. */
+/** How an engine is started: its options, the command that they make, what that changes, and its other settings. */
 export function ModelLaunch({ engine }: { engine: EngineView }) {
   const t = useT()
   const { client } = useWorld()
-  const actions = useActions()
-  const copy = useCopy()
-  const [pending, setPending] = useState<ReloadReport | null>(null)
+  const [draft, setDraft] = useState(NO_DRAFT)
   const config = useAsked(async () => await client.commands.getConfig(), { everyMs: 5000, key: engine.name })
   const entries = config.value?.entries.filter(({ path }) => path.startsWith(`engines.${engine.name}.`)) ?? null
-  const args = entries?.find(({ path }) => path.endsWith('.args'))?.value ?? {}
-  const options = { ...(args as Record<string, unknown>), ...engine.derived }
-  const shown = Object.entries(options)
-    .map(([name, value]) => (value === true || value === 'true' ? `--${name}` : `--${name} ${String(value)}`))
-    .join(' \\\n  ')
-  const restarts =
-    pending?.changed.some(({ effect }) => effect === 'engine-restart') === true && canRestart(engine.state)
+  const options = entries?.find(({ path, locked }) => path.endsWith('.args') && !locked)
+  const args = (options?.value ?? {}) as Readonly<Record<string, unknown>>
+  const made = launchChanges(args, launchFlags(engine), draft)
   return (
     <>
-      {restarts && (
-        <Banner
-          look="info"
-          actions={
-            <Button small look="first" onClick={() => void actions.restart(engine.name).then(() => setPending(null))}>
-              {t('verb.restart')}
-            </Button>
-          }
-        >
-          {t('launch.restarts', { engine: engine.name })}
-        </Banner>
-      )}
       {engine.warnings.map((warning) => (
         <Banner key={warning} look="warn">
           {warning}
         </Banner>
       ))}
+      {options !== undefined && (
+        <Options
+          engine={engine}
+          entry={options}
+          draft={draft}
+          made={made}
+          onDraft={setDraft}
+          onSaved={() => void config.again().then(() => setDraft(NO_DRAFT))}
+        />
+      )}
+      <Command engine={engine} changes={made.changes} />
+      {entries === null ? (
+        config.failed === null ? (
+          <Skeleton rows={6} widths={[30, 40]} />
+        ) : (
+          <p className="sect small bad">{config.failed}</p>
+        )
+      ) : entries.length === 0 ? (
+        <p className="sect small dim">{t('launch.builtIn')}</p>
+      ) : (
+        <div className="set-narrow">
+          {entries
+            .filter((entry) => entry !== options)
+            .map((entry) => (
+              <SettingRow key={entry.path} entry={entry} onChanged={() => void config.again()} />
+            ))}
+        </div>
+      )}
+    </>
+  )
+}
+
+/** The options that most people change, and the others line by line. */
+function Options({
+  engine,
+  entry,
+  draft,
+  made: { changes, bad },
+  onDraft,
+  onSaved,
+}: {
+  engine: EngineView
+  entry: ConfigEntry
+  draft: LaunchDraft
+  made: LaunchChanges
+  onDraft: (draft: LaunchDraft) => void
+  onSaved: () => void
+}) {
+  const t = useT()
+  const { client } = useWorld()
+  const { told } = useActions()
+  const { name, state, derived } = engine
+  const args = entry.value as Readonly<Record<string, unknown>>
+  const flags = launchFlags(engine)
+  const { label } = wordsOf(entry, t)
+  const lives = canRestart(state)
+  const says = bad === null ? null : t(bad.bad, { text: bad.at })
+  const isSame = Object.keys(changes).length === 0
+  const set = (flag: string, text: string): void => onDraft({ ...draft, fields: { ...draft.fields, [flag]: text } })
+  const save = async (later: boolean): Promise<void> => {
+    const done = lives ? t(later ? 'launch.savedOnly' : 'launch.restarts', { engine: name }) : t('set.saved', { name })
+    const list = Object.entries(changes).map(([option, value]) => ({ path: `${entry.path}.${option}`, value }))
+    if (await told(client.commands.setConfig({ changes: list, later }), done)) onSaved()
+  }
+  return (
+    <section className="sect">
+      <h3>{label}</h3>
+      <div className="form-grid">
+        {flags.map(({ name: flag, label: key, is, options = [] }) => {
+          const value = draft.fields[flag] ?? flagText(args, flag)
+          const usual = derived[flag] ?? t('set.source.default')
+          if (is === 'switch')
+            return (
+              <Labelled key={flag} label={t(key)}>
+                <Switch label={t(key)} checked={value === 'true'} onChange={(on) => set(flag, on ? 'true' : '')} />
+              </Labelled>
+            )
+          if (is === 'choice')
+            return (
+              <Labelled key={flag} label={t(key)}>
+                <Select
+                  grow
+                  label={t(key)}
+                  value={value}
+                  options={[...new Set(['', ...options, value])].map((one) => ({ value: one, label: one || usual }))}
+                  onChange={(one) => set(flag, one)}
+                />
+              </Labelled>
+            )
+          return (
+            <Field
+              key={flag}
+              label={t(key)}
+              value={value}
+              placeholder={usual}
+              numeric={is === 'number'}
+              bad={bad?.name === flag ? says : null}
+              onChange={(text) => set(flag, text)}
+            />
+          )
+        })}
+        <div className="form-row form-wide">
+          <label htmlFor="launch-lines">{t('launch.others')}</label>
+          <div className="row">
+            <textarea
+              id="launch-lines"
+              className="field area mono small grow"
+              rows={3}
+              spellCheck={false}
+              value={draft.lines ?? otherLines(args, flags)}
+              onChange={(event) => onDraft({ ...draft, lines: event.target.value })}
+            />
+          </div>
+          {bad?.name === '' && (
+            <p className="field-note bad" role="alert">
+              {says}
+            </p>
+          )}
+        </div>
+      </div>
+      <div className="row gap-top">
+        <Button look="first" disabled={isSame} onClick={() => void save(false)}>
+          {t(lives ? 'launch.apply' : 'verb.save')}
+        </Button>
+        {lives && (
+          <Button disabled={isSame} onClick={() => void save(true)}>
+            {t('launch.saveOnly')}
+          </Button>
+        )}
+        <Button look="quiet" disabled={isSame && bad === null} onClick={() => onDraft(NO_DRAFT)}>
+          {t('raw.discard')}
+        </Button>
+      </div>
+    </section>
+  )
+}
+
+/** The command of the next start, with what is typed above, against the one that runs. */
+function Command({ engine, changes }: { engine: EngineView; changes: LaunchChanges['changes'] }) {
+  const t = useT()
+  const { client } = useWorld()
+  const actions = useActions()
+  const copy = useCopy()
+  const { name, state, derived } = engine
+  const isSame = Object.keys(changes).length === 0
+  const more = isSame ? {} : { args: JSON.stringify(changes) }
+  const { value, failed } = useAsked(async () => await client.commands.engineCommand({ engine: name, ...more }), {
+    everyMs: 5000,
+    key: `${name} ${engine.pid} ${more.args ?? ''}`,
+  })
+  const [last, setLast] = useState(value)
+  if (value !== null && value !== last) setLast(value)
+  const told = value ?? last
+  // What it has failed of stands above.
+  const known = 'failure' in state ? state.failure.cause : null
+  const problems = (told?.problems ?? []).filter((problem) => known === null || !problem.startsWith(known))
+  const text = shellText(told?.next ?? told?.running ?? [])
+  return (
+    <>
+      {problems.map((problem) => (
+        <Banner key={problem} look="bad">
+          {problem}
+        </Banner>
+      ))}
+      {told?.differs && (
+        <section className="sect" aria-label={t('launch.diff')}>
+          <h3>
+            <span>{t('launch.diff')}</span>
+            {isSame && canRestart(state) && (
+              <Button small onClick={() => void actions.restart(name)}>
+                {t('verb.restart')}
+              </Button>
+            )}
+          </h3>
+          {told.diff.length === 0 ? (
+            <p className="small dim">{t('launch.hidden')}</p>
+          ) : (
+            <pre className="code small">
+              {told.diff.map((line) => (
+                <span key={line} className={line.startsWith('+') ? 'ok' : 'bad'}>
+                  {`${line}\n`}
+                </span>
+              ))}
+            </pre>
+          )}
+        </section>
+      )}
       <section className="sect">
         <h3>
           <span>{t('launch.command')}</span>
-          {shown !== '' && (
-            <Button small look="quiet" onClick={() => copy(shown)}>
+          {text !== '' && (
+            <Button small look="quiet" onClick={() => copy(text)}>
               {t('verb.copy')}
             </Button>
           )}
@@ -61,33 +241,12 @@ export function ModelLaunch({ engine }: { engine: EngineView }) {
             [t('fact.pid'), engine.pid ?? NONE],
           ]}
         />
-        {shown !== '' && <pre className="code small gap-top">{shown}</pre>}
-        {Object.keys(engine.derived).length > 0 && (
-          <p className="field-note">{t('launch.derived', { names: Object.keys(engine.derived).join(', ') })}</p>
+        {failed !== null && <p className="small bad">{failed}</p>}
+        {text !== '' && <pre className="code small gap-top">{text}</pre>}
+        {Object.keys(derived).length > 0 && (
+          <p className="field-note">{t('launch.derived', { names: Object.keys(derived).join(', ') })}</p>
         )}
       </section>
-      {entries === null ? (
-        config.failed === null ? (
-          <Skeleton rows={6} widths={[30, 40]} />
-        ) : (
-          <p className="sect small bad">{config.failed}</p>
-        )
-      ) : entries.length === 0 ? (
-        <p className="sect small dim">{t('launch.builtIn')}</p>
-      ) : (
-        <div className="set-narrow">
-          {entries.map((entry) => (
-            <SettingRow
-              key={entry.path}
-              entry={entry}
-              onChanged={(report) => {
-                setPending(report)
-                void config.again()
-              }}
-            />
-          ))}
-        </div>
-      )}
     </>
   )
 }

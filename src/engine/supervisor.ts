@@ -449,7 +449,7 @@ export class Supervisor {
 function changedLines(before: readonly string[], after: readonly string[]): string[] {
   const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
   const [, , ...lines] = unifiedDiff(textOf(before), textOf(after), '').trimEnd().split('\n')
-  return lines.filter((line) => /^[-+]/.test(line))
+  return lines.filter((line) => /^[-+]/.test(line)).map((line) => `${line[0]} ${line.slice(1)}`)
 }
 
 function notEnded(left: StopReceipt['left']): EngineFailure {

@@ -96,7 +96,7 @@ test('an option that may wait is written, shown against what runs, and in force 
   expect((await run('config', 'set', path, '8', '--later')).code).toBe(0)
   expect(host.runs()).toHaveLength(1)
   const told = (await run('engine', 'command')).out
-  expect(told).toMatch(/^Its next start is another:\n.*\nAgainst what runs:\n.*\n\+--max-num-seqs 8\n/s)
+  expect(told).toMatch(/^Its next start is another:\n.*\nAgainst what runs:\n.*\n\+ --max-num-seqs 8\n/s)
   expect((await run('engine', 'command', '--args', '{"max-num-seqs":null}')).out).toMatch(/^It runs with:/)
   const served = await run('config', 'set', 'engines.qwen.served_name', 'other', '--later')
   expect([served.code, served.out]).toEqual([2, expect.stringContaining("cannot wait for an engine's next start")])

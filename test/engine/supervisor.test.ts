@@ -564,7 +564,7 @@ describe('another Lexora', () => {
     expect([rig.engine.state.is, rig.engine.view().idleUnloadMinutes]).toEqual(['ready', 30])
     expect(await rig.engine.command()).toMatchObject({
       differs: true,
-      diff: expect.arrayContaining(['+--max-num-seqs 8']),
+      diff: expect.arrayContaining(['+ --max-num-seqs 8']),
     })
     rig.engine.restart()
     await rig.reaches('preflight')
@@ -607,11 +607,11 @@ describe('the command of an engine', () => {
     expect(JSON.stringify(running)).not.toMatch(/hidden-value|hf_abc|lexora-/)
     const changed = await rig.engine.command({ 'max-model-len': 4096, seed: null, port: 9, 'max-model-le': 1 })
     expect(changed.diff).toEqual([
-      '---max-model-len auto',
-      '---seed 7',
-      '+--max-model-len 4096',
-      '+--port 9',
-      '+--max-model-le 1',
+      '- --max-model-len auto',
+      '- --seed 7',
+      '+ --max-model-len 4096',
+      '+ --port 9',
+      '+ --max-model-le 1',
     ])
     expect(changed.problems).toEqual([
       '`port` is set by Lexora itself. Set `port` of the engine instead.',

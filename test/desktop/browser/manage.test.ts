@@ -622,6 +622,30 @@ describe('models', () => {
       .waitFor()
     await drawer.getByRole('tab', { name: 'Launch' }).click()
     await drawer.getByText('--gpu-memory-utilization').first().waitFor()
+    // What is typed shows in the command; saved only, it waits; applied, it restarts the engine.
+    const engine = async () => (await at.commands.listEngines()).engines[0]!
+    const { name, pid } = await engine()
+    await drawer.getByLabel('at once').fill('many')
+    await drawer.getByText('many is no number.').waitFor()
+    await drawer.getByLabel('at once').fill('8')
+    await drawer.getByText('+ --max-num-seqs 8').waitFor()
+    await drawer.getByLabel(/one “name: value” a line/).fill('max-model-le: 1')
+    await drawer.getByText(/Did you mean `max-model-len`\?/).waitFor()
+    await drawer.getByLabel(/one “name: value” a line/).fill('seed: 7')
+    expect(await violations(page)).toEqual([])
+    await drawer.getByRole('button', { name: 'Save only' }).click()
+    await page.getByText(`Saved. ${name} goes over to it at its next start.`).waitFor()
+    await drawer.getByText('+ --seed 7').waitFor()
+    expect(await engine()).toMatchObject({ pid, state: { is: 'ready' } })
+    expect(readFileSync(join(at.home, 'lexora_config.yaml'), 'utf8')).toMatch(/max-num-seqs: 8\s+seed: 7/)
+    await drawer.getByLabel('at once').fill('4')
+    await drawer.getByRole('button', { name: 'Apply and restart' }).click()
+    await expect.poll(async () => (await engine()).pid, { timeout: SLOW_MS }).not.toBe(pid)
+    await row.getByText('Ready').waitFor({ timeout: SLOW_MS })
+    expect((await at.commands.engineCommand()).running).toEqual(
+      expect.arrayContaining(['--max-num-seqs 4', '--seed 7']),
+    )
+    await drawer.getByText('Its next start against what runs').waitFor({ state: 'detached' })
 
     await row.getByRole('button', { name: 'Stop' }).click()
     await row.getByText('Stopped').waitFor({ timeout: SLOW_MS })

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest'
+import { flagText, launchChanges, launchFlags, NO_DRAFT, otherLines } from '../../renderer/view-models/launch.ts'
+
+const FLAGS = launchFlags({ kind: 'vllm' })
+const ARGS = { max_model_len: 4096, 'enforce-eager': true, seed: 7, 'hf-token': '***', 'allowed-origins': ['a', 'b'] }
+
+describe('the options of an engine', () => {
+  test('stand in fields of their own, in either spelling, and the others line by line', () => {
+    expect(FLAGS.map(({ name }) => flagText(ARGS, name))).toEqual(['4096', '', '', '', '', '', '', 'true'])
+    expect(otherLines(ARGS, FLAGS)).toBe('seed: 7\nhf-token: ***')
+    expect([launchFlags({ kind: 'command' }), otherLines({ a: null, b: false }, [])]).toEqual([[], 'b: false'])
+  })
+
+  test.each<[what: string, fields: Record<string, string>, lines: string | null, changes: Record<string, unknown>]>([
+    ['nothing', {}, null, {}],
+    ['what is as it was', { 'max-model-len': ' 4096', 'enforce-eager': 'true' }, 'hf-token: ***\nseed: 7', {}],
+    ['a number, in the spelling of the file', { 'max-model-len': '8192' }, null, { max_model_len: 8192 }],
+    [
+      'a word where words may stand',
+      { 'max-model-len': '32k', dtype: 'float16' },
+      null,
+      { max_model_len: '32k', dtype: 'float16' },
+    ],
+    ['a share', { 'gpu-memory-utilization': '0.85' }, null, { 'gpu-memory-utilization': 0.85 }],
+    [
+      'a field that was emptied',
+      { 'max-model-len': '', 'enforce-eager': '' },
+      null,
+      { max_model_len: null, 'enforce-eager': null },
+    ],
+    ['lines that come, go and change', {}, 'seed: 8\nx: true\nhf-token: ***', { seed: 8, x: true }],
+    ['lines that are gone; lists stay', {}, '', { seed: null, 'hf-token': null }],
+  ])('change by %s', (_, fields, lines, changes) => {
+    expect(launchChanges(ARGS, FLAGS, { fields, lines })).toEqual({ changes, bad: null })
+  })
+
+  test('that cannot be read change nothing, and say which', () => {
+    const draft = { fields: { 'max-num-seqs': 'many', dtype: 'float16' }, lines: null }
+    const bad = { name: 'max-num-seqs', ok: false, bad: 'set.bad.number', at: 'many' }
+    expect(launchChanges(ARGS, FLAGS, draft)).toEqual({ changes: {}, bad })
+    expect(launchChanges(ARGS, FLAGS, { ...NO_DRAFT, lines: 'seed 8' })).toEqual({
+      changes: {},
+      bad: { name: '', ok: false, bad: 'set.bad.line', at: 'seed 8' },
+    })
+  })
+})
