@@ -123,5 +123,6 @@ export const settingsEn = {
     'Work offline',
     'Lexora speaks to no other computer: no downloads, no updates, no backends elsewhere. Engines fetch nothing from their next start on.',
   ],
+  'privacy.blocked': ['Blocked computers', 'Never spoken to: HOST or HOST:PORT. Backends there rest.'],
   'telemetry.otlp': ['Trace collector', 'OTLP address; empty: nothing is sent anywhere.'],
 } as const

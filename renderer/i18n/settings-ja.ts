@@ -118,5 +118,6 @@ export const settingsJa: Record<keyof typeof settingsEn, readonly [label: string
     'オフラインで動作',
     '他のコンピューターとは一切通信しません。ダウンロード、更新、外部のバックエンドは止まります。エンジンは次の起動から何も取得しません。',
   ],
+  'privacy.blocked': ['ブロックする接続先', 'ここには接続しません。ホスト名または ホスト名:ポート。'],
   'telemetry.otlp': ['トレース収集先', 'OTLP のアドレス。空欄ならどこにも送りません。'],
 }

@@ -112,5 +112,6 @@ export const settingsKo: Record<keyof typeof settingsEn, readonly [label: string
     '오프라인으로 작동',
     '다른 컴퓨터와 통신하지 않습니다. 다운로드, 업데이트, 외부 백엔드가 멈춥니다. 엔진은 다음 시작부터 아무것도 가져오지 않습니다.',
   ],
+  'privacy.blocked': ['차단한 컴퓨터', '연결하지 않습니다. 호스트 또는 호스트:포트.'],
   'telemetry.otlp': ['추적 수집기', 'OTLP 주소. 비우면 아무 데도 보내지 않습니다.'],
 }

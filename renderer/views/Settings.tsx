@@ -108,7 +108,7 @@ export function Settings({ path }: ScreenProps) {
           </>
         )}
         {parts.has('capture') && <Captures />}
-        {parts.has('outbound') && <Outbound />}
+        {parts.has('outbound') && <Outbound onChanged={changed} />}
       </div>
     </div>
   )

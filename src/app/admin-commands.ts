@@ -44,7 +44,8 @@ export type CommandParts = {
   ui: UiParts
   captures: Captures
   outbound: OutboundLedger
-  isOffline: () => boolean
+  /** `privacy` of the configuration that holds now. */
+  privacy: () => { offline: boolean; blocked: string[] }
   /** Null: whoever runs this process cannot be asked. */
   quit: (() => void) | null
   /** The configuration it runs by. Asked when a command comes. */
@@ -128,7 +129,9 @@ export function adminCommands(parts: CommandParts): AppCommands {
       if (captured === null) throw refusal('not_found', 'No request of this id was captured.', 'id')
       return captured
     },
-    listOutbound: async () => ({ ...parts.outbound.report(), offline: parts.isOffline() }),
+    listOutbound: async () => ({ ...parts.outbound.report(), ...parts.privacy() }),
+    blockOutbound: async ({ host }) => await parts.config().blockPlace(host),
+    allowOutbound: async ({ host }) => await parts.config().allowPlace(host),
     reload: async () => await parts.config().reload(),
     getConfig: async () => await parts.config().getConfig(),
     setConfig: async (args) => await parts.config().setConfig(args),

@@ -6,6 +6,8 @@ export type AppSettings = {
   config: Config
   backends: readonly ResolvedBackend[]
   defaultBackend: string | null
+  /** Backends that are left out by `privacy.blocked`. Left out: none. */
+  blocked?: readonly string[]
   engines: Config['engines']
   certificate: Certificate | null
 }

@@ -72,6 +72,7 @@ export type AppOptions = {
   config: Config
   backends: readonly ResolvedBackend[]
   defaultBackend: string | null
+  blocked?: readonly string[]
   logDir: string
   version: string
   /** The file that the configuration came from, for faces. */
@@ -190,7 +191,7 @@ export class App {
       },
       captures: this.captures,
       outbound: this.outbound,
-      isOffline: () => this.isOffline,
+      privacy: () => this.config.privacy,
       quit: options.quit ?? null,
     })
     const run = commandRunner(
@@ -203,7 +204,7 @@ export class App {
       engineBackend(name, engine),
     )
     this.registry = new BackendRegistry([...options.backends.map(withCertificate), ...engineBackends], this.outbound)
-    this.routes = routeTable(config, options.defaultBackend)
+    this.routes = routeTable(config, options.defaultBackend, options.blocked)
     this.metrics = config.metrics.enabled ? new Metrics(() => this.readGauges()) : null
     this.requestLog = this.openRequestLog(config)
     this.admission = new AdmissionController(limitRules(config), (user) => this.days.today(user, Date.now()).tokens)
@@ -296,6 +297,11 @@ export class App {
     return this.config.privacy.offline
   }
 
+  /** Places that are not to be spoken to. */
+  get blocked(): readonly string[] {
+    return this.config.privacy.blocked
+  }
+
   /** Set by whoever reads the configuration again. */
   configFault: ConfigFault | null = null
 
@@ -346,10 +352,10 @@ export class App {
   }
 
   /** Everything that is decided on, from one configuration to the next, in one go. */
-  private swap({ config, defaultBackend }: AppSettings): void {
+  private swap({ config, defaultBackend, blocked }: AppSettings): void {
     const before = this.config
     this.config = config
-    this.routes = routeTable(config, defaultBackend)
+    this.routes = routeTable(config, defaultBackend, blocked)
     this.queues = this.queues.next(this.registry, this.queueRules(config))
     this.people.reconfigure(config, this.openHosts(config))
     this.metrics = config.metrics.enabled ? (this.metrics ?? new Metrics(() => this.readGauges())) : null
@@ -536,6 +542,7 @@ export class App {
         inFlight: this.gateway.inFlight,
         pendingRestart: this.pendingRestart,
         offline: this.isOffline,
+        ...(this.blocked.length > 0 ? { blocked: [...this.blocked] } : {}),
         capture: this.captures.view,
         configFault: this.configFault,
         ...(waitingOrigins > 0 ? { waitingOrigins } : {}),

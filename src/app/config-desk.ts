@@ -6,6 +6,9 @@ import type { ReloadReport } from '../protocol/config-view.ts'
 export type ConfigDesk = Pick<AppCommands, keyof typeof CONFIG_COMMANDS> & {
   /** Adds one to server.cors_origins, as the file has it at that moment. */
   allowOrigin: (origin: string) => Promise<ReloadReport>
+  /** Adds one to privacy.blocked, or takes out whatever blocks it. */
+  blockPlace: (host: string) => Promise<ReloadReport>
+  allowPlace: (host: string) => Promise<ReloadReport>
 }
 
 /** For a core that was given its configuration by value. */
@@ -24,5 +27,7 @@ export function fixedConfig(): ConfigDesk {
     readTls: told,
     createCertificate: told,
     allowOrigin: told,
+    blockPlace: told,
+    allowPlace: told,
   }
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { hubCache } from '../config/hub-cache.ts'
+import { hubAddress, hubCache } from '../config/hub-cache.ts'
 import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { livingFamily } from '../engine/family.ts'
 import { type EngineConfig, findLaunch, installedVersion } from '../engine/launch.ts'
@@ -8,6 +8,7 @@ import { preflight } from '../engine/preflight.ts'
 import { readBootId } from '../engine/processes.ts'
 import { readRecords } from '../engine/record.ts'
 import { versionsFolder } from '../engine/versions.ts'
+import { isBlocked } from '../protocol/blocked.ts'
 import type { Config } from '../protocol/config.ts'
 import type { DoctorCheck } from '../protocol/doctor.ts'
 import { type EngineFailure, type EngineView, isComing, isServing } from '../protocol/engine.ts'
@@ -33,8 +34,10 @@ async function checkEngine(name: string, config: EngineConfig, given: Given): Pr
   const { machine, gpu, paths, running } = given
   const about = `engine ${name}`
   // The demo engine is built in: its program is not looked for.
-  const isOffline = (): boolean => given.config.privacy.offline
-  const world = { ...machine, demo: [process.execPath], versions: versionsFolder(paths.stateDir), isOffline }
+  const { offline, blocked } = given.config.privacy
+  const isOffline = (): boolean => offline
+  const isHubOff = (): boolean => offline || isBlocked(new URL(hubAddress(machine.env)).host, blocked)
+  const world = { ...machine, demo: [process.execPath], versions: versionsFolder(paths.stateDir), isOffline, isHubOff }
   const found = findLaunch(config, world)
   if ('failure' in found) return [failed(about, found.failure)]
   const { launch } = found

@@ -21,13 +21,14 @@ export type EngineSurroundings = {
   store: Store
   log: Logger
   isOffline: () => boolean
+  isHubOff: () => boolean
 }
 
 /** What a guard is given of the environment: enough to run Node, and nothing secret. */
 const GUARD_VARIABLES = ['PATH', 'Path', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'ELECTRON_RUN_AS_NODE']
 
 export function engineWorld(given: EngineSurroundings): EngineWorld {
-  const { env, platform, home, paths, monitor, store, log, isOffline } = given
+  const { env, platform, home, paths, monitor, store, log, isOffline, isHubOff } = given
   const guardEnv = Object.fromEntries(
     GUARD_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
   )
@@ -39,6 +40,7 @@ export function engineWorld(given: EngineSurroundings): EngineWorld {
       demo: [given.nodeProgram, given.demoEntry],
       versions: versionsFolder(paths.stateDir),
       isOffline,
+      isHubOff,
     },
     guard: { command: given.nodeProgram, entry: given.guardEntry, env: { ...guardEnv, NODE_NO_WARNINGS: '1' } },
     gpu: gpuSource(monitor),

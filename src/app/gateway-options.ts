@@ -130,13 +130,18 @@ export function userRules(user: GivenLimits, byDefault: Config['rate_limit']): U
   }
 }
 
-export function routeTable({ routing, default_model, privacy }: Config, defaultBackend: string | null): RouteTable {
+export function routeTable(
+  { routing, default_model, privacy }: Config,
+  defaultBackend: string | null,
+  blocked: readonly string[] = [],
+): RouteTable {
   return {
     aliases: new Map(Object.entries(routing.aliases)),
     tasks: new Map(Object.entries(routing.tasks)),
     defaultBackend,
     defaultModel: default_model,
     offline: privacy.offline,
+    blocked,
   }
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { hubAddress, hubCache, hubIsOff, hubToken, hubTokenFile, hubTokenVariable } from '../config/hub-cache.ts'
 import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { writeWhole } from '../config/write.ts'
-import { Installer, WORKS_OFFLINE } from '../engine/installer.ts'
+import { InstallError, Installer, packageIndexes, WORKS_OFFLINE } from '../engine/installer.ts'
 import { findOnPath } from '../engine/launch.ts'
 import { versionsFolder } from '../engine/versions.ts'
 import { type CataloguePlaces, type FoundModel, scanModels } from '../models/catalogue.ts'
@@ -12,9 +12,11 @@ import { Hub, HubError } from '../models/hub.ts'
 import { readPresets } from '../models/presets.ts'
 import { PULL_TIMING, type PullTiming } from '../models/pull.ts'
 import { Pulls } from '../models/pulls.ts'
+import { blockWords, isBlocked } from '../protocol/blocked.ts'
 import type { Config } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import type { HubView, InstallView, PresetView, PullView } from '../protocol/models.ts'
+import type { OutboundPurpose } from '../protocol/outbound.ts'
 import type { Store } from '../store/database.ts'
 import { EngineStarts } from '../store/engine-starts.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -27,6 +29,8 @@ export type ModelDeskOptions = {
   engines: Config['engines']
   /** `privacy.offline`. */
   offline?: boolean
+  /** `privacy.blocked`. */
+  blocked?: readonly string[]
   gpu: GpuDesk
   /** Null: of earlier starts nothing is known. */
   store: Store | null
@@ -78,7 +82,10 @@ export class ModelDesk {
       home,
       now: () => new Date(),
       isOffline: () => this.isOffline,
-      onIndex: (address) => options.outbound?.spoke(address, 'packages'),
+      onIndex: (address) => {
+        const words = this.mayAsk(address, 'packages')
+        if (words !== null) throw new InstallError(words.cause, words.fix)
+      },
       onEnd: (version, problem) => {
         if (problem === null) log.info('vLLM is installed, and used from the next start on', { version })
         else log.warn('vLLM was not installed', { version, reason: problem.cause })
@@ -89,9 +96,11 @@ export class ModelDesk {
   /** Another configuration is in force. */
   reconfigure({ engines, privacy }: Pick<Config, 'engines' | 'privacy'>): void {
     this.options.engines = engines
-    if (privacy.offline === this.isOffline) return
-    this.options.offline = privacy.offline
-    if (this.isOffline) this.installer.cancel()
+    const { offline = false, blocked = [] } = this.options
+    if (privacy.offline === offline && String(privacy.blocked) === String(blocked)) return
+    Object.assign(this.options, { offline: privacy.offline, blocked: privacy.blocked })
+    const indexes = packageIndexes(this.options.machine.env)
+    if (this.isOffline || indexes.some((address) => this.blocks(address))) this.installer.cancel()
     this.pulls.offChanged()
   }
 
@@ -104,6 +113,17 @@ export class ModelDesk {
     return this.options.offline ?? false
   }
 
+  private blocks(address: string): boolean {
+    return isBlocked(new URL(address).host, this.options.blocked ?? [])
+  }
+
+  /** Why this place may not be asked; null: it may, and is about to be. */
+  private mayAsk(address: string, purpose: OutboundPurpose): { cause: string; fix: string } | null {
+    if (this.blocks(address)) return blockWords(new URL(address).host)
+    this.options.outbound?.spoke(address, purpose)
+    return null
+  }
+
   /** Throws HubError while nothing may be fetched. */
   hub(): Hub {
     const off = this.hubIsOff()
@@ -112,13 +132,22 @@ export class ModelDesk {
     return new Hub({
       address: hubAddress(env),
       token: hubToken(env, home),
-      onRequest: ({ href }) => this.options.outbound?.spoke(href, 'hub'),
+      onRequest: ({ href }) => {
+        const words = this.mayAsk(href, 'hub')
+        if (words !== null) throw new HubError(words.cause, words.fix)
+      },
+      onSocket: (address, socket) => this.options.outbound?.carried(address, 'hub', socket),
     })
   }
 
   /** Why nothing may be fetched; null: it may. */
   hubIsOff(): HubError | null {
     if (this.isOffline) return new HubError(...WORKS_OFFLINE)
+    const address = hubAddress(this.options.machine.env)
+    if (this.blocks(address)) {
+      const { cause, fix } = blockWords(new URL(address).host)
+      return new HubError(cause, fix)
+    }
     if (!hubIsOff(this.options.machine.env)) return null
     return new HubError('Nothing may be fetched: HF_HUB_OFFLINE is set.', 'Unset it where this Lexora is started.')
   }

@@ -12,6 +12,7 @@ import { FileWatch } from '../config/watch.ts'
 import { tryWriting, writeWhole } from '../config/write.ts'
 import { planReload } from '../policy/reload-plan.ts'
 import { unifiedDiff } from '../policy/unified-diff.ts'
+import { isBlocked } from '../protocol/blocked.ts'
 import { CommandError, refusal } from '../protocol/commands.ts'
 import type { Config } from '../protocol/config.ts'
 import type {
@@ -243,6 +244,8 @@ export class Reloader {
       readTls: async () => this.tls(),
       createCertificate: async ({ names } = {}) => await this.certify(names ?? ''),
       allowOrigin: async (origin) => await this.edit(({ server }) => alsoFrom(origin, server.cors_origins)),
+      blockPlace: async (host) => await this.edit(({ privacy }) => withBlock(host, privacy.blocked)),
+      allowPlace: async (host) => await this.edit(({ privacy }) => withoutBlock(host, privacy.blocked)),
     }
   }
 
@@ -354,6 +357,17 @@ function mayWait(path: string): void {
 /** Nothing to change where it may call already. */
 function alsoFrom(origin: string, allowed: readonly string[]): ConfigChange[] {
   return allowed.includes(origin) ? [] : [{ path: 'server.cors_origins', value: [...allowed, origin] }]
+}
+
+function withBlock(host: string, blocked: readonly string[]): ConfigChange[] {
+  return isBlocked(host, blocked) ? [] : [{ path: 'privacy.blocked', value: [...blocked, host.toLowerCase()] }]
+}
+
+/** Whatever of them blocks this place goes. */
+function withoutBlock(host: string, blocked: readonly string[]): ConfigChange[] {
+  const left = blocked.filter((entry) => !isBlocked(host.toLowerCase(), [entry]))
+  if (left.length === blocked.length) return []
+  return [{ path: 'privacy.blocked', value: left.length === 0 ? null : left }]
 }
 
 /** What was found in the whole text, at its place in the one that was typed. */

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { hubAddress } from '../config/hub-cache.ts'
 import { formatIssue, type Issue } from '../config/issues.ts'
 import { foundLastGood } from '../config/last-good.ts'
 import { type Loaded, type LoadedConfig, loadConfig } from '../config/load.ts'
@@ -5,6 +7,7 @@ import { type LexoraPaths, lexoraPaths } from '../config/paths.ts'
 import { startRefusal } from '../config/warnings.ts'
 import { GpuMonitor } from '../engine/gpu-monitor.ts'
 import { identifyHolder } from '../engine/ports.ts'
+import { isBlocked } from '../protocol/blocked.ts'
 import type { Config } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import type { LogEntry } from '../protocol/gateway-log.ts'
@@ -21,6 +24,7 @@ import { EXIT } from './exit-codes.ts'
 import { gpuDesk } from './gpu-desk.ts'
 import { PortTakenError } from './listeners.ts'
 import { ModelDesk } from './model-desk.ts'
+import { OutboundFile } from './outbound-file.ts'
 import { openRecords } from './records.ts'
 import { Reloader } from './reload.ts'
 import { RunFile } from './run-file.ts'
@@ -105,12 +109,13 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const nodeProgram = world.nodeProgram ?? process.execPath
   const programs = { nodeProgram, demoEntry, guardEntry }
   const isOffline = (): boolean => app.isOffline
-  const engines = engineWorld({ env, platform, home, ...programs, paths, monitor, store, log, isOffline })
+  const isHubOff = (): boolean => app.isOffline || isBlocked(new URL(hubAddress(env)).host, app.blocked)
+  const engines = engineWorld({ env, platform, home, ...programs, paths, monitor, store, log, isOffline, isHubOff })
   const machine = { env, platform, home, cwd }
   const gpu = gpuDesk(monitor)
   const outbound = world.outbound ?? new OutboundLedger()
-  const { offline } = config.privacy
-  const desk = { machine, paths, engines: config.engines, offline, gpu, store, log, outbound }
+  const outboundFile = new OutboundFile(join(paths.stateDir, 'outbound.json'), outbound, log)
+  const desk = { machine, paths, engines: config.engines, ...config.privacy, gpu, store, log, outbound }
   const models = new ModelDesk({ ...desk, resume: true })
   const app: App = new App({
     ...settings,
@@ -189,6 +194,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
     reloader.close()
     runFile.release()
     await closeRecords()
+    await outboundFile.close()
     await monitor.stop()
   }
 }

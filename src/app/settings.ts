@@ -23,8 +23,8 @@ export function settingsOf(loaded: LoadedConfig, env: Environment, engine: strin
   }
   const demo = engine === DEMO || (!resolved.configured && engine !== 'none')
   const engines = engineConfigs(demo ? withDemo(config.engines) : config.engines, engine)
-  const { backends, defaultBackend, notes } = resolved
-  return { ok: true, settings: { config, backends, defaultBackend, engines, certificate }, notes, demo }
+  const { backends, defaultBackend, blocked, notes } = resolved
+  return { ok: true, settings: { config, backends, defaultBackend, blocked, engines, certificate }, notes, demo }
 }
 
 export function issueAt({ explain }: LoadedConfig, path: string, message: string): Issue {

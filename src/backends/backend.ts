@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Client } from 'undici'
 import {
   type Breaker,
@@ -87,7 +88,7 @@ export class Backend implements AttemptOwner {
     this.place = this.placeOutside()
     const url = options.type === 'dummy' ? null : new URL(options.url)
     this.basePath = url?.pathname.replace(/\/+$/, '') ?? ''
-    this.connections = url === null ? null : new Connections(url.origin, options)
+    this.connections = url === null ? null : this.connectionsTo(url.origin)
     this.dummy = url === null ? createDummy(options) : null
     this.baseHeaders = baseHeaders(options)
     this.view = {
@@ -160,7 +161,7 @@ export class Backend implements AttemptOwner {
   /** Ends every connection to it; those that are asked for later are new. */
   release(): void {
     void this.connections?.close()
-    this.connections = new Connections(new URL(this.options.url).origin, this.options)
+    this.connections = this.connectionsTo(new URL(this.options.url).origin)
   }
 
   /** Adds tokens that went there to those of this day (UTC), and says how many that makes. */
@@ -211,6 +212,11 @@ export class Backend implements AttemptOwner {
   /** Somebody connects to it past `attempt`. */
   connects(): void {
     this.place?.use()
+  }
+
+  /** What this connection carries goes there. */
+  carries(socket: Socket): void {
+    this.place?.carries(socket)
   }
 
   onSuccess(): void {
@@ -282,6 +288,10 @@ export class Backend implements AttemptOwner {
   /** Lets what is in flight go on; takes nothing new. */
   async close(): Promise<void> {
     await this.connections?.close()
+  }
+
+  private connectionsTo(origin: string): Connections {
+    return new Connections(origin, this.options, (socket) => this.carries(socket))
   }
 
   private placeOutside(): OutboundLine | null {

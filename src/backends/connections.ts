@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import { createConnector } from './connector.ts'
 
@@ -15,9 +16,19 @@ export class Connections {
   private readonly idle: Client[] = []
   private readonly all = new Set<Client>()
 
-  constructor(origin: string, options: { connectTimeoutMs: number; ca: string | null }) {
+  /** `onSocket`: told of every connection that was made. */
+  constructor(
+    origin: string,
+    options: { connectTimeoutMs: number; ca: string | null },
+    onSocket: (socket: Socket) => void = () => {},
+  ) {
     this.origin = origin
-    this.connect = createConnector(options.connectTimeoutMs, options.ca)
+    const connect = createConnector(options.connectTimeoutMs, options.ca)
+    this.connect = (where, callback) =>
+      connect(where, (...made) => {
+        if (made[1] !== null) onSocket(made[1])
+        callback(...made)
+      })
   }
 
   /** One that is free. It goes to `giveBack` when its answer has come whole, else to `discard`. */

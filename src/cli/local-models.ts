@@ -22,7 +22,7 @@ export async function withLocalModels<Result>(
     paths,
     // A file that is broken hides who uses what, and nothing else.
     engines: loaded.ok ? loaded.config.engines : {},
-    offline: loaded.ok && loaded.config.privacy.offline,
+    ...(loaded.ok ? loaded.config.privacy : {}),
     gpu: gpuDesk(monitor),
     store: null,
     log: SILENT,

@@ -1,3 +1,4 @@
+import { isBlocked } from '../protocol/blocked.ts'
 import type { AppCommands, CommandName } from '../protocol/commands.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
 import {
@@ -48,25 +49,35 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   ...CAPTURE_PRINTERS,
   ...NETWORK_PRINTERS,
   listOutbound: outboundLines,
+  blockOutbound: CONFIG_PRINTERS.setConfig,
+  allowOutbound: CONFIG_PRINTERS.setConfig,
   ...CONFIG_PRINTERS,
 }
 
-function outboundLines({ since, rows, offline }: OutboundReport, look: Look): string[] {
-  const now = offline ? ['Lexora works offline: it speaks to no other computer (privacy.offline).'] : []
+function outboundLines({ since, rows, offline, blocked }: OutboundReport, look: Look): string[] {
+  const now = [
+    ...(offline ? ['Lexora works offline: it speaks to no other computer (privacy.offline).'] : []),
+    ...(blocked.length > 0
+      ? [`Blocked: ${blocked.map(plain).join(', ')}. To let one in: lexora outbound allow HOST`]
+      : []),
+  ]
   const began = `${moment(since)} UTC`
-  if (rows.length === 0)
-    return [...now, `Lexora has spoken to nobody outside this computer since it started (${began}).`]
+  if (rows.length === 0) return [...now, `Lexora has spoken to nobody outside this computer since ${began}.`]
   const columns: Column[] = [
     { title: 'HOST' },
     { title: 'FOR' },
     { title: 'REQUESTS', align: 'right' },
+    { title: 'SENT', align: 'right' },
+    { title: 'RECEIVED', align: 'right' },
     { title: 'FIRST' },
     { title: 'LAST' },
   ]
-  const lines = rows.map(({ host, purpose, count, firstAt, lastAt }) => [
-    plain(host),
+  const lines = rows.map(({ host, purpose, count, sent, received, firstAt, lastAt }) => [
+    isBlocked(host, blocked) ? `${plain(host)} (blocked)` : plain(host),
     purpose,
     String(count),
+    bytes(sent),
+    bytes(received),
     moment(firstAt),
     moment(lastAt),
   ])

@@ -1,3 +1,4 @@
+import { isBlocked } from '../protocol/blocked.ts'
 import {
   type BackendConfig,
   type BackendType,
@@ -16,6 +17,8 @@ export type ResolvedBackends = {
   defaultBackend: string | null
   notes: string[]
   issues: Issue[]
+  /** Those that are left out by `privacy.blocked`. */
+  blocked: string[]
   /** False where neither a backend nor an engine is configured: then the demo engine serves. */
   configured: boolean
 }
@@ -43,20 +46,28 @@ export function resolveBackends(settings: Settings, env: Environment): ResolvedB
   }
   const defaultBackend = usesVllm ? 'vllm' : routedDefault(config, report)
   return {
-    ...(config.privacy.offline ? ofThisComputer(backends, defaultBackend, report) : { backends, defaultBackend }),
+    ...allowed(backends, defaultBackend, config.privacy, report),
     notes,
     issues,
     configured: usesVllm || Object.keys(config.engines).length > 0 || config.routing.enabled,
   }
 }
 
-/** What `privacy.offline` leaves of them. */
-function ofThisComputer(all: readonly ResolvedBackend[], defaultBackend: string | null, report: Report) {
-  const rests = ({ type, url, remote }: ResolvedBackend): boolean =>
+/** What `privacy` leaves of them. */
+function allowed(
+  all: readonly ResolvedBackend[],
+  defaultBackend: string | null,
+  { offline, blocked }: Config['privacy'],
+  report: Report,
+) {
+  const isElsewhere = ({ type, url, remote }: ResolvedBackend): boolean =>
     remote || (type !== 'dummy' && isOtherComputer(new URL(url).hostname))
-  const resting = all.filter(rests).map(({ name }) => name)
-  if (resting.length > 0)
-    report.note(`privacy.offline is on: ${resting.join(', ')} on other computers will not be asked`)
+  const away = offline ? all.filter(isElsewhere).map(({ name }) => name) : []
+  if (away.length > 0) report.note(`privacy.offline is on: ${away.join(', ')} on other computers will not be asked`)
+  const shut = all.filter(({ type, url }) => type !== 'dummy' && isBlocked(new URL(url).host, blocked))
+  for (const { name, url } of shut)
+    report.note(`privacy.blocked names ${new URL(url).host}: the backend ${name} will not be asked`)
+  const resting = [...away, ...shut.map(({ name }) => name)]
   const backends = all.flatMap((backend) => {
     if (resting.includes(backend.name)) return []
     return [{ ...backend, fallbackBackends: backend.fallbackBackends.filter((name) => !resting.includes(name)) }]
@@ -64,6 +75,7 @@ function ofThisComputer(all: readonly ResolvedBackend[], defaultBackend: string 
   return {
     backends,
     defaultBackend: defaultBackend !== null && resting.includes(defaultBackend) ? null : defaultBackend,
+    blocked: shut.map(({ name }) => name),
   }
 }
 

@@ -131,7 +131,7 @@ function limitsOf(options: Options): Pick<EngineCommand, 'maxSequences' | 'sched
 
 function llamaCommand(config: EngineConfig, launch: Launch, facts: CommandFacts): EngineCommand {
   const own = ownOptions(config)
-  const wanted: Options = { metrics: true, ...(facts.offline ? { offline: true } : {}) }
+  const wanted: Options = { metrics: true, ...(facts.isHubOff ? { offline: true } : {}) }
   const isWanted = (name: string): boolean => !(name in own) && (facts.flags === null || knows(facts.flags, name))
   const derived = Object.fromEntries(Object.entries(wanted).filter(([name]) => isWanted(name)))
   const model = config.model ?? ''
@@ -161,7 +161,7 @@ function plain(argv: readonly string[], config: EngineConfig, facts: CommandFact
     ...gpuEnvironment(config),
     HOST: '127.0.0.1',
     PORT: String(facts.port),
-    ...hubEnvironment(facts.offline),
+    ...hubEnvironment(facts.isHubOff),
     ...ownEnvironment(filled(config, facts)),
   }
   return {

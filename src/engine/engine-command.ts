@@ -20,6 +20,8 @@ export type CommandFacts = {
   isComplete: boolean
   /** It is to fetch nothing. */
   offline: boolean
+  /** Nor from the hub alone. */
+  isHubOff: boolean
   /** Lexora's own environment. */
   env: Readonly<Record<string, string | undefined>>
 }

@@ -17,7 +17,7 @@ export function vllmEnvironment(config: EngineConfig, facts: CommandFacts): Reco
     VLLM_HTTP_TIMEOUT_KEEP_ALIVE: '75',
     CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
     ...gpuEnvironment(config),
-    ...hubEnvironment(facts.isComplete || facts.offline),
+    ...hubEnvironment(facts.isComplete || facts.isHubOff),
     // `true` would crash it.
     ...(config.sleep === 'off' ? {} : { VLLM_SERVER_DEV_MODE: '1' }),
     ...(namesOf(config).size === 0 ? {} : { VLLM_ALLOW_RUNTIME_LORA_UPDATING: '1' }),

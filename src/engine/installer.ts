@@ -16,7 +16,7 @@ export type InstallerOptions = {
   now: () => Date
   /** Nothing may be fetched now. */
   isOffline?: () => boolean
-  /** Told of the package indexes that are asked, when they are. */
+  /** Told of the package indexes that are asked, before they are. What it throws ends the installation. */
   onIndex?: (address: string) => void
   /** Told of every end. */
   onEnd: (version: string, problem: PullProblem | null) => void

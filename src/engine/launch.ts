@@ -22,6 +22,14 @@ export type LaunchWorld = {
   versions?: string
   /** Whether engines may fetch nothing: `privacy.offline`. */
   isOffline?: () => boolean
+  /** Whether they may not ask the hub, for that or another reason. */
+  isHubOff?: () => boolean
+}
+
+/** What an engine may fetch from elsewhere. */
+export function fetchFacts({ isOffline, isHubOff }: LaunchWorld): { offline: boolean; isHubOff: boolean } {
+  const offline = isOffline?.() ?? false
+  return { offline, isHubOff: offline || (isHubOff?.() ?? false) }
 }
 
 type Found = { launch: Launch } | { failure: EngineFailure }

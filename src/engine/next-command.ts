@@ -3,7 +3,7 @@ import { configHash, engineCommand } from './command-line.ts'
 import { commandLines } from './command-text.ts'
 import type { CommandFacts } from './engine-command.ts'
 import { keptOptions } from './engine-help.ts'
-import { type EngineConfig, findLaunch } from './launch.ts'
+import { type EngineConfig, fetchFacts, findLaunch } from './launch.ts'
 import { modelOf } from './memory-needs.ts'
 import { memoryOf, optionProblems } from './preflight.ts'
 import type { EngineWorld } from './supervision.ts'
@@ -43,7 +43,7 @@ export async function nextCommand(
       gpu === null ? null : { ...gpu, freeBytes: Math.min(gpu.totalBytes, gpu.freeBytes + (running?.heldBytes ?? 0)) },
     prefillRate: past.findLast((start) => start.prefillRate !== null)?.prefillRate ?? null,
     isComplete: modelOf(config, world.launch)?.is === 'complete',
-    offline: world.launch.isOffline?.() ?? false,
+    ...fetchFacts(world.launch),
     env: world.launch.env,
     ...(running === null ? {} : { running: running.derived }),
   }

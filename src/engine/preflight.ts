@@ -109,9 +109,13 @@ function argumentProblem(config: EngineConfig): EngineFailure | null {
 function modelProblem(config: EngineConfig, model: ModelFiles | null, world: LaunchWorld): EngineFailure | null {
   if (model?.is === 'broken') return model.failure
   // What llama-server has fetched before only it knows.
-  if (model?.is !== 'to-fetch' || config.kind !== 'vllm' || !world.isOffline?.()) return null
-  const cause = `${config.model} is not whole on this machine, and Lexora works offline.`
-  return failed('model_missing', cause, 'Set `privacy.offline: false`, and fetch it: `lexora pull`.')
+  if (model?.is !== 'to-fetch' || config.kind !== 'vllm') return null
+  const isOffline = world.isOffline?.() === true
+  if (!isOffline && !world.isHubOff?.()) return null
+  const why = isOffline ? 'Lexora works offline' : 'its hub is blocked'
+  const way = isOffline ? 'Set `privacy.offline: false`' : 'Let the hub in again (`lexora outbound`)'
+  const cause = `${config.model} is not whole on this machine, and ${why}.`
+  return failed('model_missing', cause, `${way}, and fetch it: \`lexora pull\`.`)
 }
 
 function unknownProblem({ name, nearest }: ReturnType<typeof unknownOptions>[number]): EngineFailure {

@@ -17,7 +17,7 @@ import { commandLines } from './command-text.ts'
 import { EngineRun, type RunListener } from './engine-run.ts'
 import { failed } from './failed.ts'
 import type { EngineRecord, Exit, LogText } from './guard/protocol.ts'
-import type { EngineConfig } from './launch.ts'
+import { type EngineConfig, fetchFacts } from './launch.ts'
 import { LifeWatch } from './life-watch.ts'
 import type { Fitness } from './preflight.ts'
 import { measurePrefill, warmUp } from './readiness.ts'
@@ -127,8 +127,8 @@ export class WatchedRun {
     const prefillRate = past.findLast((start) => start.prefillRate !== null)?.prefillRate ?? null
     const facts = { name, key: randomBytes(24).toString('base64url'), runDir, marker, prefillRate }
     const { port, flags, gpu, model } = fitness
-    const { env: surroundings, isOffline } = world.launch
-    const known = { isComplete: model?.is === 'complete', offline: isOffline?.() ?? false }
+    const { env: surroundings } = world.launch
+    const known = { isComplete: model?.is === 'complete', ...fetchFacts(world.launch) }
     const machine = { port, flags, gpu, ...known, env: surroundings }
     const command = engineCommand(placed, fitness.launch, { ...facts, ...machine })
     const { argv, env, halt, key, derived, maxSequences, schedulesByPriority } = command

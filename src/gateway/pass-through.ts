@@ -150,6 +150,8 @@ export class PassThrough {
           proxyReq: (proxyReq, req) => {
             const call = this.calls.get(req)
             if (call !== undefined) call.sending = proxyReq
+            backend.connects()
+            if (proxyReq.socket !== null) backend.carries(proxyReq.socket)
             for (const name of proxyReq.getHeaderNames()) {
               if (!REQUEST_HEADERS.has(name) && name !== 'host') proxyReq.removeHeader(name)
             }

@@ -201,6 +201,7 @@ export class Realtime implements SeatOwner {
     backend.connects()
     for (const [name, value] of Object.entries(this.headersFor(backend))) request.setHeader(name, value)
     request.on('socket', (socket) => {
+      backend.carries(socket)
       socket.once('connect', () => {
         this.deadline = performance.now() + (timeoutMs ?? this.options.limits.firstByteMs)
       })

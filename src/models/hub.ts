@@ -1,4 +1,6 @@
-import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import type { Socket } from 'node:net'
+import { type Dispatcher, EnvHttpProxyAgent, fetch, request } from 'undici'
+import { countedConnect } from '../telemetry/counted-connect.ts'
 import type { ContentHash } from './hash-file.ts'
 
 export type HubFile = { path: string; size: number; hash: ContentHash }
@@ -15,8 +17,10 @@ export type HubOptions = {
   token: string | null
   /** For the answer to begin, and between two parts of it. */
   silenceMs?: number
-  /** Told of every request before it is sent, also of one to where the hub leads. */
+  /** Told of every request before it is sent, also of one to where the hub leads. What it throws refuses the request. */
   onRequest?: (url: URL) => void
+  /** Told of every connection that goes there without a proxy. */
+  onSocket?: (address: string, socket: Socket) => void
 }
 
 /** Why something of the hub cannot be had. `again`: trying later may help; `afterMs`: the hub's own word on when. */
@@ -54,7 +58,7 @@ const MAX_AFTER_MS = 300_000
 export class Hub {
   private readonly options: HubOptions
   private readonly silenceMs: number
-  private agent: Dispatcher | undefined
+  private madeAgent: Dispatcher | undefined
 
   constructor(options: HubOptions) {
     this.options = options
@@ -126,7 +130,6 @@ export class Hub {
   }
 
   private async ask(url: URL, from: number, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    this.agent ??= new EnvHttpProxyAgent()
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...this.credentials(url) }
     if (from > 0) headers['range'] = `bytes=${from}-`
     this.options.onRequest?.(url)
@@ -139,23 +142,30 @@ export class Hub {
     }
   }
 
+  private get agent(): Dispatcher {
+    const { onSocket = () => {} } = this.options
+    this.madeAgent ??= new EnvHttpProxyAgent({ connect: countedConnect(onSocket) })
+    return this.madeAgent
+  }
+
   /** Where a redirect leads it is nobody's business who we are. */
   private credentials(url: URL): Record<string, string> {
     const { token, address } = this.options
     return token !== null && url.origin === new URL(address).origin ? { authorization: `Bearer ${token}` } : {}
   }
 
-  private fetchFor(signal: AbortSignal): typeof fetch {
-    return async (input, init) => {
-      const url = new URL(input instanceof Request ? input.url : input)
+  private fetchFor(signal: AbortSignal): typeof globalThis.fetch {
+    return (async (input: Parameters<typeof fetch>[0], init: Parameters<typeof fetch>[1]) => {
+      const url = new URL(typeof input === 'object' && 'url' in input ? input.url : input)
       const headers = { ...(init?.headers as Record<string, string>), ...this.credentials(url) }
       this.options.onRequest?.(url)
       return await fetch(url, {
         ...init,
         headers,
+        dispatcher: this.agent,
         signal: AbortSignal.any([signal, AbortSignal.timeout(this.silenceMs)]),
       })
-    }
+    }) as unknown as typeof globalThis.fetch
   }
 
   private explained(error: unknown, repo: string, revision: string): HubError {

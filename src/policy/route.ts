@@ -35,6 +35,8 @@ export type RouteTable = {
   absence?: Problem
   /** Backends on other computers are left out. */
   offline?: boolean
+  /** Backends that are left out because their place is blocked. */
+  blocked?: readonly string[]
 }
 
 export type Candidate = {
@@ -172,7 +174,7 @@ function unknownModel(model: string, backends: readonly BackendView[], table: Ro
   const near = nearestNames(model, names)
   const hint =
     near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Served here: ${names.slice(0, 5).join(', ') || 'none'}.`
-  const where = table.offline ? ` on this computer, and Lexora works offline` : ''
+  const where = table.offline ? ` on this computer, and Lexora works offline` : blockedWords(table, ', and ', '')
   return {
     ok: false,
     problem: problem('model_not_found', `The model '${printable(model)}' does not exist${where}. ${hint}`, {
@@ -181,10 +183,19 @@ function unknownModel(model: string, backends: readonly BackendView[], table: Ro
   }
 }
 
-function noBackend({ absence, offline }: RouteTable): Route {
+function noBackend({ absence, offline, blocked = [] }: RouteTable): Route {
   if (absence !== undefined) return { ok: false, problem: absence }
-  const message = offline ? 'No backend is on this computer, and Lexora works offline.' : 'No backend is configured.'
+  const message = offline
+    ? 'No backend is on this computer, and Lexora works offline.'
+    : `${blockedWords({ blocked }, 'No backend is left: ', 'No backend is configured')}.`
   return { ok: false, problem: problem('no_backend', message, { retryAfterMs: 5000 }) }
+}
+
+/** Which backends are blocked, and how an operator lets them in again. */
+function blockedWords({ blocked = [] }: Pick<RouteTable, 'blocked'>, before: string, none: string): string {
+  if (blocked.length === 0) return none
+  const [noun, verb] = blocked.length === 1 ? ['backend', 'is'] : ['backends', 'are']
+  return `${before}the ${noun} ${blocked.join(', ')} ${verb} blocked (privacy.blocked; lifted by lexora outbound allow)`
 }
 
 function listModels(backends: readonly BackendView[], table: RouteTable): string[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { blockedPlace } from './outbound.ts'
 
 /**
  * The whole of lexora_config.yaml (DESIGN 3), with defaults and ranges: the one place that knows its keys. Keys keep the
@@ -322,6 +323,7 @@ export const configSchema = z.strictObject({
   privacy: z
     .strictObject({
       offline: flag(false).describe('Speak to no other computer: no downloads, no updates, no backends elsewhere.'),
+      blocked: z.array(blockedPlace).default([]).describe('Computers that are not spoken to: HOST, or HOST:PORT.'),
     })
     .prefault({})
     .describe('What leaves this computer.'),

@@ -68,8 +68,8 @@ export const UPDATE_REFUSALS = [
 export type UpdateRefusal = (typeof UPDATE_REFUSALS)[number]
 
 export type UpdateView =
-  /** `no-way`: an installation of this kind is replaced by whoever made it. `bad-feed`: the setting is wrong. `offline`: `privacy.offline`. */
-  | { is: 'off'; why: 'no-feed' | 'bad-feed' | 'no-way' | 'offline' }
+  /** `no-way`: an installation of this kind is replaced by whoever made it. `bad-feed`: the setting is wrong. `offline`, `blocked`: by `privacy`. */
+  | { is: 'off'; why: 'no-feed' | 'bad-feed' | 'no-way' | 'offline' | 'blocked' }
   | { is: 'waiting' | 'checking' | 'none' }
   | { is: 'loading'; version: string }
   /** It is installed by a quit or a restart, which waits until nothing runs if `asked`. */

@@ -81,6 +81,8 @@ export type ServerView = {
   pendingRestart: string[]
   /** No other computer is spoken to: `privacy.offline`. */
   offline: boolean
+  /** Nor any of these: `privacy.blocked`. Left out: none. */
+  blocked?: string[]
   /** Whose prompts and answers are kept for a while; null, as it nearly always is: nobody's. */
   capture: CaptureView | null
   /** The configuration as it is now was refused, and what was in force before still is; null: it is in force. */

@@ -56,7 +56,7 @@ export const platformShape = z.strictObject({
   attached: z.boolean(),
 })
 const updateShape = z.discriminatedUnion('is', [
-  z.strictObject({ is: z.literal('off'), why: z.enum(['no-feed', 'bad-feed', 'no-way', 'offline']) }),
+  z.strictObject({ is: z.literal('off'), why: z.enum(['no-feed', 'bad-feed', 'no-way', 'offline', 'blocked']) }),
   z.strictObject({ is: z.enum(['waiting', 'checking', 'none']) }),
   z.strictObject({ is: z.literal('loading'), version: z.string() }),
   z.strictObject({ is: z.literal('ready'), version: z.string(), asked: z.boolean() }),

@@ -4,6 +4,7 @@ import { app, clipboard, dialog, powerMonitor, protocol, session, shell } from '
 import { findRunning } from '../app/run-file.ts'
 import { hubCache } from '../config/hub-cache.ts'
 import type { LexoraPaths } from '../config/paths.ts'
+import { isBlocked } from '../protocol/blocked.ts'
 import { CommandError } from '../protocol/commands.ts'
 import type { DesktopVerb, DesktopView } from '../protocol/desktop.ts'
 import type { AppSnapshot } from '../protocol/snapshot.ts'
@@ -47,7 +48,7 @@ export type DesktopParts = {
   program: readonly string[]
   /** Starts a Lexora in this process. */
   host: () => Promise<Hosted>
-  updates: (given: Pick<UpdateParts, 'onChange' | 'isOffline'>) => Updates
+  updates: (given: Pick<UpdateParts, 'onChange' | 'restsFor'>) => Updates
   /** Who this process has spoken to. */
   outbound: OutboundLedger
   release: () => void
@@ -128,7 +129,11 @@ export class Desktop {
     })
     this.updates = parts.updates({
       onChange: () => this.look(),
-      isOffline: () => (this.snapshot === null ? null : this.snapshot.server.offline === true),
+      restsFor: (url) => {
+        if (this.snapshot === null) return 'unknown'
+        const { offline, blocked = [] } = this.snapshot.server
+        return offline ? 'offline' : isBlocked(new URL(url).host, blocked) ? 'blocked' : null
+      },
     })
     this.notifications = new Notifications({
       icon: places.appIcon,
@@ -288,7 +293,7 @@ export class Desktop {
       this.recent = nextRecent(this.recent, snapshot.engines)
       this.notify(snapshot)
     }
-    if (snapshot?.server.offline) this.updates.rest()
+    this.updates.restIfDue()
     this.window.tell(snapshot)
     this.look()
     this.restartIfIdle()

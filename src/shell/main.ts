@@ -117,7 +117,7 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
         quit: () => app.quit(),
       })
     },
-    updates: ({ onChange, isOffline }) =>
+    updates: ({ onChange, restsFor }) =>
       new Updates({
         feed: feedSetting(preferences.updates, resources),
         kind: installKind({ resources, platform, execPath: process.execPath, appImage: env['APPIMAGE'] }),
@@ -134,8 +134,9 @@ async function begin(request: ShellRequest, run: RunOptions, unknown: readonly s
           })
         },
         onAsk: (url) => outbound.spoke(url, 'updates'),
+        onSocket: (address, socket) => outbound.carried(address, 'updates', socket),
         onChange,
-        isOffline,
+        restsFor,
         log: log.say,
       }),
     outbound,

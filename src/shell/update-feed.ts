@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { parse } from 'yaml'
 import {
   feedAddress,
@@ -13,7 +13,7 @@ import {
 import type { UpdateRefusal } from '../protocol/desktop.ts'
 
 /** Where updates come from, and whose signature they bear. */
-export type Feed = { url: string; key: KeyObject }
+export type Feed = { url: string; key: KeyObject; via?: Dispatcher }
 
 export type Offer = { version: string; file: UpdateFile }
 
@@ -150,9 +150,12 @@ async function answered(
   signal: AbortSignal,
 ): Promise<AsyncIterable<Buffer>> {
   const url = new URL(name, feed.url).href
-  const answer = await request(url, { method: 'GET', headers: {}, body: null, signal }).catch((error: unknown) => {
-    throw new Refused('unreachable', `${url}: ${(error as Error).message}`)
-  })
+  const via = feed.via === undefined ? {} : { dispatcher: feed.via }
+  const answer = await request(url, { method: 'GET', headers: {}, body: null, signal, ...via }).catch(
+    (error: unknown) => {
+      throw new Refused('unreachable', `${url}: ${(error as Error).message}`)
+    },
+  )
   const { statusCode: status, body } = answer
   if (status === 200) return readable(body, url)
   // What is cut off says so.

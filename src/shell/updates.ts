@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { Agent } from 'undici'
 import type { InstallKind } from '../policy/update-verdict.ts'
 import type { UpdateView } from '../protocol/desktop.ts'
+import { countedConnect } from '../telemetry/counted-connect.ts'
 import { type Feed, fetchOffer, isStillWhole, type Offer, Refused, readFeed, readOffer } from './update-feed.ts'
 import type { Installer } from './update-installer.ts'
 
@@ -15,10 +18,12 @@ export type UpdateParts = {
   /** For what has been fetched; nobody else's. */
   folder: string
   installer: (kind: InstallKind, offer: Offer) => Promise<Installer>
-  /** Null: that is not known yet, so that nobody is asked. */
-  isOffline: () => boolean | null
+  /** Why nobody may be asked at an address, if so. `unknown`: that is not known yet, so that nobody is asked. */
+  restsFor: (url: string) => 'offline' | 'blocked' | 'unknown' | null
   /** Told when the feed is asked. */
   onAsk: (url: string) => void
+  /** Told of every connection. */
+  onSocket: (address: string, socket: Socket) => void
   onChange: () => void
   log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -51,8 +56,8 @@ export class Updates {
   }
 
   view(): UpdateView {
-    const isOff = this.feed !== null && this.state.is !== 'ready' && this.parts.isOffline() === true
-    return isOff ? { is: 'off', why: 'offline' } : this.state
+    const why = this.state.is === 'ready' ? null : this.whyResting
+    return why === null || why === 'unknown' ? this.state : { is: 'off', why }
   }
 
   /** The version that a restart would bring. */
@@ -76,7 +81,7 @@ export class Updates {
   /** Looks once, also while another look is under way. Never throws. */
   check(): Promise<void> {
     if (this.feed === null || this.fetched !== null) return Promise.resolve()
-    if (this.parts.isOffline() !== false) {
+    if (this.whyResting !== null) {
       this.later(FIRST_AFTER_MS)
       return Promise.resolve()
     }
@@ -87,9 +92,14 @@ export class Updates {
     return this.checking
   }
 
-  /** Ends a look that is under way; the next one is a usual one. */
-  rest(): void {
-    this.looking.abort()
+  /** Ends a look that is under way where nobody may be asked any more; the next one is a usual one. */
+  restIfDue(): void {
+    const why = this.whyResting
+    if (why === 'offline' || why === 'blocked') this.looking.abort()
+  }
+
+  private get whyResting(): ReturnType<UpdateParts['restsFor']> {
+    return this.feed === null ? null : this.parts.restsFor(this.feed.url)
   }
 
   /** At the very end, when everything else has stopped. False: nothing was installed. */
@@ -118,20 +128,23 @@ export class Updates {
   private async look(feed: Feed, kind: InstallKind): Promise<void> {
     const { version, arch, folder } = this.parts
     this.looking = new AbortController()
+    const via = new Agent({ connect: countedConnect(this.parts.onSocket) })
     const resting = this.looking.signal
     const signal = AbortSignal.any([this.ended.signal, resting])
     try {
       this.become({ is: 'checking' })
       this.parts.onAsk(feed.url)
-      const offer = await readOffer(feed, { version, kind, arch }, signal)
+      const offer = await readOffer({ ...feed, via }, { version, kind, arch }, signal)
       if (offer === null) return this.become({ is: 'none' })
       this.become({ is: 'loading', version: offer.version })
       this.parts.onAsk(feed.url)
-      this.fetched = { path: await fetchOffer(feed, offer, folder, signal), offer }
+      this.fetched = { path: await fetchOffer({ ...feed, via }, offer, folder, signal), offer }
       this.become({ is: 'ready', version: offer.version, asked: false })
     } catch (error) {
       if (resting.aborted) this.become({ is: 'waiting' })
       else this.refuse(error, 'unreachable')
+    } finally {
+      void via.destroy()
     }
   }
 

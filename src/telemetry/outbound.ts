@@ -1,10 +1,13 @@
+import type { Socket } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { isEveryHost, isLoopbackHost } from '../protocol/hosts.ts'
 import type { OutboundLines, OutboundPurpose, OutboundRow } from '../protocol/outbound.ts'
 
 const MOST_LINES = 50
 
-type Used = Pick<OutboundLine, 'host' | 'purpose' | 'firstMs' | 'lastMs' | 'count'>
+type Used = Pick<OutboundLine, 'host' | 'purpose' | 'firstMs' | 'lastMs' | 'count'> & { bytes: Bytes | null }
+
+type Bytes = { sent: number; received: number }
 
 type Rules = { isOutside?: (host: string) => boolean; now?: () => number }
 
@@ -16,6 +19,9 @@ export class OutboundLine {
   firstMs = 0
   lastMs = 0
   isListed = false
+  /** Of connections that are closed. Null: none was ever seen. */
+  private closed: Bytes | null = null
+  private readonly open = new Set<Socket>()
   private readonly ledger: { now: () => number; list: (line: OutboundLine) => void }
 
   constructor(host: string, purpose: OutboundPurpose, ledger: OutboundLine['ledger']) {
@@ -29,6 +35,27 @@ export class OutboundLine {
     if (this.count++ === 0) this.firstMs = this.lastMs
     if (!this.isListed) this.ledger.list(this)
   }
+
+  /** Counts what a connection carries. The system's own figures are read: nothing is done while bytes pass. */
+  carries(socket: Socket): void {
+    this.closed ??= { sent: 0, received: 0 }
+    this.open.add(socket)
+    socket.once('close', () => {
+      if (!this.open.delete(socket)) return
+      this.closed = plus(this.closed, bytesOf(socket))
+    })
+  }
+
+  /** As an earlier process left it. */
+  resume({ firstMs, lastMs, count, bytes }: Omit<Used, 'host' | 'purpose'>): void {
+    Object.assign(this, { firstMs, lastMs, count, closed: bytes })
+  }
+
+  get bytes(): Bytes | null {
+    let sum = this.closed
+    for (const socket of this.open) sum = plus(sum, bytesOf(socket))
+    return sum
+  }
 }
 
 /**
@@ -38,7 +65,7 @@ export class OutboundLine {
 export class OutboundLedger {
   private readonly isOutside: (host: string) => boolean
   private readonly now: () => number
-  private readonly sinceMs: number
+  private sinceMs: number
   private readonly lines: OutboundLine[] = []
 
   /** `now`: milliseconds since 1970. */
@@ -52,16 +79,28 @@ export class OutboundLedger {
   line(address: string, purpose: OutboundPurpose, remote = false): OutboundLine | null {
     const url = new URL(address)
     if (!remote && !this.isOutside(url.hostname)) return null
-    return new OutboundLine(url.host, purpose, { now: this.now, list: (line) => this.list(line) })
+    return this.known(url.host, purpose) ?? this.made(url.host, purpose)
   }
 
   /** Once, or now and then. */
   spoke(address: string, purpose: OutboundPurpose): void {
-    const line = this.line(address, purpose)
-    if (line === null) return
-    const known = this.lines.find(({ host, purpose }) => host === line.host && purpose === line.purpose)
-    const used = known ?? line
-    used.use()
+    this.line(address, purpose)?.use()
+  }
+
+  /** A connection to there was made. */
+  carried(address: string, purpose: OutboundPurpose, socket: Socket): void {
+    this.line(address, purpose)?.carries(socket)
+  }
+
+  /** Goes on with the list of an earlier process. To be called before anybody is spoken to. */
+  resume({ since, rows }: OutboundLines): void {
+    this.sinceMs = Date.parse(since)
+    for (const { host, purpose, firstAt, lastAt, count, sent, received } of rows.slice(0, MOST_LINES)) {
+      const bytes = sent === null || received === null ? null : { sent, received }
+      const line = this.made(host, purpose)
+      line.resume({ firstMs: Date.parse(firstAt), lastMs: Date.parse(lastAt), count, bytes })
+      this.list(line)
+    }
   }
 
   report(): OutboundLines {
@@ -71,6 +110,14 @@ export class OutboundLedger {
       places.set(key, joined(places.get(key), line))
     }
     return { since: new Date(this.sinceMs).toISOString(), rows: [...places.values()].map(rowOf).sort(byHost) }
+  }
+
+  private known(host: string, purpose: OutboundPurpose): OutboundLine | undefined {
+    return this.lines.find((line) => line.host === host && line.purpose === purpose)
+  }
+
+  private made(host: string, purpose: OutboundPurpose): OutboundLine {
+    return new OutboundLine(host, purpose, { now: this.now, list: (line) => this.list(line) })
   }
 
   private list(line: OutboundLine): void {
@@ -87,7 +134,15 @@ export class OutboundLedger {
 /** Those of two processes that are one to who looks. */
 export function joinedLines(one: OutboundLines, other: OutboundLines): OutboundLines {
   const [since = one.since] = [one.since, other.since].sort()
-  return { since, rows: [...one.rows, ...other.rows].sort(byHost) }
+  const places = new Map<string, Used>()
+  for (const row of [...one.rows, ...other.rows]) {
+    const { host, purpose, firstAt, lastAt, count, sent, received } = row
+    const key = `${purpose} ${host}`
+    const bytes = sent === null || received === null ? null : { sent, received }
+    const used = { host, purpose, firstMs: Date.parse(firstAt), lastMs: Date.parse(lastAt), count, bytes }
+    places.set(key, joined(places.get(key), used))
+  }
+  return { since, rows: [...places.values()].map(rowOf).sort(byHost) }
 }
 
 /** `host`: as a URL has it. Who only resolves to this computer counts as another one. */
@@ -103,19 +158,30 @@ function isOwnName(host: string): boolean {
 }
 
 /** Several lines may be of one place: two backends at it, or one before and after a change. */
-function joined(one: Used | undefined, { host, purpose, firstMs, lastMs, count }: Used): Used {
-  if (one === undefined) return { host, purpose, firstMs, lastMs, count }
+function joined(one: Used | undefined, { host, purpose, firstMs, lastMs, count, bytes }: Used): Used {
+  if (one === undefined) return { host, purpose, firstMs, lastMs, count, bytes }
   return {
     host,
     purpose,
     firstMs: Math.min(one.firstMs, firstMs),
     lastMs: Math.max(one.lastMs, lastMs),
     count: one.count + count,
+    bytes: plus(one.bytes, bytes),
   }
 }
 
-function rowOf({ host, purpose, firstMs, lastMs, count }: Used): OutboundRow {
-  return { host, purpose, firstAt: new Date(firstMs).toISOString(), lastAt: new Date(lastMs).toISOString(), count }
+function rowOf({ host, purpose, firstMs, lastMs, count, bytes }: Used): OutboundRow {
+  const times = { firstAt: new Date(firstMs).toISOString(), lastAt: new Date(lastMs).toISOString() }
+  return { host, purpose, ...times, count, sent: bytes?.sent ?? null, received: bytes?.received ?? null }
+}
+
+function plus(one: Bytes | null, other: Bytes | null): Bytes | null {
+  if (one === null || other === null) return one ?? other
+  return { sent: one.sent + other.sent, received: one.received + other.received }
+}
+
+function bytesOf({ bytesWritten, bytesRead }: Socket): Bytes {
+  return { sent: bytesWritten ?? 0, received: bytesRead ?? 0 }
 }
 
 function byHost(one: OutboundRow, other: OutboundRow): number {

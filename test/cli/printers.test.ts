@@ -276,9 +276,10 @@ qwen: starting: compiling 50 %
 
 test('whom Lexora has spoken to is a table, and nobody is said', () => {
   const since = '2026-11-22T12:00:00.000Z'
-  expect(PRINTERS.listOutbound({ since, rows: [], offline: true }, LOOK)).toEqual([
+  expect(PRINTERS.listOutbound({ since, rows: [], offline: true, blocked: ['hub.example'] }, LOOK)).toEqual([
     'Lexora works offline: it speaks to no other computer (privacy.offline).',
-    'Lexora has spoken to nobody outside this computer since it started (2026-11-22 12:00:00 UTC).',
+    'Blocked: hub.example. To let one in: lexora outbound allow HOST',
+    'Lexora has spoken to nobody outside this computer since 2026-11-22 12:00:00 UTC.',
   ])
   const row = {
     host: 'api.example',
@@ -286,11 +287,16 @@ test('whom Lexora has spoken to is a table, and nobody is said', () => {
     firstAt: since,
     lastAt: '2026-11-22T12:05:00.000Z',
     count: 12,
+    sent: 3 * 2 ** 20,
+    received: 5 * 2 ** 30,
   } as const
-  expect(PRINTERS.listOutbound({ since, rows: [row], offline: false }, LOOK).join('\n')).toBe(`\
+  const hub = { ...row, host: 'hub.example', purpose: 'hub', sent: null, received: null } as const
+  const report = { since, rows: [row, hub], offline: false, blocked: ['hub.example'] }
+  expect(PRINTERS.listOutbound(report, LOOK).slice(1).join('\n')).toBe(`\
 Whom Lexora itself has spoken to since 2026-11-22 12:00:00 UTC:
-HOST         FOR      REQUESTS  FIRST                LAST
-api.example  backend        12  2026-11-22 12:00:00  2026-11-22 12:05:00`)
+HOST                   FOR      REQUESTS   SENT  RECEIVED  FIRST                LAST
+api.example            backend        12  3 MiB   5.0 GiB  2026-11-22 12:00:00  2026-11-22 12:05:00
+hub.example (blocked)  hub            12      -         -  2026-11-22 12:00:00  2026-11-22 12:05:00`)
 })
 
 test('a port is told with whoever has it', () => {

@@ -195,6 +195,28 @@ test('working offline, what is on another computer is left out, also as a fallba
   })
 })
 
+test('what is at a blocked place is left out, by its host or by host and port, and said', () => {
+  const backends = {
+    own: { url: 'http://127.0.0.1:8000', fallback_backends: ['cloud', 'lan'] },
+    cloud: { type: 'openai_compatible', url: 'https://API.example/v1' },
+    lan: { url: 'http://gpu.lan:8000' },
+    other: { url: 'http://gpu.lan:8001' },
+    dummy: { type: 'dummy' },
+  }
+  const blocked = ['api.example', 'GPU.lan:8000']
+  const found = resolve({ ...routing(backends, { default_backend: 'cloud' }), privacy: { blocked } })
+  expect(found.backends.map(({ name, fallbackBackends }) => [name, fallbackBackends])).toEqual([
+    ['own', []],
+    ['other', []],
+    ['dummy', []],
+  ])
+  expect([found.defaultBackend, found.blocked]).toEqual([null, ['cloud', 'lan']])
+  expect(found.notes).toEqual([
+    'privacy.blocked names api.example: the backend cloud will not be asked',
+    'privacy.blocked names gpu.lan:8000: the backend lan will not be asked',
+  ])
+})
+
 test('an engine of ours can be a fallback and the default', () => {
   const main = { kind: 'command' as const, executable: '/bin/serve' }
   const config = routing({ a: { url: 'http://h', fallback_backends: ['main'] } }, { default_backend: 'main' })

@@ -28,6 +28,7 @@ const theFacts = (more: Partial<CommandFacts> = {}): CommandFacts => ({
   prefillRate: null,
   isComplete: false,
   offline: false,
+  isHubOff: false,
   env: { PATH: '/bin', HOME: '/home/me' },
   ...more,
 })
@@ -121,13 +122,16 @@ describe('the command of vLLM', () => {
 })
 
 test('working offline no engine is to fetch anything, whatever it is started with', () => {
-  const facts = theFacts({ offline: true, flags: new Set(['metrics', 'offline']) })
+  const facts = theFacts({ offline: true, isHubOff: true, flags: new Set(['metrics', 'offline']) })
   const docker: Launch = { via: 'docker', argv: ['/bin/docker'], image: 'vllm/vllm-openai', said: '' }
   const commandOf = (kind: string, launch: Launch = PATH_LAUNCH) => engineCommand(anEngine({ kind }), launch, facts)
   expect([commandOf('vllm'), commandOf('command')].map(({ env }) => env['HF_HUB_OFFLINE'])).toEqual(['1', '1'])
   expect(commandOf('llama-server').argv).toContain('--offline')
   expect(commandOf('vllm', docker).argv.join(' ')).toContain('--pull never')
   expect(words(anEngine(), theFacts(), docker)).not.toContain('--pull')
+  // The hub alone: images come from elsewhere.
+  const hubless = engineCommand(anEngine(), docker, theFacts({ isHubOff: true }))
+  expect([hubless.env['HF_HUB_OFFLINE'], hubless.argv.includes('--pull')]).toEqual(['1', false])
 })
 
 describe('the command of other kinds', () => {

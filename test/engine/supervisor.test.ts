@@ -190,12 +190,15 @@ describe('a preflight', () => {
     expect(rig.host.runs()).toEqual([])
   })
 
-  test.concurrent('of a model that is not here says so where nothing may be fetched', async ({ given }) => {
+  test.concurrent.for([
+    ['nothing may be fetched', 'isOffline', /privacy\.offline: false/],
+    ['the hub is blocked', 'isHubOff', /lexora outbound/],
+  ] as const)('of a model that is not here says so where %s', async ([_, why, fix], { given }) => {
     const rig = given()
-    rig.world.launch.isOffline = () => true
+    rig.world.launch[why] = () => true
     rig.engine.start()
     const { failure } = await rig.reaches('failed')
-    expect(failure).toMatchObject({ class: 'model_missing', fix: expect.stringMatching(/privacy\.offline: false/) })
+    expect(failure).toMatchObject({ class: 'model_missing', fix: expect.stringMatching(fix) })
     expect(rig.host.runs()).toEqual([])
   })
 

@@ -83,13 +83,21 @@ type TableChanges = {
   tasks?: Record<string, { primary: string; fallback: readonly string[] }>
   defaultBackend?: string | null
   defaultModel?: string | null
+  blocked?: readonly string[]
 }
 
-export function aTable({ aliases = {}, tasks = {}, defaultBackend = null, defaultModel = null }: TableChanges = {}) {
+export function aTable({
+  aliases = {},
+  tasks = {},
+  defaultBackend = null,
+  defaultModel = null,
+  blocked = [],
+}: TableChanges = {}) {
   return {
     aliases: new Map(Object.entries(aliases)),
     tasks: new Map(Object.entries(tasks)),
     defaultBackend,
     defaultModel,
+    blocked,
   } satisfies RouteTable
 }

@@ -51,6 +51,17 @@ describe('a model that no backend has', () => {
   const a = aView('a', { models: ['qwen3-8b', 'llama-3.1-8b'], fallbackBackends: ['b'] })
   const b = aView('b', { models: ['other'] })
 
+  test('is refused with the backends that are blocked, and with how to lift that', () => {
+    const table = aTable({ blocked: ['far', 'lan'] })
+    const says = (backends: readonly BackendView[]) => {
+      const route = planRoute(asks('new'), backends, table)
+      return route.ok ? null : [route.problem.code, route.problem.message]
+    }
+    const words = 'the backends far, lan are blocked (privacy.blocked; lifted by lexora outbound allow)'
+    expect(says([a])).toEqual(['model_not_found', expect.stringContaining(`does not exist, and ${words}. Served here`)])
+    expect(says([])).toEqual(['no_backend', `No backend is left: ${words}.`])
+  })
+
   test('goes to the default backend and its fallbacks', () => {
     expect(plan(asks('new'), [a, b], aTable({ defaultBackend: 'a' }))).toEqual(['a/new as peer', 'b/new as fallback'])
   })

@@ -38,11 +38,15 @@ describe('with a feed', () => {
 
   test('the same version is no update, and looking again is possible', async () => {
     rig.publish('1.0.0')
-    const spoken: string[] = []
-    const updates = rig.updates({ onAsk: (url) => spoken.push(url) })
+    const [spoken, carried]: string[][] = [[], []]
+    const updates = rig.updates({
+      onAsk: (url) => spoken!.push(url),
+      onSocket: (address) => carried!.push(new URL(address).host),
+    })
     await updates.check()
     expect(updates.view()).toEqual({ is: 'none' })
     expect(spoken).toEqual([rig.url])
+    expect(new Set(carried)).toEqual(new Set([new URL(rig.url).host]))
     rig.publish('1.0.1')
     await Promise.all([updates.check(), updates.check()])
     expect(updates.view()).toEqual({ is: 'ready', version: '1.0.1', asked: false })
@@ -50,30 +54,34 @@ describe('with a feed', () => {
     updates.close()
   })
 
-  test('working offline nobody is asked, and a look that is under way ends', async () => {
-    rig.publish('1.1.0')
-    let offline: boolean | null = null
-    const updates = rig.updates({
-      isOffline: () => offline,
-      onChange: () => {
-        if (updates.view().is !== 'loading') return
-        offline = true
-        updates.rest()
-      },
-    })
-    // Not known yet.
-    await updates.check()
-    expect([updates.view(), rig.asked]).toEqual([{ is: 'waiting' }, []])
-    offline = false
-    await updates.check()
-    expect([updates.view(), updates.ready]).toEqual([{ is: 'off', why: 'offline' }, null])
-    const asked = [...rig.asked]
-    await updates.check()
-    expect(rig.asked).toEqual(asked)
-    offline = false
-    expect(updates.view()).toEqual({ is: 'waiting' })
-    updates.close()
-  })
+  test.each(['offline', 'blocked'] as const)(
+    'while it is %s nobody is asked, and a look that is under way ends',
+    async (why) => {
+      rig.publish('1.1.0')
+      let rests: typeof why | 'unknown' | null = 'unknown'
+      const updates = rig.updates({
+        restsFor: (url) => (url === rig.url ? rests : null),
+        onChange: () => {
+          if (updates.view().is !== 'loading') return
+          updates.restIfDue()
+          rests = why
+          updates.restIfDue()
+        },
+      })
+      // Not known yet.
+      await updates.check()
+      expect([updates.view(), rig.asked]).toEqual([{ is: 'waiting' }, []])
+      rests = null
+      await updates.check()
+      expect([updates.view(), updates.ready]).toEqual([{ is: 'off', why }, null])
+      const asked = [...rig.asked]
+      await updates.check()
+      expect(rig.asked).toEqual(asked)
+      rests = null
+      expect(updates.view()).toEqual({ is: 'waiting' })
+      updates.close()
+    },
+  )
 
   test('an installer that fails is told, and the old version stays', async () => {
     rig.publish('1.1.0')

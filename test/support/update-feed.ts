@@ -104,8 +104,9 @@ export async function openUpdateRig() {
           process.env['APPIMAGE'] = installed
           return createInstaller({ kind, offer, folder: join(folder, 'notes'), log: (text) => log.push(text) }, app)
         },
-        isOffline: () => false,
+        restsFor: () => null,
         onAsk: () => {},
+        onSocket: () => {},
         onChange: () => {},
         log: (message, fields) => log.push(`${message} ${JSON.stringify(fields)}`),
         ...parts,

@@ -413,6 +413,29 @@ describe('settings', () => {
     await expect.poll(async () => await field.inputValue()).toBe('https://app.example')
   })
 
+  test('a computer that Lexora speaks to is blocked in its row, and let in again', async () => {
+    const far = routed({ far: fake }) as { routing: { backends: { far: object } } }
+    Object.assign(far.routing.backends.far, { remote: true })
+    const at = await own({ ...far, privacy: { blocked: ['never.example'] } })
+    const { host } = new URL(fake.url)
+    const page = await aWindow(at)
+    await goTo(page, '/settings/privacy')
+    const list = page.getByRole('region', { name: 'Outbound connections' })
+    const row = (name: string) => list.getByRole('row').filter({ hasText: name })
+    await row(host).getByText(/kB$/).first().waitFor()
+    await row('never.example').getByText('never yet').waitFor()
+    const allowed = row(host).getByRole('switch')
+    expect(await violations(page)).toEqual([])
+    await allowed.click()
+    await expect.poll(async () => (await at.commands.snapshot()).server.blocked).toEqual(['never.example', host])
+    expect((await at.commands.snapshot()).backends).toEqual([])
+    await expect.poll(async () => await allowed.isChecked()).toBe(false)
+    await allowed.click()
+    await expect.poll(async () => (await at.commands.snapshot()).backends.map(({ name }) => name)).toEqual(['far'])
+    await row('never.example').getByRole('switch').click()
+    await row('never.example').waitFor({ state: 'detached' })
+  })
+
   test('the port says who has it, while it is typed', async () => {
     const at = await own(routed({ main: fake }, { server: { port: 0 } }), { port: 'of the file' })
     const page = await aWindow(at)
