@@ -446,6 +446,8 @@ export const en = {
   'request.path': 'Path',
   'request.of': 'of it cached',
   'request.speed': 'speed',
+  'request.asked': 'request size',
+  'request.answered': 'answer size',
   'request.attempts': 'retries',
   'request.key': 'key',
   'request.error': 'error',

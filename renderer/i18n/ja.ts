@@ -440,6 +440,8 @@ export const ja: Messages = {
   'request.path': '経路',
   'request.of': 'うちキャッシュ',
   'request.speed': '速度',
+  'request.asked': 'リクエストのサイズ',
+  'request.answered': '応答のサイズ',
   'request.attempts': '再試行',
   'request.key': 'キー',
   'request.error': 'エラー',

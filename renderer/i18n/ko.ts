@@ -438,6 +438,8 @@ export const ko: Messages = {
   'request.path': '경로',
   'request.of': '그중 캐시',
   'request.speed': '속도',
+  'request.asked': '요청 크기',
+  'request.answered': '응답 크기',
   'request.attempts': '재시도',
   'request.key': '키',
   'request.error': '오류',

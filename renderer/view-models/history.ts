@@ -155,6 +155,8 @@ const COLUMNS = [
   'cachedTokens',
   'completionTokens',
   'finish',
+  'requestBytes',
+  'answerBytes',
 ] as const satisfies readonly (keyof HistoryRow)[]
 
 /** For a spreadsheet (RFC 4180). What a program would take for a formula is marked as text. */

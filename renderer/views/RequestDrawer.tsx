@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'react'
 import type { HistoryRow } from '../../src/protocol/users.ts'
 import { useCopy } from '../actions.ts'
 import { Button, Facts, IconButton } from '../components/kit.tsx'
-import { clock, duration, NONE, number, withUnit } from '../format.ts'
+import { clock, duration, gigabytes, NONE, number, withUnit } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot } from '../stores.ts'
 import { tryIt } from '../try-it.ts'
@@ -108,6 +108,8 @@ export function RequestDrawer({
             [t('request.of'), share === null ? NONE : `${number(row.cachedTokens)} (${withUnit(share * 100, '%')})`],
             [t('col.output'), withUnit(row.completionTokens, 'tok')],
             [t('request.speed'), withUnit(rowSpeed(row), 'tok/s', 1)],
+            [t('request.asked'), gigabytes(row.requestBytes)],
+            [t('request.answered'), gigabytes(row.answerBytes)],
             row.finish === null
               ? null
               : [

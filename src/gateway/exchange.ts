@@ -157,6 +157,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
   }
 
   private onBody(body: Buffer): void {
+    this.settlement.requestBytes = body.length
     const parsed = parseInferenceRequest(body, this.head, this.endpoint)
     if (!parsed.ok) return this.refuse(parsed.problem)
     this.request = parsed.request
@@ -370,6 +371,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     this.capture?.answered(body)
     this.options.outbox.put(this)
     this.settlement.finish = finish
+    this.settlement.answerBytes = body.length
     this.settle('ok', status, null, usage, now)
   }
 
@@ -390,6 +392,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
       this.openStream()
     }
     this.turn?.streamed(events.length)
+    this.settlement.answerBytes += events.length
     this.capture?.answered(events)
     return this.client.write(events)
   }
@@ -581,6 +584,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
     this.res.writeHead(answer.status, headers)
     this.capture?.answered(answer.body)
     this.client.end(answer.body)
+    this.settlement.answerBytes = answer.body.length
     this.settle(answer.status < 500 ? 'client_error' : 'backend_error', answer.status, failure.reason, null)
   }
 

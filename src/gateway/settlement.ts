@@ -30,6 +30,10 @@ export class Settlement {
   queueMs = 0
   /** Why the model stopped. */
   finish: string | null = null
+  /** Of the body; null: it was not read. */
+  requestBytes: number | null = null
+  /** Of a backend's answer, as far as the client was handed it. */
+  answerBytes = 0
   /** Which of the caller's limits refused it. */
   limit: string | null = null
 
@@ -109,6 +113,8 @@ export class Settlement {
       awayMs: this.awayMs,
       usage: ending.usage ?? null,
       finish: this.finish,
+      requestBytes: this.requestBytes,
+      answerBytes: this.answerBytes === 0 ? null : this.answerBytes,
       ...(this.limit === null ? {} : { limit: this.limit }),
     })
     return true

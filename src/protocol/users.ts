@@ -97,6 +97,10 @@ export type HistoryRow = {
   cachedTokens: number | null
   /** Why the model stopped: `stop`, `length`, `tool_calls` and so on; null: nothing was said. */
   finish: string | null
+  /** Of the body; null: it was not read, or it was before Lexora kept this. */
+  requestBytes: number | null
+  /** Of a backend's answer, as far as the client was handed it; null: nothing of it, or not kept. */
+  answerBytes: number | null
 }
 
 /** What was asked to be told apart; the rest is null. */

@@ -17,7 +17,7 @@ export type BatchMemory = { numbers: ArrayBuffer; ids: ArrayBuffer }
 /** A request, whether its user is one that the operator knows, and the model on the disk that answered it, where one did. */
 export type Recorded = Omit<HistoryRow, 'at'> & { atMs: number; isKnown: boolean; engineModel: string | null }
 
-const FIELDS = 22
+const FIELDS = 24
 const FIRST_ROWS = 64
 const FIRST_ID_BYTES = 4096
 /** Beyond one that is filled and one that is read, none is needed where a disk keeps up. */
@@ -65,7 +65,9 @@ export class BatchWriter {
     numbers[at++] = 2 * (usage?.cached ?? -1) + (isKnown ? 1 : 0)
     numbers[at++] = this.place(stepsOf(outcome))
     numbers[at++] = this.place(outcome.finish)
-    numbers[at] = this.place(engineModel)
+    numbers[at++] = this.place(engineModel)
+    numbers[at++] = outcome.requestBytes ?? Number.NaN
+    numbers[at] = outcome.answerBytes ?? Number.NaN
   }
 
   /** What was gathered; from here on it is somebody else's, until its memory comes to `reuse`. */
@@ -147,6 +149,8 @@ export function readBatch({ count, numbers, ids, words }: Batch): Recorded[] {
       ...readSteps(word(19)),
       finish: word(20),
       engineModel: word(21),
+      requestBytes: told(22),
+      answerBytes: told(23),
     }
   })
 }

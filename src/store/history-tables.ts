@@ -190,8 +190,9 @@ export class HistoryTables {
   private insertRequests(rows: readonly Recorded[]): void {
     const insert = this.store.database.prepare(
       `INSERT INTO requests (at_ms, request_id, user, key_id, app, model, backend, endpoint, stream, band, status, outcome,
-         error, attempts, queue_ms, ttft_ms, total_ms, prompt_tokens, completion_tokens, cached_tokens, steps, finish)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         error, attempts, queue_ms, ttft_ms, total_ms, prompt_tokens, completion_tokens, cached_tokens, steps, finish,
+         request_bytes, answer_bytes)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     for (const row of rows) {
       insert.run(
@@ -217,6 +218,8 @@ export class HistoryTables {
         row.cachedTokens,
         row.tries.length === 0 && !row.fellBack ? null : JSON.stringify({ tries: row.tries, fellBack: row.fellBack }),
         row.finish,
+        row.requestBytes,
+        row.answerBytes,
       )
     }
   }
@@ -314,5 +317,7 @@ function requestOf(row: Record<string, unknown>): HistoryRow {
     cachedTokens: number('cached_tokens'),
     ...readSteps(text('steps')),
     finish: text('finish'),
+    requestBytes: number('request_bytes'),
+    answerBytes: number('answer_bytes'),
   }
 }

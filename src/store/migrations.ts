@@ -96,4 +96,7 @@ export const HISTORY_MIGRATIONS: Migrations = [
   'ALTER TABLE requests ADD COLUMN steps TEXT',
   // 3: why the model stopped.
   'ALTER TABLE requests ADD COLUMN finish TEXT',
+  // 4: how much was asked and answered.
+  `ALTER TABLE requests ADD COLUMN request_bytes INTEGER;
+   ALTER TABLE requests ADD COLUMN answer_bytes INTEGER`,
 ]

@@ -46,6 +46,10 @@ export type Outcome = {
   usage: Usage | null
   /** Why the model stopped, of a closed set; null: it did not, or nothing was said. */
   finish: string | null
+  /** Of the body that was asked; null: it was refused before it was read. */
+  requestBytes: number | null
+  /** Of what a backend answered, as far as the client was handed it; null: nothing of it. */
+  answerBytes: number | null
   /** Which of the caller's limits refused it: requests, tokens or concurrency. */
   limit?: string
 }

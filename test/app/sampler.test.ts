@@ -30,6 +30,8 @@ const anOutcome = (changes: Partial<Outcome>): Outcome => ({
   awayMs: 900,
   usage: null,
   finish: null,
+  requestBytes: 120,
+  answerBytes: 600,
   ...changes,
 })
 

@@ -268,6 +268,21 @@ describe('what happened', () => {
     ])
   })
 
+  test('is told with its sizes: of what was asked, and of what came of an answer', async () => {
+    const { commands, lexora } = await withAnn()
+    const asked = [{}, { stream: true }, { model: 'none' }].map((over) => aChat(over))
+    const answers = []
+    for (const chat of asked) answers.push(await ask(lexora.port, chat))
+    await lexora.outcomesReach(3)
+    const { rows } = await commands.requestHistory({ since: '1h' })
+    const sizeOf = (body: string): number => Buffer.byteLength(body)
+    expect(rows.toReversed().map(({ requestBytes }) => requestBytes)).toEqual(
+      asked.map((chat) => sizeOf(JSON.stringify(chat))),
+    )
+    const [whole, stream] = answers.map(({ body }) => sizeOf(body))
+    expect(rows.toReversed().map(({ answerBytes }) => answerBytes)).toEqual([whole, stream, null])
+  })
+
   test('by operators is written down, done or not, without a secret', async () => {
     const { commands, secret, key } = await withAnn()
     await codeOf(commands.createUser({ name: 'ann', note: 'again' }))

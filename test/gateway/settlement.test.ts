@@ -68,6 +68,9 @@ test('an outcome holds all that was learned on the way', () => {
   settlement.waited(5)
   settlement.firstToken(120)
   settlement.finish = 'stop'
+  settlement.requestBytes = 412
+  settlement.answerBytes += 1000
+  settlement.answerBytes += 48
   settlement.settle({ ...OK, usage: { prompt: 1, completion: 2, cached: null } }, 200)
   expect(outcomes).toEqual([
     {
@@ -94,6 +97,8 @@ test('an outcome holds all that was learned on the way', () => {
       awayMs: 0,
       usage: { prompt: 1, completion: 2, cached: null },
       finish: 'stop',
+      requestBytes: 412,
+      answerBytes: 1048,
     },
   ])
 })

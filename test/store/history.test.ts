@@ -90,6 +90,16 @@ describe('a batch', () => {
     expect(readBatch(writer.take()).map(({ finish }) => finish)).toEqual(['length', null, 'stop', 'length'])
   })
 
+  test('keeps how much was asked and answered, and what is not known', () => {
+    const writer = new BatchWriter()
+    writer.add(anOutcome({ requestBytes: 412, answerBytes: 2048 }), AT, true)
+    writer.add(anOutcome({ requestBytes: null, answerBytes: null }), AT, true)
+    expect(readBatch(writer.take())).toMatchObject([
+      { requestBytes: 412, answerBytes: 2048 },
+      { requestBytes: null, answerBytes: null },
+    ])
+  })
+
   test('that was taken is somebody else’s', () => {
     const writer = new BatchWriter()
     writer.add(anOutcome({ user: 'ann' }), AT, true)
@@ -118,11 +128,16 @@ describe('a batch', () => {
 describe('requests that ended', () => {
   test('are found by user, model, outcome, time and words, the newest first', () => {
     const { tables, write } = someTables()
-    write([{ reqId: 'r1', user: 'ann', app: '50%_off', finish: 'length' }])
+    write([{ reqId: 'r1', user: 'ann', app: '50%_off', finish: 'length', requestBytes: null }])
     write([{ reqId: 'r2', user: null, model: 'big', outcome: 'backend_error', error: 'backend_timeout' }], AT + HOUR)
     const found = (query: object) => tables.requests({ ...EVERYTHING, ...query }).rows.map(({ id }) => id)
     expect(found({})).toEqual(['r2', 'r1'])
     expect(tables.requests(EVERYTHING).rows.map(({ finish }) => finish)).toEqual([null, 'length'])
+    const sizes = tables.requests(EVERYTHING).rows.map(({ requestBytes, answerBytes }) => [requestBytes, answerBytes])
+    expect(sizes).toEqual([
+      [120, 600],
+      [null, 600],
+    ])
     expect(found({ user: 'ann' })).toEqual(['r1'])
     expect(found({ user: 'anonymous' })).toEqual(['r2'])
     expect(found({ model: 'big' })).toEqual(['r2'])

@@ -26,6 +26,8 @@ export function anOutcome(changes: Partial<Outcome> = {}): Outcome {
     awayMs: 99,
     usage: null,
     finish: null,
+    requestBytes: 120,
+    answerBytes: 600,
     ...changes,
   }
 }

@@ -64,6 +64,8 @@ const aRow = (changes: Partial<HistoryRow> = {}): HistoryRow => ({
   completionTokens: 81,
   cachedTokens: 0,
   finish: 'stop',
+  requestBytes: 412,
+  answerBytes: 2048,
   ...changes,
 })
 
