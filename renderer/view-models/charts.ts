@@ -288,6 +288,24 @@ export function last(values: readonly (number | null)[]): number | null {
   return values.filter((value) => value !== null).at(-1) ?? null
 }
 
+export type Gap = { from: number; to: number; why: 'why.noTraffic' | 'chart.noReading' }
+
+/** Of a lane's lines so wide that it is said what there was: less would be in the way of sparse traffic. */
+const WIDE_GAP = 0.1
+
+/** Where none of a lane's lines has a reading, and why: of times only requests tell, all else is read in any case. */
+export function laneGaps({ values }: Pick<SeriesReport, 'values'>, { lines, log }: Pick<Lane, 'lines' | 'log'>): Gap[] {
+  const first = values[lines[0]!.name]
+  const known = first.map((_, i) => lines.map(({ name }) => values[name][i] ?? null).find((value) => value !== null))
+  return gapsOf(known.map((value) => value ?? null))
+    .filter(({ from, to }) => lines.length === 1 || to - from >= WIDE_GAP)
+    .map((gap) => {
+      const middle = Math.floor(((gap.from + gap.to) / 2) * known.length)
+      const isQuiet = log === true && values.output[middle] !== null
+      return { ...gap, why: isQuiet ? 'why.noTraffic' : 'chart.noReading' }
+    })
+}
+
 /** Parts of a line where there is no reading, as shares of the width; those at the left end are before the start. */
 export function gapsOf(values: readonly (number | null)[]): { from: number; to: number }[] {
   const gaps: { from: number; to: number }[] = []

@@ -2,7 +2,7 @@ import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState, useSy
 import type { Happening } from '../../src/protocol/happenings.ts'
 import { RANGES, type SeriesName, type SeriesRange, type SeriesReport, THROTTLES } from '../../src/protocol/series.ts'
 import { Spinner } from '../components/Icon.tsx'
-import { Button, Menu, Segmented } from '../components/kit.tsx'
+import { Button, IconButton, Menu, Segmented } from '../components/kit.tsx'
 import { Plot } from '../components/Plot.tsx'
 import { clock, duration, NONE, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
@@ -13,9 +13,9 @@ import {
   CHARTS,
   type ChartSpec,
   columnsOf,
-  gapsOf,
   type Lane,
   type Line,
+  laneGaps,
   laneName,
   last,
   type Slowed,
@@ -46,6 +46,7 @@ export function Charts({ events }: { events: readonly Happening[] }) {
   const [range, setRange] = useState<SeriesRange>(series.range)
   const [pointed, setPointed] = useState<Pointed>(null)
   const [asTable, setAsTable] = useState(false)
+  const [tables, setTables] = useState<readonly string[]>([])
   const report = pointed?.frozen ?? shown
   const choose = (next: SeriesRange): void => {
     setRange(next)
@@ -58,10 +59,6 @@ export function Charts({ events }: { events: readonly Happening[] }) {
     keepList(KEY, next)
   }
   const onKey = (event: KeyboardEvent): void => {
-    if (event.key === 't' && !event.ctrlKey && !event.metaKey) {
-      setAsTable(!asTable)
-      return
-    }
     if (report === null || (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight')) return
     event.preventDefault()
     const count = report.values.output.length
@@ -69,6 +66,8 @@ export function Charts({ events }: { events: readonly Happening[] }) {
     const index = Math.min(count - 1, Math.max(0, (pointed?.index ?? count - 1) + step))
     setPointed({ index, frozen: report })
   }
+  const turn = (id: string): void =>
+    setTables(tables.includes(id) ? tables.filter((other) => other !== id) : [...tables, id])
   const trouble = report === null ? [] : troubleOf(events, report)
   const slowed = report === null ? [] : slowedOf(report.values.throttle)
   const span =
@@ -123,7 +122,7 @@ export function Charts({ events }: { events: readonly Happening[] }) {
         </p>
       )}
       {asTable && report !== null ? (
-        <ValueTable report={report} />
+        <ValueTable report={report} charts={CHARTS} label={t('chart.asTable')} />
       ) : (
         <section className="charts">
           {CHARTS.map((spec) => (
@@ -136,6 +135,8 @@ export function Charts({ events }: { events: readonly Happening[] }) {
               report={report}
               range={range}
               pointed={pointed}
+              asTable={tables.includes(spec.id)}
+              onTable={() => turn(spec.id)}
               onPoint={setPointed}
               onKey={onKey}
             />
@@ -156,11 +157,13 @@ type ChartProps = {
   report: SeriesReport | null
   range: SeriesRange
   pointed: Pointed
+  asTable: boolean
+  onTable: () => void
   onPoint: (pointed: Pointed) => void
   onKey: (event: KeyboardEvent) => void
 }
 
-function Chart({ spec, lanes, trouble, slowed, report, range, pointed, onPoint, onKey }: ChartProps) {
+function Chart({ spec, lanes, trouble, slowed, report, range, pointed, asTable, onTable, onPoint, onKey }: ChartProps) {
   const t = useT()
   const { gpu } = useSnapshot()
   const figure = useRef<HTMLElement>(null)
@@ -199,7 +202,10 @@ function Chart({ spec, lanes, trouble, slowed, report, range, pointed, onPoint, 
       onPointerMove={point}
       onPointerLeave={() => onPoint(null)}
       onBlur={() => onPoint(null)}
-      onKeyDown={onKey}
+      onKeyDown={(event) => {
+        if (event.key === 't' && !event.ctrlKey && !event.metaKey) onTable()
+        else if (!asTable) onKey(event)
+      }}
     >
       <figcaption className="chart-head">
         <h3>{title}</h3>
@@ -218,43 +224,54 @@ function Chart({ spec, lanes, trouble, slowed, report, range, pointed, onPoint, 
             ))}
           </span>
         )}
-      </figcaption>
-      <div
-        className="lanes"
-        style={{ gridTemplateRows: `${lanes.map(({ weight }) => `minmax(0, ${weight}fr)`).join(' ')} 16px` }}
-      >
-        {lanes.map((lane, row) => (
-          <LaneView
-            key={laneName(lane)}
-            lane={lane}
-            trouble={trouble}
-            slowed={slowed}
-            row={row + 1}
-            isLast={row === lanes.length - 1}
-            report={report}
-            limit={spec.limit}
-            pointed={pointed}
-            shownOf={shownOf}
+        <span className="chart-turn">
+          <IconButton
+            icon={asTable ? 'dashboard' : 'requests'}
+            label={t('chart.label', { title, values: t(asTable ? 'chart.asCharts' : 'chart.asTable') })}
+            onClick={onTable}
           />
-        ))}
-        <div className="chart-x" style={{ gridRow: lanes.length + 1 }}>
-          {report !== null &&
-            ticksOf(report).map(({ at, share }) => (
-              <span key={at} style={{ left: `${share * 100}%` }}>
-                {clock(at * 1000, false)}
-              </span>
-            ))}
-          <span className="end" style={{ left: '100%' }}>
-            {t('chart.now')}
-          </span>
-          {pointed !== null && report !== null && (
-            <time style={{ left: `${((pointed.index + 0.5) / report.values.output.length) * 100}%` }}>
-              {clock((report.from + pointed.index * report.stepS) * 1000)}
-            </time>
-          )}
+        </span>
+      </figcaption>
+      {asTable && report !== null ? (
+        <ValueTable report={report} charts={[spec]} label={title} />
+      ) : (
+        <div
+          className="lanes"
+          style={{ gridTemplateRows: `${lanes.map(({ weight }) => `minmax(0, ${weight}fr)`).join(' ')} 16px` }}
+        >
+          {lanes.map((lane, row) => (
+            <LaneView
+              key={laneName(lane)}
+              lane={lane}
+              trouble={trouble}
+              slowed={slowed}
+              row={row + 1}
+              isLast={row === lanes.length - 1}
+              report={report}
+              limit={spec.limit}
+              pointed={pointed}
+              shownOf={shownOf}
+            />
+          ))}
+          <div className="chart-x" style={{ gridRow: lanes.length + 1 }}>
+            {report !== null &&
+              ticksOf(report).map(({ at, share }) => (
+                <span key={at} style={{ left: `${share * 100}%` }}>
+                  {clock(at * 1000, false)}
+                </span>
+              ))}
+            <span className="end" style={{ left: '100%' }}>
+              {t('chart.now')}
+            </span>
+            {pointed !== null && report !== null && (
+              <time style={{ left: `${((pointed.index + 0.5) / report.values.output.length) * 100}%` }}>
+                {clock((report.from + pointed.index * report.stepS) * 1000)}
+              </time>
+            )}
+          </div>
+          <Middle spec={spec} report={report} range={range} />
         </div>
-        <Middle spec={spec} report={report} range={range} />
-      </div>
+      )}
     </figure>
   )
 }
@@ -329,7 +346,7 @@ function LaneView({ lane, trouble, slowed, row, isLast, report, limit, pointed, 
   const isAlone = lane.unit(top) === ''
   const marks = isAlone ? marksOf(lane, bottom, top) : []
   const ends = isAlone ? spreadEnds(report, lane, share) : []
-  const gaps = report === null || lane.lines.length > 1 ? [] : gapsOf(report.values[lane.lines[0]!.name])
+  const gaps = report === null ? [] : laneGaps(report, lane)
   return (
     <>
       {isAlone ? (
@@ -392,7 +409,7 @@ function LaneView({ lane, trouble, slowed, row, isLast, report, limit, pointed, 
         {row === 1 &&
           gaps.map((gap) => (
             <span key={gap.from} className="note" style={{ left: `${((gap.from + gap.to) / 2) * 100}%` }}>
-              {t('chart.noReading')}
+              {t(gap.why)}
             </span>
           ))}
         {pointed !== null && report !== null && (
@@ -452,15 +469,16 @@ function lastFresh({ values }: SeriesReport, name: SeriesName): number | null {
   return last(values[name].slice(-3))
 }
 
-function ValueTable({ report }: { report: SeriesReport }) {
+function ValueTable({ report, charts, label }: { report: SeriesReport; charts: readonly ChartSpec[]; label: string }) {
   const t = useT()
-  const lines = CHARTS.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.lines))
+  const lines = charts.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.lines))
   const count = report.values.output.length
+  const hasThrottle = charts.some(({ id }) => id === 'gpu')
   const throttleWord = (value: number | null | undefined): string =>
     value == null ? NONE : t(`throttle.${THROTTLES[value]!}`)
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keys
-    <section className="table-wrap values-table" tabIndex={0} aria-label={t('chart.asTable')}>
+    <section className="table-wrap values-table" tabIndex={0} aria-label={label}>
       <table className="table">
         <thead>
           <tr>
@@ -470,7 +488,7 @@ function ValueTable({ report }: { report: SeriesReport }) {
                 {t(title)}
               </th>
             ))}
-            <th>{t('fact.throttle')}</th>
+            {hasThrottle && <th>{t('fact.throttle')}</th>}
           </tr>
         </thead>
         <tbody>
@@ -482,7 +500,7 @@ function ValueTable({ report }: { report: SeriesReport }) {
                   {show(report.values[name][i] ?? null)}
                 </td>
               ))}
-              <td>{throttleWord(report.values.throttle[i])}</td>
+              {hasThrottle && <td>{throttleWord(report.values.throttle[i])}</td>}
             </tr>
           ))}
         </tbody>

@@ -1,31 +1,49 @@
 import { useEffect, useRef, useState } from 'react'
-import { useCopy } from '../actions.ts'
+import { useCopy, useToasts } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { Icon } from '../components/Icon.tsx'
-import { Button, Empty, Segmented, Select } from '../components/kit.tsx'
+import { Button, Dialog, Empty, Segmented, Select } from '../components/kit.tsx'
 import { clock, duration, NONE } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { heard, newRun, PROOF_MS, proofOf, type Run } from '../view-models/connect.ts'
+import { reasonOf } from '../view-models/log.ts'
 import { beforeAnswer, chatModels } from '../view-models/models.ts'
 import { doors } from '../view-models/people.ts'
-import { SNIPPET_KINDS, SNIPPET_TITLES, type SnippetKind, snippet } from '../view-models/snippets.ts'
+import {
+  EDITORS,
+  type Editor,
+  editorSettings,
+  SNIPPET_KINDS,
+  SNIPPET_TITLES,
+  type SnippetKind,
+  snippet,
+  YOUR_KEY,
+} from '../view-models/snippets.ts'
 
 const HELLO = [{ role: 'user', content: 'Hello' }]
 /** Enough to see that it answers. */
 const FEW_TOKENS = { max_tokens: 256 }
 
+/** A key that is yet to be made, in view. */
+const MASKED = '••••••••'
+
 /** Code to paste, and proof that it works from here. */
 export function Connect() {
   const t = useT()
   const { models, server } = useSnapshot()
-  const [kind, setKind] = useState<SnippetKind>('curl')
+  const [kind, setKind] = useState<SnippetKind | 'editor'>('curl')
+  const [editor, setEditor] = useState<Editor>('continue')
+  const [whose, setWhose] = useState('')
+  const [asking, setAsking] = useState(false)
   const [chosen, setChosen] = useState<string | null>(null)
   const copy = useCopy()
   const { client, link } = useWorld()
   const isLive = useStore(link).is === 'live'
   const config = useAsked(async () => await client.commands.getConfig(), { everyMs: 5000 })
+  const users = useAsked(async () => (await client.commands.listUsers()).users)
+  const people = (users.value ?? []).map(({ name }) => name)
   const { run, send } = useRun()
   const names = chatModels(models)
   const model = chosen !== null && names.includes(chosen) ? chosen : names[0]
@@ -40,7 +58,13 @@ export function Connect() {
   const needsKey = config.value !== null && doors(config.value).localhost.may === 'none'
   const meets = beforeAnswer(models, model)
   const asks = { model, messages: HELLO, ...FEW_TOKENS }
-  const text = snippet(kind, { address: server.address, model, messages: HELLO, needsKey, parameters: FEW_TOKENS })
+  const textWith = (key: string | null): string => {
+    const at = { address: server.address, model, key }
+    if (kind !== 'editor') return snippet(kind, { ...at, messages: HELLO, parameters: FEW_TOKENS })
+    return editorSettings(editor, { ...at, context: models.find(({ id }) => id === model)?.max_model_len ?? null })
+  }
+  const user = people.includes(whose) ? whose : null
+  const text = textWith(user !== null ? MASKED : needsKey ? YOUR_KEY : null)
   const proof = proofOf(run, { snippet: text, models, isLive, at: Date.now() })
   return (
     <section className="sect half-right" aria-label={t('connect.title')}>
@@ -73,19 +97,41 @@ export function Connect() {
           label={t('connect.kind')}
           value={kind}
           onChange={setKind}
-          options={SNIPPET_KINDS.map((value) => ({ value, label: SNIPPET_TITLES[value] }))}
+          options={[
+            ...SNIPPET_KINDS.map((value) => ({ value, label: SNIPPET_TITLES[value] })),
+            { value: 'editor', label: t('connect.editor') },
+          ]}
         />
+        {kind === 'editor' && (
+          <Select
+            label={t('connect.editor')}
+            value={editor}
+            onChange={(next) => setEditor(next as Editor)}
+            options={Object.entries(EDITORS).map(([value, label]) => ({ value, label }))}
+          />
+        )}
         <Select
           label={t('connect.model')}
           value={model}
           onChange={setChosen}
           options={names.map((value) => ({ value, label: value }))}
         />
+        {people.length > 0 && (
+          <Select
+            label={t('connect.key')}
+            value={user ?? ''}
+            onChange={setWhose}
+            options={[
+              { value: '', label: needsKey ? YOUR_KEY : t('connect.noKey') },
+              ...people.map((value) => ({ value, label: t('connect.newKey', { user: value }) })),
+            ]}
+          />
+        )}
         <span className="row push">
-          <Button small onClick={() => copy(text)}>
+          <Button small onClick={() => (user === null ? void copy(text) : setAsking(true))}>
             {t('verb.copy')}
           </Button>
-          {kind !== 'env' && (
+          {kind !== 'env' && kind !== 'editor' && (
             <Button small busy={proof === 'busy'} title={t('connect.runWhy')} onClick={() => send(text, asks)}>
               {t(proof === 'busy' ? 'connect.running' : 'connect.run')}
             </Button>
@@ -94,8 +140,54 @@ export function Connect() {
       </div>
       <pre className="code">{text}</pre>
       {meets !== null && <p className="small dim gap-top">{t(meets)}</p>}
-      {needsKey && <p className="small warn gap-top">{t('connect.keyNeeded')}</p>}
+      {needsKey && user === null && <p className="small warn gap-top">{t('connect.keyNeeded')}</p>}
+      {asking && user !== null && <NewKeyCopy user={user} textWith={textWith} onClose={() => setAsking(false)} />}
     </section>
+  )
+}
+
+/** A key is shown once only, so one that is to stand in what is copied has to be made. */
+function NewKeyCopy({
+  user,
+  textWith,
+  onClose,
+}: {
+  user: string
+  textWith: (key: string) => string
+  onClose: () => void
+}) {
+  const t = useT()
+  const copy = useCopy()
+  const toasts = useToasts()
+  const { client } = useWorld()
+  const [busy, setBusy] = useState(false)
+  const make = async (): Promise<void> => {
+    setBusy(true)
+    try {
+      const { key, secret } = await client.commands.createKey({ user, label: 'connect' })
+      // Nobody has it then, and nobody would.
+      if (!(await copy(textWith(secret)))) await client.commands.revokeKey({ id: key.id })
+    } catch (error) {
+      toasts.fail(t('failed.command', { reason: reasonOf(error) }))
+    }
+    onClose()
+  }
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={t('connect.copyKey', { user })}
+      footer={
+        <>
+          <Button onClick={onClose}>{t('verb.cancel')}</Button>
+          <Button look="first" busy={busy} onClick={() => void make()}>
+            {t('connect.copyKeyYes')}
+          </Button>
+        </>
+      }
+    >
+      <p>{t('connect.copyKeyWhy', { user })}</p>
+    </Dialog>
   )
 }
 

@@ -21,7 +21,7 @@ export function Live({ requests }: { requests: readonly RequestView[] | null }) 
       address: server.address,
       model: model ?? 'MODEL',
       messages: [{ role: 'user', content: 'Hello' }],
-      needsKey: false,
+      key: null,
     })
     return (
       <Empty title={t('live.none')} actions={<Button onClick={() => copy(curl)}>{t('live.copyCurl')}</Button>}>

@@ -10,7 +10,7 @@ import type { TryItStart } from '../try-it.ts'
 import { useChat } from '../use-chat.ts'
 import { type Chat, speedOf } from '../view-models/chat.ts'
 import { chatModels } from '../view-models/models.ts'
-import { SNIPPET_KINDS, SNIPPET_TITLES, type SnippetKind, snippet } from '../view-models/snippets.ts'
+import { SNIPPET_KINDS, SNIPPET_TITLES, type SnippetKind, snippet, YOUR_KEY } from '../view-models/snippets.ts'
 
 /** A message to a model, by the same door as every client, and what it cost to answer. */
 export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => void }) {
@@ -201,7 +201,7 @@ export function TryIt({ first, onClose }: { first: TryItStart; onClose: () => vo
                 address: server.address,
                 model,
                 messages,
-                needsKey: key !== '' || chat?.status === 401,
+                key: key !== '' || chat?.status === 401 ? YOUR_KEY : null,
                 parameters,
               }}
             />

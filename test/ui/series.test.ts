@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { append, lastOf } from '../../renderer/series-store.ts'
-import { CHARTS, columnsOf, gapsOf, roundUp, topOf } from '../../renderer/view-models/charts.ts'
+import { CHARTS, columnsOf, gapsOf, laneGaps, roundUp, topOf } from '../../renderer/view-models/charts.ts'
 import { RANGES, SERIES_NAMES, type SeriesName, type SeriesReport } from '../../src/protocol/series.ts'
 
 function aReport(from: number, output: (number | null)[], range: SeriesReport['range'] = '5m'): SeriesReport {
@@ -43,6 +43,24 @@ test('a value older than three steps is not the last one', () => {
 
 test('a gap is where readings stopped, not where they had not begun', () => {
   expect(gapsOf([null, null, 1, null, null, 2])).toEqual([{ from: 0.5, to: 5 / 6 }])
+})
+
+test('a gap in the latencies says whether there was nothing to measure, or nobody who measured', () => {
+  const { lanes } = CHARTS.find(({ id }) => id === 'latency')!
+  const output = [0, 0, 0, 0, 0, null, null, 0, 0, 0]
+  const ttftP95 = [9, null, null, null, 9, null, null, 9, 9, 9]
+  const values = { ...aReport(0, output).values, output, ttftP50: ttftP95, ttftP95, totalP95: ttftP95 }
+  expect(laneGaps({ values }, lanes[0]!)).toEqual([
+    { from: 0.1, to: 0.4, why: 'why.noTraffic' },
+    { from: 0.5, to: 0.7, why: 'chart.noReading' },
+  ])
+})
+
+test('what is read in any case has gaps only where nobody read', () => {
+  const { lanes } = CHARTS.find(({ id }) => id === 'queue')!
+  const running = [0, null, null, 0]
+  const values = { ...aReport(0, running).values, running, waiting: running, rejected: running }
+  expect(laneGaps({ values }, lanes[0]!)).toEqual([{ from: 0.25, to: 0.75, why: 'chart.noReading' }])
 })
 
 test.each([

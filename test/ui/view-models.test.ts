@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { parse as parseYaml } from 'yaml'
 import { loadTranslator, translator } from '../../renderer/i18n/index.ts'
 import { heard, newRun, PROOF_MS, proofOf, type Run } from '../../renderer/view-models/connect.ts'
 import { errorsLately, eventLine, gate, verdict } from '../../renderer/view-models/dashboard.ts'
 import { engineReadout, gatewayReadout, lanWords, load, verbWords } from '../../renderer/view-models/frame.ts'
 import { beforeAnswer, chatModels } from '../../renderer/view-models/models.ts'
 import { requestPhase } from '../../renderer/view-models/request-views.ts'
-import { snippet } from '../../renderer/view-models/snippets.ts'
+import { EDITORS, type Editor, editorSettings, snippet, YOUR_KEY } from '../../renderer/view-models/snippets.ts'
 import { phaseWords } from '../../renderer/view-models/start.ts'
 import { START_PHASES } from '../../src/policy/engine-log.ts'
 import { ENGINE_STATES, type EngineState, type EngineView } from '../../src/protocol/engine.ts'
@@ -259,11 +260,38 @@ test('a snippet survives an apostrophe, and names no key that is not needed', ()
     address: 'http://localhost:8001/v1',
     model: 'qwen',
     messages: [{ role: 'user', content: "it's" }],
-    needsKey: false,
+    key: null,
   }
   expect(snippet('curl', of)).toContain(`it'\\''s`)
   expect(snippet('curl', of)).not.toContain('Authorization')
-  expect(snippet('python', { ...of, needsKey: true })).toContain('api_key="YOUR_KEY"')
+  expect(snippet('python', { ...of, key: YOUR_KEY })).toContain('api_key="YOUR_KEY"')
+})
+
+test.each(Object.keys(EDITORS) as Editor[])(
+  'settings for %s name address, model and key, and none where none is needed',
+  (editor) => {
+    const of = { address: 'http://localhost:8001/v1', model: 'acme/small:4bit', context: 4096 }
+    const [keyed, open] = [{ key: 'sk-lexora-1' }, { key: null }].map(({ key }) =>
+      editorSettings(editor, { ...of, key }),
+    )
+    for (const part of ['http://localhost:8001', 'acme/small:4bit', 'sk-lexora-1']) expect(keyed).toContain(part)
+    expect(open).toBe(keyed!.replace('sk-lexora-1', 'none'))
+  },
+)
+
+test('settings of an editor are what it can read', () => {
+  const of = { address: 'http://localhost:8001/v1', model: 'acme/small', key: null }
+  const { models } = parseYaml(editorSettings('continue', { ...of, context: null }))
+  expect(models).toEqual([
+    { name: 'acme/small', provider: 'openai', model: 'acme/small', apiBase: of.address, apiKey: 'none' },
+  ])
+  const zed = (context: number | null) =>
+    JSON.parse(editorSettings('zed', { ...of, context }).replace(/^\/\/.*\n/, '')).language_models.openai_compatible
+      .Lexora
+  expect(zed(4096)).toEqual({ api_url: of.address, available_models: [{ name: 'acme/small', max_tokens: 4096 }] })
+  expect(zed(null).available_models[0].max_tokens).toBe(8192)
+  // Its address has no /v1: the program adds it.
+  expect(editorSettings('claude', { ...of, context: null })).toContain('ANTHROPIC_BASE_URL=http://localhost:8001\n')
 })
 
 test('models that an engine will serve may be asked, after those that are ready; what the request meets is said', () => {
