@@ -189,6 +189,8 @@ export const en = {
   'keys.nextMatch': 'next and previous match',
   'keys.rows': 'rows of a table',
   'keys.openRow': 'open a row',
+  'keys.mark': 'mark a row',
+  'keys.copyRows': 'copy the marked rows, or the open one',
   'keys.neighbours': 'previous and next row in its drawer',
   'keys.crosshair': 'move the crosshair, with Shift by ten',
   'keys.table': 'chart as table',

@@ -183,6 +183,8 @@ export const ja: Messages = {
   'keys.nextMatch': '次と前の一致',
   'keys.rows': '表の行',
   'keys.openRow': '行を開く',
+  'keys.mark': '行に印を付ける',
+  'keys.copyRows': '印を付けた行（なければ開いた行）をコピー',
   'keys.neighbours': '引き出しで前と次の行',
   'keys.crosshair': '十字線を動かす（Shift で 10 ずつ）',
   'keys.table': 'グラフを表で見る',

@@ -182,6 +182,8 @@ export const ko: Messages = {
   'keys.nextMatch': '다음과 이전 일치 항목',
   'keys.rows': '표의 행',
   'keys.openRow': '행 열기',
+  'keys.mark': '행 표시',
+  'keys.copyRows': '표시한 행(없으면 연 행) 복사',
   'keys.neighbours': '서랍에서 이전과 다음 행',
   'keys.crosshair': '십자선 이동, Shift로 10씩',
   'keys.table': '차트를 표로 보기',

@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type FormEvent, type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react'
+import { type FormEvent, useCallback, useEffect, useRef, useState } from 'react'
 import { createPortal } from 'react-dom'
 import type { HistoryRow } from '../../src/protocol/users.ts'
 import { download, useToasts } from '../actions.ts'
@@ -9,6 +9,7 @@ import { number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
+import { useTableKeys } from '../table-keys.ts'
 import { addFilter, type Filter, filterText, parseFilter, queryOf, toCsv, toJsonLines } from '../view-models/history.ts'
 import { reasonOf } from '../view-models/log.ts'
 import { type Column, ColumnChooser, useColumns } from './HistoryColumns.tsx'
@@ -170,22 +171,12 @@ function Rows({
   useEffect(() => {
     if (more && lastShown >= rows.length - 20) onMore()
   }, [more, lastShown, rows.length, onMore])
-  const at = rows.findIndex(({ id }) => id === chosen)
-  const move = (to: number): void => {
-    const next = Math.min(rows.length - 1, Math.max(0, to))
-    const row = rows[next]
-    if (row === undefined) return
-    virtual.scrollToIndex(next)
-    onChoose(row.id)
-  }
-  const onKey = (event: KeyboardEvent): void => {
-    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }
-    const by = steps[event.key]
-    if (by !== undefined) {
-      event.preventDefault()
-      move(at === -1 ? 0 : at + by)
-    } else if (event.key === 'Enter' && at === -1) move(0)
-  }
+  const { marked, onKey } = useTableKeys(
+    rows.map(({ id }) => id),
+    chosen,
+    onChoose,
+    (index) => virtual.scrollToIndex(index),
+  )
   const before = items[0]?.start ?? 0
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0)
   return (
@@ -220,6 +211,7 @@ function Rows({
               <tr
                 key={row.id}
                 aria-selected={row.id === chosen}
+                className={marked.has(row.id) ? 'is-marked' : ''}
                 onClick={() => onChoose(row.id === chosen ? null : row.id)}
               >
                 {columns.map(({ id, rank, num, show }) => (

@@ -17,6 +17,8 @@ const KEYS: readonly [keys: string, what: MessageKey][] = [
   ['[ ]', 'keys.neighbours'],
   ['← →', 'keys.crosshair'],
   ['T', 'keys.table'],
+  ['Space', 'keys.mark'],
+  ['Ctrl C', 'keys.copyRows'],
   ['Space', 'keys.follow'],
   ['/', 'keys.search'],
   ['n N', 'keys.nextMatch'],
@@ -28,7 +30,7 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     <Dialog open onClose={onClose} title={t('keys.title')}>
       <dl className="keys">
         {KEYS.map(([keys, what]) => (
-          <div key={keys} className="kv-row">
+          <div key={what} className="kv-row">
             <dt>
               {keys.split(' ').map((key) => (
                 <kbd key={key} className="kbd">

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useState } from 'react'
+import { useState } from 'react'
 import { canRestart } from '../../src/protocol/engine.ts'
 import { type DiskView, type FitReport, isPullFull, isPullOpen } from '../../src/protocol/models.ts'
 import { useActions, useCopy } from '../actions.ts'
@@ -11,6 +11,7 @@ import { type MessageKey, useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
+import { useTableKeys } from '../table-keys.ts'
 import { useFits, useHeld, useModels, useStartModel } from '../use-models.ts'
 import {
   diskLook,
@@ -159,7 +160,6 @@ export function Models({ path }: ScreenProps) {
             held={[...held.values()].reduce((sum, bytes) => sum + bytes, 0)}
             chosen={row?.id ?? null}
             onChoose={choose}
-            onStep={step}
             kind={kind}
             filtered={search.trim() !== ''}
             onHub={() => setKind('hub')}
@@ -226,7 +226,6 @@ function List({
   held,
   chosen,
   onChoose,
-  onStep,
   kind,
   filtered,
   onHub,
@@ -242,7 +241,6 @@ function List({
   held: number
   chosen: string | null
   onChoose: OnChoose
-  onStep: (by: number) => void
   kind: ListKind
   filtered: boolean
   onHub: () => void
@@ -250,16 +248,11 @@ function List({
   onChanged: () => void
 }) {
   const t = useT()
-  const onKey = (event: KeyboardEvent): void => {
-    if (event.target !== event.currentTarget) return
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key]
-    const first = rows[0]
-    if (by !== undefined) {
-      event.preventDefault()
-      if (chosen === null && first !== undefined) onChoose(first.id)
-      else onStep(by)
-    } else if (event.key === 'Enter' && chosen === null && first !== undefined) onChoose(first.id)
-  }
+  const { marked, onKey } = useTableKeys(
+    rows.map(({ id }) => id),
+    chosen,
+    onChoose,
+  )
   return (
     <section
       className="table-wrap fill"
@@ -307,6 +300,7 @@ function List({
                 speed={speedOf(row.id)}
                 held={held}
                 chosen={row.id === chosen}
+                marked={marked.has(row.id)}
                 onChoose={onChoose}
                 onChanged={onChanged}
               />
@@ -345,6 +339,7 @@ function Line({
   speed,
   held,
   chosen,
+  marked,
   onChoose,
   onChanged,
 }: {
@@ -355,6 +350,7 @@ function Line({
   speed: number | null
   held: number
   chosen: boolean
+  marked: boolean
   onChoose: OnChoose
   onChanged: () => void
 }) {
@@ -365,7 +361,7 @@ function Line({
   const says = pull !== null ? pullText(row, t) : engine !== null ? engineWords(engine, queues, t) : null
   const below = [model === null ? null : model.id, says].filter((part) => part !== null).join(' · ') || id
   return (
-    <tr aria-selected={chosen} onClick={() => onChoose(chosen ? null : id)}>
+    <tr aria-selected={chosen} className={marked ? 'is-marked' : ''} onClick={() => onChoose(chosen ? null : id)}>
       <td>
         <span className="cell">
           <RowMark row={row} />

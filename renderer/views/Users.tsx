@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useState } from 'react'
+import { useState } from 'react'
 import type { ConfigView } from '../../src/protocol/config-view.ts'
 import type { UserView } from '../../src/protocol/users.ts'
 import { useActions } from '../actions.ts'
@@ -10,6 +10,7 @@ import { kilo, NONE, number, percent } from '../format.ts'
 import { type Translate, useT } from '../i18n/index.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
+import { useTableKeys } from '../table-keys.ts'
 import { type Doors, doors, nobodyText, type PersonRow, personRows, seenFrom } from '../view-models/people.ts'
 import { NewUser } from './NewUser.tsx'
 import { UserDrawer } from './UserDrawer.tsx'
@@ -73,7 +74,6 @@ export function Users({ path }: ScreenProps) {
             rows={rows}
             chosen={row?.user.name ?? null}
             onChoose={choose}
-            onStep={step}
             onChanged={() => void people.again()}
             config={config.value}
             onConfig={() => void config.again()}
@@ -117,7 +117,6 @@ function Table({
   rows,
   chosen,
   onChoose,
-  onStep,
   onChanged,
   config,
   onConfig,
@@ -127,7 +126,6 @@ function Table({
   rows: readonly PersonRow[]
   chosen: string | null
   onChoose: (name: string | null) => void
-  onStep: (by: number) => void
   onChanged: () => void
   config: ConfigView | null
   onConfig: () => void
@@ -136,16 +134,11 @@ function Table({
 }) {
   const t = useT()
   const none = config === null ? 'users.noneEach' : nobodyText(doors(config))
-  const onKey = (event: KeyboardEvent): void => {
-    if (event.target !== event.currentTarget) return
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key]
-    if (by !== undefined) {
-      event.preventDefault()
-      const first = rows[0]
-      if (chosen === null && first !== undefined) onChoose(first.user.name)
-      else onStep(by)
-    } else if (event.key === 'Enter' && chosen === null && rows[0] !== undefined) onChoose(rows[0].user.name)
-  }
+  const { marked, onKey } = useTableKeys(
+    rows.map(({ user }) => user.name),
+    chosen,
+    onChoose,
+  )
   return (
     <section
       className="table-wrap fill"
@@ -191,6 +184,7 @@ function Table({
               key={row.user.name}
               row={row}
               chosen={row.user.name === chosen}
+              marked={marked.has(row.user.name)}
               onChoose={onChoose}
               onChanged={onChanged}
             />
@@ -213,11 +207,13 @@ function Table({
 function Person({
   row,
   chosen,
+  marked,
   onChoose,
   onChanged,
 }: {
   row: PersonRow
   chosen: boolean
+  marked: boolean
   onChoose: (name: string | null) => void
   onChanged: () => void
 }) {
@@ -228,7 +224,7 @@ function Person({
     <tr
       aria-selected={chosen}
       onClick={() => onChoose(chosen ? null : user.name)}
-      className={user.disabled ? 'is-waiting' : ''}
+      className={`${user.disabled ? 'is-waiting' : ''}${marked ? ' is-marked' : ''}`}
     >
       <td className="strong name">{user.name}</td>
       <td className="c2 mono mid">
