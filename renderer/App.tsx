@@ -1,11 +1,12 @@
 import { CSPProvider } from '@base-ui/react/csp-provider'
 import { Toast } from '@base-ui/react/toast'
-import { useEffect, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
+import { interpreter } from '../src/protocol/sentence.ts'
 import { Spinner } from './components/Icon.tsx'
 import { useLate } from './components/kit.tsx'
 import { Whole } from './components/Whole.tsx'
 import { firstRun } from './first-run-store.ts'
-import { loadTranslator, type Translate, TranslateContext, useT } from './i18n/index.ts'
+import { loadTranslator, type Translate, TranslateContext, useT, withSaid } from './i18n/index.ts'
 import { later } from './later.tsx'
 import { preferences } from './preferences.ts'
 import { goTo, route } from './route.ts'
@@ -20,7 +21,7 @@ const FirstRun = later(async () => (await import('./views/FirstRun.tsx')).FirstR
 
 /** The whole window around one world. */
 export function App({ world, words }: { world: World; words: Translate }) {
-  const t = useWords(words)
+  const t = useSaid(world, useWords(words))
   return (
     <TranslateContext.Provider value={t}>
       <WorldContext.Provider value={world}>
@@ -52,6 +53,26 @@ function useWords(first: Translate): Translate {
     }
   }, [language])
   return t
+}
+
+/** And what the core says in it: the Lexora that answers has its own sentences, and a window may meet another one. */
+function useSaid({ client, link }: World, t: Translate): Translate {
+  const { language } = t
+  const isLive = useStore(link).is === 'live'
+  const [heard, setHeard] = useState<{ language: string; said: Translate['said'] } | null>(null)
+  useEffect(() => {
+    if (!isLive || language === 'en') return
+    let open = true
+    void client.commands.sentences({ language }).then(
+      ({ sentences }) => open && setHeard({ language, said: interpreter(sentences) }),
+      // An older one has none: it is read in English.
+      () => undefined,
+    )
+    return () => {
+      open = false
+    }
+  }, [client, isLive, language])
+  return useMemo(() => (heard?.language === language ? withSaid(t, heard.said) : t), [heard, language, t])
 }
 
 /** The login, a moment of waiting, the first run, or the window itself. */

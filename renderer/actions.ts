@@ -69,7 +69,7 @@ export function useActions() {
       if (done !== undefined) toasts.say(done)
       return true
     } catch (error) {
-      toasts.fail(t('failed.command', { reason: (error as Error).message }))
+      toasts.fail(t('failed.command', { reason: t.said((error as Error).message) }))
       return false
     }
   }
@@ -89,7 +89,7 @@ export function useActions() {
         if (freed.length === 0) toasts.say(t('done.nothingToFree'))
         else toasts.say(bytes.length === 0 ? t('done.freedUnknown') : t('done.freed', { size: `${gib(size)} GiB` }))
       } catch (error) {
-        toasts.fail(t('failed.command', { reason: (error as Error).message }))
+        toasts.fail(t('failed.command', { reason: t.said((error as Error).message) }))
       }
     },
   }

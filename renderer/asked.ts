@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
+import { useT } from './i18n/index.ts'
 import { useStore } from './store.ts'
 import { useWorld } from './stores.ts'
 import { reasonOf } from './view-models/log.ts'
@@ -9,6 +10,7 @@ export type Asked<Value> = { value: Value | null; failed: string | null; again: 
 /** Asks once, or again and again while the window is seen; another `key` is another question and forgets the answer. */
 export function useAsked<Value>(ask: () => Promise<Value>, { everyMs = 0, key = '' } = {}): Asked<Value> {
   const { link } = useWorld()
+  const { said } = useT()
   const isLive = useStore(link).is === 'live'
   const [held, setHeld] = useState<{ key: string; value: Value | null; failed: string | null }>({
     key,
@@ -35,5 +37,5 @@ export function useAsked<Value>(ask: () => Promise<Value>, { everyMs = 0, key = 
     return () => clearInterval(timer)
   }, [isLive, everyMs, key, again])
   const fresh = held.key === key
-  return { value: fresh ? held.value : null, failed: fresh ? held.failed : null, again }
+  return { value: fresh ? held.value : null, failed: fresh && held.failed !== null ? said(held.failed) : null, again }
 }

@@ -102,7 +102,7 @@ export function useStartModel(): (
       toasts.say(t('models.engineMade', { engine: made.name }))
       return made.name
     } catch (error) {
-      toasts.fail(t('failed.command', { reason: reasonOf(error) }))
+      toasts.fail(t('failed.command', { reason: t.said(reasonOf(error)) }))
       return null
     }
   }

@@ -28,6 +28,8 @@ export type Translate = {
   count: (key: CountedKey, count: number, values?: Values) => string
   language: Language
   settings: SettingWords
+  /** A text of the core in this language; in English until its sentences are here. */
+  said: (text: string) => string
 }
 
 type CountedKey = MessageKey extends infer Key ? (Key extends `${infer Stem}.one` ? Stem : never) : never
@@ -52,7 +54,14 @@ export function translator(
     },
     language,
     settings,
+    said: (text: string) => text,
   })
+}
+
+/** The same, for who also knows what the core says. */
+export function withSaid(t: Translate, said: Translate['said']): Translate {
+  const say = (key: MessageKey, values?: Values): string => t(key, values)
+  return Object.assign(say, t, { said })
 }
 
 function fill(sentence: string, values: Values): string {

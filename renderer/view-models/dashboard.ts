@@ -59,7 +59,7 @@ export function verdict(snapshot: AppSnapshot, recent: SeriesReport | null, t: T
   }
   const down = backends.find(({ status }) => status === 'down')
   if (down !== undefined) {
-    const says = t('verdict.says.down', { backend: down.name, reason: down.reason ?? '' })
+    const says = t('verdict.says.down', { backend: down.name, reason: t.said(down.reason ?? '') })
     return { shape: 'failed', title: t('verdict.down'), says }
   }
   return { shape: 'stopped', title: t('verdict.nothing'), says: t('verdict.says.nothing') }
@@ -179,11 +179,11 @@ export function eventLine(event: Happening, t: Translate): EventLine {
   const gatewayLog = { screen: 'requests', path: 'gateway-log', title: 'log' } as const
   switch (event.what) {
     case 'engine': {
-      const values = { engine: event.engine, cause: event.cause ?? '' }
+      const values = { engine: event.engine, cause: t.said(event.cause ?? '') }
       return { shape: ENGINE_SHAPE[event.state] ?? 'stopped', says: t(`event.engine.${event.state}`, values), to: log }
     }
     case 'backend': {
-      const values = { backend: event.backend, reason: event.reason ?? '' }
+      const values = { backend: event.backend, reason: t.said(event.reason ?? '') }
       const says = t(event.up ? 'event.backend.up' : 'event.backend.down', values)
       return { shape: event.up ? 'ready' : 'failed', says, to: gatewayLog }
     }
@@ -194,7 +194,7 @@ export function eventLine(event: Happening, t: Translate): EventLine {
     case 'gpu':
       return event.readable
         ? { shape: 'ready', says: t('event.gpu.back'), to: gatewayLog }
-        : { shape: 'degraded', says: t('event.gpu.lost', { reason: event.reason ?? '' }), to: gatewayLog }
+        : { shape: 'degraded', says: t('event.gpu.lost', { reason: t.said(event.reason ?? '') }), to: gatewayLog }
     case 'config':
       return {
         shape: 'stopped',

@@ -51,7 +51,7 @@ export function engineWords({ name, state }: EngineView, queues: readonly QueueV
     case 'stopped':
       return t(state.turn === 'awaited' ? 'engine.turn' : 'engine.stopped')
     case 'degraded':
-      return t('engine.degraded', { reason: state.reason })
+      return t('engine.degraded', { reason: t.said(state.reason) })
     case 'stopping':
       return t('engine.stopping', { what: t(`awaits.${state.awaits}`) })
     case 'sleeping':

@@ -8,7 +8,7 @@ import type { ModelRow } from './catalogue.ts'
 export function pullText({ pull }: Pick<ModelRow, 'pull'>, t: Translate): string {
   if (pull === null) return ''
   if (isPullFull(pull)) return t('pull.noRoom')
-  if (pull.problem !== null && !isPullOpen(pull)) return pull.problem.cause
+  if (pull.problem !== null && !isPullOpen(pull)) return t.said(pull.problem.cause)
   const of = t('pull.of', { bytes: gigabytes(pull.bytes), total: pull.total === null ? NONE : gigabytes(pull.total) })
   const speed = pull.bytesPerSecond === null ? null : `${number(pull.bytesPerSecond / 1e6, 1)} MB/s`
   const left = pull.etaSeconds === null ? null : t('pull.left', { left: duration(pull.etaSeconds * 1000) })

@@ -22,7 +22,7 @@ export function AddModel({ onClose }: { onClose: () => void }) {
   const work = async (what: 'fit' | 'add', act: () => Promise<void>): Promise<void> => {
     setBusy(what)
     setTold(null)
-    await act().catch((error: unknown) => setTold(reasonOf(error)))
+    await act().catch((error: unknown) => setTold(t.said(reasonOf(error))))
     setBusy(null)
   }
   const add = async (event: FormEvent): Promise<void> => {

@@ -306,7 +306,7 @@ function Middle({ spec, report, range }: { spec: ChartSpec; report: SeriesReport
         {'reason' in gpu && (
           <>
             <br />
-            <span className="dim">{gpu.reason}</span>
+            <span className="dim">{t.said(gpu.reason)}</span>
           </>
         )}
       </span>

@@ -1,6 +1,6 @@
 import type { DoctorCheck } from '../../src/protocol/doctor.ts'
 import { StateMark } from '../components/Icon.tsx'
-import { useT } from '../i18n/index.ts'
+import { type Translate, useT } from '../i18n/index.ts'
 
 const SHAPES = { ok: 'ready', warn: 'degraded', fail: 'failed' } as const
 
@@ -14,8 +14,8 @@ export function Checks({ checks }: { checks: readonly DoctorCheck[] }) {
           <StateMark shape={SHAPES[level]} />
           <span className="dim">{t(`diagnostics.${level}`)}</span>
           <span>
-            <b className="strong">{about}</b> {says}
-            {fix !== null && <span className="dim"> {fix}</span>}
+            <b className="strong">{t.said(about)}</b> {t.said(says)}
+            {fix !== null && <span className="dim"> {t.said(fix)}</span>}
           </span>
         </li>
       ))}
@@ -24,8 +24,11 @@ export function Checks({ checks }: { checks: readonly DoctorCheck[] }) {
 }
 
 /** The same to paste elsewhere. */
-export function checksText(checks: readonly DoctorCheck[]): string {
+export function checksText(checks: readonly DoctorCheck[], { said }: Translate): string {
   return checks
-    .map(({ level, about, says, fix }) => `${level}  ${about}: ${says}${fix === null ? '' : ` (${fix})`}`)
+    .map(
+      ({ level, about, says, fix }) =>
+        `${level}  ${said(about)}: ${said(says)}${fix === null ? '' : ` (${said(fix)})`}`,
+    )
     .join('\n')
 }

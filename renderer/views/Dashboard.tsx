@@ -206,7 +206,7 @@ function Tiles() {
       <Tile
         title={t('tile.vram')}
         note={stale ?? (used === null || total === null ? '' : t('tile.free', { value: gib(total - used) }))}
-        source={'reason' in snapshot.gpu ? snapshot.gpu.reason : t('source.gpu')}
+        source={'reason' in snapshot.gpu ? t.said(snapshot.gpu.reason) : t('source.gpu')}
         value={gib(used)}
         unit={
           total === null ? t(snapshot.gpu.is === 'failed' ? 'status.gpuFailed' : 'why.noGpu') : `/ ${gib(total)} GiB`

@@ -34,7 +34,7 @@ function Of({
   const { preferences, autostart, updates } = value
   const change = async (changes: DesktopChange): Promise<void> => {
     const told = await desktop.change(changes)
-    if (!told.ok) toasts.fail(t('failed.command', { reason: told.message }))
+    if (!told.ok) toasts.fail(t('failed.command', { reason: t.said(told.message) }))
   }
   const row = (label: string, effect: string, control: ReactNode) => (
     <WindowRow label={label} effect={effect}>
@@ -46,7 +46,7 @@ function Of({
       {only.includes('startAtLogin') &&
         row(
           t('desk.startAtLogin'),
-          autostart.is === 'cannot' ? autostart.reason : t('desk.startAtLoginWhy'),
+          autostart.is === 'cannot' ? t.said(autostart.reason) : t('desk.startAtLoginWhy'),
           <Switch
             label={t('desk.startAtLogin')}
             checked={preferences.startAtLogin}

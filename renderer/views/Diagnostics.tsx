@@ -32,14 +32,14 @@ export function Diagnostics({ onClose }: { onClose: () => void }) {
       title={t('diagnostics.title')}
       footer={
         <>
-          {report !== null && <Button onClick={() => copy(checksText(report.checks))}>{t('verb.copy')}</Button>}
+          {report !== null && <Button onClick={() => copy(checksText(report.checks, t))}>{t('verb.copy')}</Button>}
           <Button look="first" onClick={onClose}>
             {t('verb.close')}
           </Button>
         </>
       }
     >
-      {failed !== null && <p role="alert">{t('failed.command', { reason: failed })}</p>}
+      {failed !== null && <p role="alert">{t('failed.command', { reason: t.said(failed) })}</p>}
       {report === null && failed === null && (
         <p className="row" role="status">
           <Spinner /> {t('diagnostics.running')}

@@ -42,7 +42,7 @@ export function EngineTrouble({ engine, isAlone }: { engine: EngineView; isAlone
           pid: state.holder.pid ?? '?',
           port: state.holder.port,
         })
-      : (failure?.cause ?? '')
+      : t.said(failure?.cause ?? '')
   const more =
     state.is === 'backoff'
       ? t('fail.willRetry', { left: duration(state.retryInMs) })
@@ -67,7 +67,7 @@ export function EngineTrouble({ engine, isAlone }: { engine: EngineView; isAlone
           </p>
           {failure?.fix != null && (
             <p className="gap-top">
-              <Linked text={failure.fix} />
+              <Linked text={t.said(failure.fix)} />
             </p>
           )}
           <div className="row gap-top fail-verbs">

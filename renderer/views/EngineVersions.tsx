@@ -103,7 +103,7 @@ export function Install({ view }: { view: InstallView }) {
   if (problem !== null)
     return (
       <Banner look="bad">
-        {t('versions.failed', { version })} {problem.cause} {problem.fix}
+        {t('versions.failed', { version })} {t.said(problem.cause)} {problem.fix !== null && t.said(problem.fix)}
       </Banner>
     )
   if (phase === 'done') return null

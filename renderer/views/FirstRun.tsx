@@ -151,7 +151,7 @@ function MachineStep() {
           <li className="row">
             <StateMark shape="degraded" />
             <span>
-              {t('first.noGpu')} {'reason' in gpu && <span className="dim small">{gpu.reason}</span>}
+              {t('first.noGpu')} {'reason' in gpu && <span className="dim small">{t.said(gpu.reason)}</span>}
             </span>
           </li>
         )}
@@ -170,7 +170,7 @@ function MachineStep() {
             <Button small busy={looks} onClick={() => void lookAgain()}>
               {t('first.lookAgain')}
             </Button>
-            <Button small onClick={() => copy(checksText(value.checks))}>
+            <Button small onClick={() => copy(checksText(value.checks, t))}>
               {t('verb.copy')}
             </Button>
           </div>
@@ -424,7 +424,7 @@ function StartStep() {
             </Button>
           }
         >
-          {failure.cause} {failure.fix}
+          {t.said(failure.cause)} {failure.fix !== null && t.said(failure.fix)}
         </Banner>
       )}
       <div className="wiz-fall">

@@ -51,13 +51,13 @@ export function History({ corner, filter = '' }: { corner: HTMLElement | null; f
       <FilterBar filters={filters} onChange={setFilters} count={shown?.length ?? null} more={more} />
       {failed !== null && shown !== null && (
         <Banner look="bad" actions={<Button onClick={again}>{t('verb.tryAgain')}</Button>}>
-          {t('history.failed')}: {failed}
+          {t('history.failed')}: {t.said(failed)}
         </Banner>
       )}
       <div className={row === null ? 'fill-col' : 'pane fill'}>
         {failed !== null && shown === null ? (
           <Empty bad title={t('history.failed')} actions={<Button onClick={refresh}>{t('verb.tryAgain')}</Button>}>
-            {failed}
+            {t.said(failed)}
           </Empty>
         ) : shown === null ? (
           <Skeleton rows={12} />
@@ -254,7 +254,7 @@ function Export({ filters }: { filters: readonly Filter[] }) {
       )
       toasts.say(t(before === null ? 'done.exported' : 'done.exportedNewest', { count: number(rows.length), file }))
     } catch (error) {
-      toasts.fail(t('failed.command', { reason: reasonOf(error) }))
+      toasts.fail(t('failed.command', { reason: t.said(reasonOf(error)) }))
     }
   }
   return (

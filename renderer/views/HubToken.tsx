@@ -24,7 +24,7 @@ export function HubToken({ terms, onDone, onClose }: { terms: string; onDone: ()
       onDone()
       onClose()
     } catch (error) {
-      setTold(reasonOf(error))
+      setTold(t.said(reasonOf(error)))
     }
     setBusy(false)
   }

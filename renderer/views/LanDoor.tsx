@@ -41,7 +41,7 @@ export function LanDoor({ config, onChanged }: { config: ConfigView; onChanged: 
       if (pendingRestart.includes('server.host')) toasts.fail(t('set.savedLater', { name: t('lan.title') }))
       else toasts.say(t(value === null ? 'lan.closed' : 'lan.opened'))
     } catch (error) {
-      toasts.fail(t('failed.command', { reason: reasonOf(error) }))
+      toasts.fail(t('failed.command', { reason: t.said(reasonOf(error)) }))
     }
     onChanged()
   }

@@ -342,12 +342,12 @@ function LogPane({ log: { lines, failed }, name, before, cap, opensAtError = fal
       </div>
       {failed !== null && lines !== null && (
         <Banner look="warn">
-          {t('log.reconnecting', { line: number(lines.at(-1)?.number ?? 0), reason: failed })}
+          {t('log.reconnecting', { line: number(lines.at(-1)?.number ?? 0), reason: t.said(failed) })}
         </Banner>
       )}
       {failed !== null && lines === null ? (
         <Empty bad title={t('log.failed')}>
-          {failed}
+          {t.said(failed)}
         </Empty>
       ) : lines === null ? (
         <Skeleton rows={12} height={LINE_HEIGHT} widths={[8, 6, 60]} />

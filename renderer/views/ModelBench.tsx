@@ -32,7 +32,7 @@ export function ModelBench({ row }: { row: ModelRow }) {
       keepBench(row.id, { ...report, at: new Date().toISOString() })
       if (report.error !== null) setFailed(report.error)
     } catch (error) {
-      setFailed(reasonOf(error))
+      setFailed(t.said(reasonOf(error)))
     }
     setBusy(false)
   }

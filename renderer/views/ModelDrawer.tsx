@@ -54,7 +54,7 @@ export function ModelDrawer({
     >
       {failure !== null && (
         <Banner look={failure.canHeal ? 'warn' : 'bad'}>
-          {failure.cause} {failure.fix}
+          {t.said(failure.cause)} {failure.fix !== null && t.said(failure.fix)}
         </Banner>
       )}
       {pull !== null && <Banner look="info">{pullText({ pull }, t)}</Banner>}

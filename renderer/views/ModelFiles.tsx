@@ -33,7 +33,7 @@ export function ModelFiles({
     setReport(null)
     await client.commands
       .verifyModel({ model: model.id })
-      .then(setReport, (error: unknown) => setFailed(reasonOf(error)))
+      .then(setReport, (error: unknown) => setFailed(t.said(reasonOf(error))))
     setBusy(false)
   }
   const remove = async (): Promise<void> => {

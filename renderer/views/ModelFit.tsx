@@ -144,7 +144,7 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
         {own === 0 &&
           shown.advice.map((line) => (
             <p key={line} className="small mid">
-              {line}
+              {t.said(line)}
             </p>
           ))}
       </section>

@@ -34,7 +34,7 @@ export function ModelLaunch({ engine }: { engine: EngineView }) {
     <>
       {engine.warnings.map((warning) => (
         <Banner key={warning} look="warn">
-          {warning}
+          {t.said(warning)}
         </Banner>
       ))}
       {options !== undefined && (
@@ -235,7 +235,7 @@ function Command({ engine, changes }: { engine: EngineView; changes: LaunchChang
         </h3>
         <Facts
           facts={[
-            [t('fact.launch'), engine.launch ?? NONE],
+            [t('fact.launch'), engine.launch === null ? NONE : t.said(engine.launch)],
             [t('fact.version'), engine.version ?? NONE],
             [t('fact.port'), engine.port ?? NONE],
             [t('fact.pid'), engine.pid ?? NONE],

@@ -41,7 +41,7 @@ export function NewUser({ taken, onDone }: { taken: readonly string[]; onDone: (
       }
       setMinted(await client.commands.createKey({ user: name.trim(), ...(expires === '' ? {} : { expires }) }))
     } catch (error) {
-      setTold(reasonOf(error))
+      setTold(t.said(reasonOf(error)))
     }
     setBusy(false)
   }

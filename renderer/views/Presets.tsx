@@ -68,8 +68,8 @@ export function Presets({
                     <span className="clip strong">
                       {preset.title} <span className="dim micro">{preset.license}</span>
                     </span>
-                    <span className="clip micro dim" title={preset.note}>
-                      {preset.repo} · {preset.note}
+                    <span className="clip micro dim" title={t.said(preset.note)}>
+                      {preset.repo} · {t.said(preset.note)}
                     </span>
                   </span>
                 </td>

@@ -102,7 +102,7 @@ function Editor({
       }
     } catch (error) {
       if (isConflict(error)) onStale()
-      else setFailed(reasonOf(error))
+      else setFailed(t.said(reasonOf(error)))
     }
     setBusy(false)
   }

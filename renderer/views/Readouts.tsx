@@ -65,7 +65,7 @@ function GatewayFacts() {
           [t('fact.uptime'), duration(server.uptimeSeconds * 1000)],
           [t('fact.inFlight'), server.inFlight],
           [t('fact.config'), server.configPath ?? t('fact.defaults')],
-          health.reasons.length === 0 ? null : [t('fact.reason'), health.reasons.join('; ')],
+          health.reasons.length === 0 ? null : [t('fact.reason'), health.reasons.map(t.said).join('; ')],
         ]}
       />
       {backends.length > 0 && (
@@ -78,7 +78,9 @@ function GatewayFacts() {
                   shape={backend.status === 'up' ? 'ready' : backend.status === 'down' ? 'failed' : 'stopped'}
                 />
                 <span className="name">{backend.name}</span>
-                <span className="dim clip">{backend.reason ?? backend.host ?? ''}</span>
+                <span className="dim clip">
+                  {backend.reason === null ? (backend.host ?? '') : t.said(backend.reason)}
+                </span>
               </li>
             ))}
           </ul>
@@ -119,7 +121,7 @@ function EngineFacts() {
             engine.version === null ? null : [t('fact.version'), engine.version],
             engine.launch === null ? null : [t('fact.launch'), engine.launch],
             engine.restarts === 0 ? null : [t('fact.restarts'), engine.restarts],
-            lastFailure === null ? null : [t('fact.lastFailure'), lastFailure.cause],
+            lastFailure === null ? null : [t('fact.lastFailure'), t.said(lastFailure.cause)],
           ]}
         />
         <div className="row gap-top">
@@ -149,7 +151,8 @@ function EngineFacts() {
 function GpuFacts() {
   const t = useT()
   const { gpu } = useSnapshot()
-  if (gpu.is !== 'read') return <p className="small mid">{gpu.is === 'unread' ? t('gpu.unread') : gpu.reason}</p>
+  if (gpu.is !== 'read')
+    return <p className="small mid">{gpu.is === 'unread' ? t('gpu.unread') : t.said(gpu.reason)}</p>
   return gpu.gpus.map((card) => (
     <section key={card.index} className="pop-part">
       <h3 className="strong">{card.name}</h3>

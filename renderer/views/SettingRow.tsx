@@ -44,7 +44,7 @@ export function SettingRow({
       setNotes(report.notes)
       onChanged(report)
     } catch (error) {
-      setBad(refusalOf(reasonOf(error), entry.path))
+      setBad(t.said(refusalOf(reasonOf(error), entry.path)))
     }
     setBusy(false)
   }

@@ -21,9 +21,9 @@ export function StatusBar() {
       <span>{t('status.ttft', { value: duration(lastOf(recent, 'ttftP50')) })}</span>
       <span>{t('status.run', { running, waiting })}</span>
       <span>{t('status.kv', { value: percent(kv) })}</span>
-      {gpu.is === 'none' && <span title={gpu.reason}>{t('status.noGpu')}</span>}
+      {gpu.is === 'none' && <span title={t.said(gpu.reason)}>{t('status.noGpu')}</span>}
       {gpu.is === 'failed' && (
-        <span className="warn" title={gpu.reason}>
+        <span className="warn" title={t.said(gpu.reason)}>
           {t('status.gpuFailed')}
         </span>
       )}

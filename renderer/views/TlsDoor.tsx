@@ -58,7 +58,10 @@ export function TlsDoor({ config, onChanged }: { config: ConfigView; onChanged: 
               {t('tls.import')}
             </Button>
             {certificate !== null && (
-              <Button small onClick={() => void set(null).then(changed, (error) => toasts.fail(reasonOf(error)))}>
+              <Button
+                small
+                onClick={() => void set(null).then(changed, (error) => toasts.fail(t.said(reasonOf(error))))}
+              >
                 {t('tls.off')}
               </Button>
             )}
@@ -114,7 +117,7 @@ function Ask({
     setBusy(true)
     setBad(null)
     work(typed.map((text) => text.trim())).then(onDone, (error) => {
-      setBad(reasonOf(error))
+      setBad(t.said(reasonOf(error)))
       setBusy(false)
     })
   }

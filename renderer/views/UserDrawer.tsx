@@ -358,7 +358,7 @@ function AddKey({
     setTold(null)
     await client.commands
       .createKey({ user, ...(label.trim() === '' ? {} : { label: label.trim() }) })
-      .then(onMinted, (error: unknown) => setTold(reasonOf(error)))
+      .then(onMinted, (error: unknown) => setTold(t.said(reasonOf(error))))
   }
   return (
     <Dialog
@@ -403,7 +403,7 @@ function EditUser({ row: { user }, onDone }: { row: PersonRow; onDone: () => voi
     setTold(null)
     await client.commands
       .updateUser({ name: user.name, ...changes, ...noteChange })
-      .then(onDone, (error: unknown) => setTold(reasonOf(error)))
+      .then(onDone, (error: unknown) => setTold(t.said(reasonOf(error))))
     setBusy(false)
   }
   return (

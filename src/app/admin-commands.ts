@@ -4,6 +4,7 @@ import { type AppCommands, refusal } from '../protocol/commands.ts'
 import { engineSchema } from '../protocol/config.ts'
 import type { DoctorReport } from '../protocol/doctor.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import { say } from '../protocol/sentence.ts'
 import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.ts'
 import type { Captures } from '../telemetry/captures.ts'
 import type { OutboundLedger } from '../telemetry/outbound.ts'
@@ -63,7 +64,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     listRequests: async () => ({ requests: gateway().requests() }),
     cancelRequest: async ({ id }) => {
       if (gateway().cancel(id)) return { cancelled: id }
-      throw refusal('not_found', 'No request of this id is in flight.', 'id')
+      throw refusal('not_found', say('No request of this id is in flight.'), 'id')
     },
     pause: async () => {
       gateway().pause()
@@ -72,7 +73,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     quit: async () => {
       const { quit } = parts
       if (quit === null)
-        throw refusal('invalid_request', 'This Lexora is ended by the program that it is part of.', null)
+        throw refusal('invalid_request', say('This Lexora is ended by the program that it is part of.'), null)
       // Its answer goes first.
       setImmediate(quit)
       return { left: gateway().inFlight }
@@ -112,7 +113,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     ...userCommands(parts.records),
     ...modelCommands(parts.models),
     ...uiCommands(parts.ui, () =>
-      refusal('not_found', 'The window is switched off here: see ui.enabled.', 'ui.enabled'),
+      refusal('not_found', say('The window is switched off here: see ui.enabled.'), 'ui.enabled'),
     ),
     ...networkCommands({ ...parts, origins: () => gateway().refusedOrigins }),
     startCapture: async ({ user } = {}) => {
@@ -126,7 +127,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     listCaptures: async () => parts.captures.report(),
     readCapture: async ({ id }) => {
       const captured = parts.captures.read(id)
-      if (captured === null) throw refusal('not_found', 'No request of this id was captured.', 'id')
+      if (captured === null) throw refusal('not_found', say('No request of this id was captured.'), 'id')
       return captured
     },
     listOutbound: async () => ({ ...parts.outbound.report(), ...parts.privacy() }),
@@ -168,17 +169,20 @@ function findEngine(engines: readonly Supervisor[], name: string | undefined): S
   if (engines.length === 0) {
     throw refusal(
       'not_found',
-      'No engine is configured. Name one below `engines:` in the configuration file.',
+      say('No engine is configured. Name one below `engines:` in the configuration file.'),
       'engine',
     )
   }
   if (name === undefined) {
     if (engines.length === 1) return engines[0]!
-    throw refusal('invalid_request', `There are several engines: ${names.join(', ')}. Say which one.`, 'engine')
+    throw refusal('invalid_request', say`There are several engines: ${names.join(', ')}. Say which one.`, 'engine')
   }
   const found = engines.find((engine) => engine.name === name) ?? engines.find((engine) => engine.model === name)
   if (found !== undefined) return found
   const near = nearestNames(name, names)
-  const told = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `There is ${names.join(', ')}.`
-  throw refusal('not_found', `There is no engine '${name}'. ${told}`, 'engine')
+  const message =
+    near.length > 0
+      ? say`There is no engine '${name}'. Did you mean ${near.join(' or ')}?`
+      : say`There is no engine '${name}'. There is ${names.join(', ')}.`
+  throw refusal('not_found', message, 'engine')
 }

@@ -1,6 +1,7 @@
 import { type AppCommands, refusal } from '../protocol/commands.ts'
 import type { CONFIG_COMMANDS } from '../protocol/config-commands.ts'
 import type { ReloadReport } from '../protocol/config-view.ts'
+import { say } from '../protocol/sentence.ts'
 
 /** What can be done with the configuration of a Lexora that runs. */
 export type ConfigDesk = Pick<AppCommands, keyof typeof CONFIG_COMMANDS> & {
@@ -14,7 +15,7 @@ export type ConfigDesk = Pick<AppCommands, keyof typeof CONFIG_COMMANDS> & {
 /** For a core that was given its configuration by value. */
 export function fixedConfig(): ConfigDesk {
   const told = async (): Promise<never> => {
-    throw refusal('not_found', 'This Lexora was started without a configuration file.', null)
+    throw refusal('not_found', say('This Lexora was started without a configuration file.'), null)
   }
   return {
     reload: told,

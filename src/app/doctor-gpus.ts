@@ -1,6 +1,7 @@
 import type { Config } from '../protocol/config.ts'
 import type { DoctorCheck } from '../protocol/doctor.ts'
 import type { EngineView } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import type { GpuView } from '../protocol/snapshot.ts'
 import { fail, ok, warn } from './doctor-checks.ts'
 import type { GpuDesk } from './gpu-desk.ts'
@@ -21,30 +22,33 @@ export async function checkGpus({
 }): Promise<DoctorCheck[]> {
   const report = await gpu.read()
   const isNeeded = Object.values(config.engines).some(({ kind }) => kind === 'vllm')
-  if (report.is === 'failed') return [fail('gpu', report.reason, null)]
+  if (report.is === 'failed') return [fail(say('gpu'), report.reason, null)]
   if (report.is !== 'read') {
-    const says = report.is === 'none' ? report.reason : 'Nothing is known of the GPUs.'
-    return [isNeeded ? warn('gpu', says, 'vLLM needs one, unless it is built for the CPU.') : ok('gpu', says)]
+    const says = report.is === 'none' ? report.reason : say('Nothing is known of the GPUs.')
+    return [
+      isNeeded ? warn(say('gpu'), says, say('vLLM needs one, unless it is built for the CPU.')) : ok(say('gpu'), says),
+    ]
   }
   const others = (await gpu.who(engines)).filter(
     ({ engine, bytes }) => engine === null && (bytes === null || bytes >= NOTEWORTHY_BYTES),
   )
   return [
-    ...report.gpus.map((one) => ok('gpu', said(one))),
+    ...report.gpus.map((one) => ok(say('gpu'), said(one))),
     ...others.map(({ pid, program, bytes }) =>
       warn(
-        'gpu memory',
-        `${program} (pid ${pid}) holds ${bytes === null ? 'some' : `${(bytes / GIB).toFixed(1)} GiB`} of it.`,
-        'Close it if an engine needs the memory.',
+        say('gpu memory'),
+        bytes === null
+          ? say`${program} (pid ${pid}) holds some of it.`
+          : say`${program} (pid ${pid}) holds ${(bytes / GIB).toFixed(1)} GiB of it.`,
+        say('Close it if an engine needs the memory.'),
       ),
     ),
   ]
 }
 
 function said({ index, name, driver, freeBytes, totalBytes }: GpuView): string {
-  const memory =
-    freeBytes === null || totalBytes === null
-      ? 'its memory is not told'
-      : `${(freeBytes / GIB).toFixed(1)} of ${(totalBytes / GIB).toFixed(1)} GiB free`
-  return `GPU ${index}: ${name}${driver === null ? '' : `, driver ${driver}`}, ${memory}.`
+  const what = driver === null ? name : say`${name}, driver ${driver}`
+  if (freeBytes === null || totalBytes === null) return say`GPU ${index}: ${what}, its memory is not told.`
+  const [free, total] = [freeBytes, totalBytes].map((bytes) => (bytes / GIB).toFixed(1))
+  return say`GPU ${index}: ${what}, ${free} of ${total} GiB free.`
 }

@@ -8,6 +8,7 @@ import { hasListener, identifyHolder } from '../engine/ports.ts'
 import type { Config } from '../protocol/config.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
 import type { EngineView } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import { checkDisk, fail, ok, warn } from './doctor-checks.ts'
 import { checkDesktop } from './doctor-desktop.ts'
 import { checkEngines, checkOrphans } from './doctor-engines.ts'
@@ -40,53 +41,60 @@ export async function diagnose(patient: Patient): Promise<DoctorReport> {
     checks.push(...(await checkEngines({ ...patient, config, paths })))
     checks.push(...checkOrphans({ paths, owned: running?.engines.map(({ name }) => name) ?? [] }))
   }
-  checks.push(checkDisk('disk', paths.stateDir), ...(await checkDesktop(machine)))
-  for (const reason of running?.reasons ?? []) checks.push({ about: 'serving', level: 'warn', says: reason, fix: null })
+  checks.push(checkDisk(say('disk'), paths.stateDir), ...(await checkDesktop(machine)))
+  for (const reason of running?.reasons ?? [])
+    checks.push({ about: say('serving'), level: 'warn', says: reason, fix: null })
   return { running: running !== null, checks }
 }
 
 function checkNode(version: string): DoctorCheck {
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  if (major > 22 || (major === 22 && minor >= 19)) return ok('node', `Node ${version}.`)
-  return fail('node', `Node ${version} is too old.`, 'Install Node 24.')
+  if (major > 22 || (major === 22 && minor >= 19)) return ok(say('node'), say`Node ${version}.`)
+  return fail(say('node'), say`Node ${version} is too old.`, say('Install Node 24.'))
 }
 
 function checkServer({ running }: Patient): DoctorCheck {
-  if (running !== null) return ok('lexora', `It runs at ${running.address} (pid ${running.pid}).`)
-  return warn('lexora', 'It does not run.', 'Start it: lexora')
+  if (running !== null) return ok(say('lexora'), say`It runs at ${running.address} (pid ${running.pid}).`)
+  return warn(say('lexora'), say('It does not run.'), say('Start it: lexora'))
 }
 
 function checkConfig(loaded: ReturnType<typeof loadConfig>, machine: Machine): DoctorCheck[] {
-  if (!loaded.ok) return loaded.issues.map((issue) => fail('config', formatIssue(issue), 'Correct it; nothing starts.'))
+  if (!loaded.ok)
+    return loaded.issues.map((issue) => fail(say('config'), formatIssue(issue), say('Correct it; nothing starts.')))
   const { issues, notes } = resolveBackends(loaded, machine.env)
-  if (issues.length > 0) return issues.map((issue) => fail('config', formatIssue(issue), 'Correct it; nothing starts.'))
-  const said = [...loaded.notes, ...notes].map((note) => warn('config', note, null))
-  return [ok('config', `${nameOf(loaded, machine)} is valid.`), ...said]
+  if (issues.length > 0)
+    return issues.map((issue) => fail(say('config'), formatIssue(issue), say('Correct it; nothing starts.')))
+  const said = [...loaded.notes, ...notes].map((note) => warn(say('config'), note, null))
+  return [ok(say('config'), say`${nameOf(loaded, machine)} is valid.`), ...said]
 }
 
 function nameOf({ path }: LoadedConfig, { cwd }: Machine): string {
-  return path === null ? 'The default configuration (there is no file)' : displayName(path, cwd)
+  return path === null ? say('The default configuration (there is no file)') : displayName(path, cwd)
 }
 
 /** Who may call, where more than this machine can. */
 /** `minted`: keys of the store open a network as well. */
 function checkKeys(config: Config, minted: boolean): DoctorCheck[] {
   const refusal = minted ? null : startRefusal(config)
-  if (refusal !== null) return [fail('keys', refusal, null)]
+  if (refusal !== null) return [fail(say('keys'), refusal, null)]
   const said = warnings(config).filter((text) => text !== startRefusal(config))
-  if (said.length > 0) return said.map((text) => warn('keys', text, null))
-  if (minted && startRefusal(config) !== null) return [ok('keys', 'Callers need one of the keys that Lexora minted.')]
+  if (said.length > 0) return said.map((text) => warn(say('keys'), text, null))
+  if (minted && startRefusal(config) !== null)
+    return [ok(say('keys'), say('Callers need one of the keys that Lexora minted.'))]
   const keys = config.auth.api_keys.length
   const who = [config.server.host].flat().join(', ')
   return [
-    ok('keys', keys > 0 ? `Callers of ${who} need one of ${keys} keys.` : `No key is needed, and only ${who} serves.`),
+    ok(
+      say('keys'),
+      keys > 0 ? say`Callers of ${who} need one of ${keys} keys.` : say`No key is needed, and only ${who} serves.`,
+    ),
   ]
 }
 
 async function checkPort(port: number): Promise<DoctorCheck> {
-  if (port === 0) return ok('port', 'Any free port is taken.')
-  if (!(await hasListener(port))) return ok('port', `Port ${port} is free.`)
+  if (port === 0) return ok(say('port'), say('Any free port is taken.'))
+  if (!(await hasListener(port))) return ok(say('port'), say`Port ${port} is free.`)
   const { pid, program } = await identifyHolder(port)
-  const who = program === null ? 'another program' : `${program} (pid ${pid})`
-  return fail('port', `Port ${port} is held by ${who}.`, `End that, or set another: --port ${port + 1}`)
+  const who = program === null ? say('another program') : say`${program} (pid ${pid})`
+  return fail(say('port'), say`Port ${port} is held by ${who}.`, say`End that, or set another: --port ${port + 1}`)
 }

@@ -15,6 +15,7 @@ import { PATIENCE_MS } from '../policy/gpu-turns.ts'
 import { type BackendType, plainBackend, type ResolvedBackend } from '../protocol/config.ts'
 import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../protocol/engine.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 
 /** How long an engine that is no longer configured may finish what it was given, and how often that is looked at. */
 const LEAVING_MS = 60_000
@@ -152,7 +153,7 @@ export class Engines {
     const queue = this.queues.at(backend)
     const isBusy = (): boolean => backend.inFlight > 0 || queue.fair.size > 0
     while (isBusy() && performance.now() < until && !this.closing) await setTimeout(LOOK_MS)
-    const message = `The engine '${backend.name}' is no longer configured.`
+    const message = say`The engine '${backend.name}' is no longer configured.`
     const standing: EngineStanding = { is: 'unavailable', problem: problem('no_backend', message) }
     backend.engine = { standing: () => standing, want: () => {}, figures: () => UNKNOWN, prepare: () => null }
     queue.engineChanged()
@@ -247,7 +248,7 @@ export class Engines {
 
   private whenStopped(name: string, isOnDemand: boolean): EngineStanding {
     if (isOnDemand && !this.held.has(name)) return { is: 'startable', leftMs: null }
-    const message = `The engine '${name}' is stopped. Start it: lexora start ${name}`
+    const message = say`The engine '${name}' is stopped. Start it: lexora start ${name}`
     return { is: 'unavailable', problem: problem('no_backend', message, { retryAfterMs: 5000 }) }
   }
 }
@@ -265,17 +266,17 @@ function figuresOf(serving: Serving | undefined): EngineFigures {
 }
 
 function failedProblem(name: string, { cause, fix }: EngineFailure): Problem {
-  const message = `The engine '${name}' does not run: ${cause}${fix === null ? '' : ` ${fix}`}`
+  const message = say`The engine '${name}' does not run: ${fix === null ? cause : `${cause} ${fix}`}`
   return problem('engine_failed', message, { retryAfterMs: 30_000 })
 }
 
 function adapterProblem(model: string, why: string): Problem {
-  const message = `The adapter '${model}' could not be loaded: ${why}`
+  const message = say`The adapter '${model}' could not be loaded: ${why}`
   return problem('engine_failed', message, { retryAfterMs: 30_000 })
 }
 
 function foreignProblem(name: string, { holder }: Extract<EngineState, { is: 'foreign' }>): Problem {
-  const who = holder.program === null ? 'another program' : `${holder.program} (pid ${holder.pid})`
-  const message = `The engine '${name}' cannot start: its port ${holder.port} is held by ${who}.`
+  const who = holder.program === null ? say('another program') : say`${holder.program} (pid ${holder.pid})`
+  const message = say`The engine '${name}' cannot start: its port ${holder.port} is held by ${who}.`
   return problem('engine_failed', message, { retryAfterMs: 30_000 })
 }

@@ -6,6 +6,7 @@ import type { Described } from '../models/describe.ts'
 import { type FitQuestion, fitModel } from '../policy/fit.ts'
 import type { ModelShape } from '../policy/model-shape.ts'
 import type { FitReport } from '../protocol/models.ts'
+import { say } from '../protocol/sentence.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 
 const GIB = 1024 ** 3
@@ -127,30 +128,32 @@ function measuredOf(earlier: readonly EngineStart[], question: FitQuestion): Fit
 function adviceOf(report: Omit<FitReport, 'advice'>, question: FitQuestion, asked: number | null): string[] {
   const { fits, longestContext, neededBytes, gpu, weightsBytes, overheadBytes, context } = report
   const advice: string[] = []
-  if (gpu === null) advice.push('No GPU tells its memory: it was compared with the free memory of this machine.')
+  if (gpu === null) advice.push(say('No GPU tells its memory: it was compared with the free memory of this machine.'))
   if (gpu === null && question.engine === 'vllm')
-    advice.push('On a CPU, say how much the cache may take: env.VLLM_CPU_KVCACHE_SPACE (GiB).')
+    advice.push(say('On a CPU, say how much the cache may take: env.VLLM_CPU_KVCACHE_SPACE (GiB).'))
   const limit = question.shape.contextLength
-  if (asked !== null && limit !== null && asked > limit) advice.push(`The model is made for ${limit} tokens.`)
+  if (asked !== null && limit !== null && asked > limit) advice.push(say`The model is made for ${limit} tokens.`)
   if (fits) {
     if (limit !== null && longestContext < limit)
-      advice.push(`Its whole context of ${limit} tokens does not fit; the longest is ${longestContext}.`)
+      advice.push(say`Its whole context of ${limit} tokens does not fit; the longest is ${longestContext}.`)
     return advice
   }
-  if (longestContext > 0) advice.push(`It fits with at most ${longestContext} tokens: --context ${longestContext}`)
+  if (longestContext > 0) advice.push(say`It fits with at most ${longestContext} tokens: --context ${longestContext}`)
   const byteCache = fitModel({ ...question, context: asked, cacheValueBytes: 1 })
   if (question.engine === 'vllm' && question.cacheValueBytes > 1 && byteCache.longestContext > longestContext) {
-    advice.push(`With kv-cache-dtype fp8 ${byteCache.longestContext} tokens fit.`)
+    advice.push(say`With kv-cache-dtype fp8 ${byteCache.longestContext} tokens fit.`)
   }
   const free = gpu === null ? question.budgetBytes : gpu.freeBytes
   if (gpu !== null && neededBytes <= gpu.totalBytes && neededBytes > free)
-    advice.push('It would fit if others gave their memory back: lexora gpu --who')
+    advice.push(say('It would fit if others gave their memory back: lexora gpu --who'))
   if (weightsBytes + overheadBytes > (gpu?.totalBytes ?? free)) {
     const each = Math.ceil(neededBytes / Math.max(1, question.budgetBytes))
     advice.push(
-      `Choose a smaller or stronger quantised model${gpu === null ? '' : `, or ${each} such GPUs (tensor-parallel-size)`}.`,
+      gpu === null
+        ? say('Choose a smaller or stronger quantised model.')
+        : say`Choose a smaller or stronger quantised model, or ${each} such GPUs (tensor-parallel-size).`,
     )
   }
-  if (advice.length === 0) advice.push(`${context} tokens need ${((neededBytes - free) / GIB).toFixed(1)} GiB more.`)
+  if (advice.length === 0) advice.push(say`${context} tokens need ${((neededBytes - free) / GIB).toFixed(1)} GiB more.`)
   return advice
 }

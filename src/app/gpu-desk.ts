@@ -3,6 +3,7 @@ import { gpuSource } from '../engine/gpu-source.ts'
 import type { GpuSource } from '../engine/preflight.ts'
 import { readProcess } from '../engine/processes.ts'
 import type { EngineView } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import type { GpuHolderView, GpuReport } from '../protocol/snapshot.ts'
 
 /** What faces are told of the GPUs. */
@@ -17,7 +18,7 @@ export type GpuDesk = {
   source: GpuSource
 }
 
-const UNWATCHED: GpuReport = { is: 'none', reason: 'The GPUs are not watched here.' }
+const UNWATCHED: GpuReport = { is: 'none', reason: say('The GPUs are not watched here.') }
 const NOBODY: GpuDesk = {
   state: () => UNWATCHED,
   read: async () => UNWATCHED,

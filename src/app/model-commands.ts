@@ -17,6 +17,7 @@ import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { MODEL_COMMANDS } from '../protocol/model-commands.ts'
 import type { DiskView, EngineVersions, HubView, ModelView } from '../protocol/models.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import { say } from '../protocol/sentence.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
 import { runBench } from './bench.ts'
 import { type FitGiven, fitReport } from './fit.ts'
@@ -40,7 +41,7 @@ const HUB_MS = 30_000
 
 /** Everything about models and installed engines, as this process does it. */
 export function modelCommands(parts: ModelParts): ModelCommands {
-  const desk = (): ModelDesk => parts.desk ?? refuse('not_found', 'Models are not looked after here.', null)
+  const desk = (): ModelDesk => parts.desk ?? refuse('not_found', say('Models are not looked after here.'), null)
   const views = async (anew: boolean): Promise<ModelView[]> => {
     const own = desk()
     const lastUsed = [...parts.lastUsed()]
@@ -72,7 +73,8 @@ export function modelCommands(parts: ModelParts): ModelCommands {
         await fitGiven(desk(), model, context === undefined ? null : Number(context), gpu ?? null),
       )
       return (
-        report ?? refuse('invalid_request', `The files of ${model} do not say what is needed to compute it.`, 'model')
+        report ??
+        refuse('invalid_request', say`The files of ${model} do not say what is needed to compute it.`, 'model')
       )
     },
     presets: async () => {
@@ -99,7 +101,7 @@ export function modelCommands(parts: ModelParts): ModelCommands {
       return useVersion(desk(), previous ?? refuse('not_found', hint, null))
     },
     bench: async ({ model, requests, concurrency, tokens, prompt, apiKey }) => {
-      const gateway = parts.gateway() ?? refuse('not_found', 'Nothing is served here.', null)
+      const gateway = parts.gateway() ?? refuse('not_found', say('Nothing is served here.'), null)
       return await runBench({
         ...gateway,
         ...(apiKey === undefined ? {} : { key: apiKey }),
@@ -115,7 +117,7 @@ export function modelCommands(parts: ModelParts): ModelCommands {
 }
 
 function noPull(): never {
-  return refuse('not_found', 'There is no pull of this id.', 'id')
+  return refuse('not_found', say('There is no pull of this id.'), 'id')
 }
 
 /** Of the disk on which models come to lie; its folder may not be there yet. Null: the system does not tell. */
@@ -143,13 +145,16 @@ async function findModel(desk: ModelDesk, name: string): Promise<FoundModel> {
   const variants = models.filter(({ id }) => id.startsWith(`${name}:`)).map(({ id }) => id)
   if (variants.length === 1) return models.find(({ id }) => id === variants[0])!
   if (variants.length > 1)
-    return refuse('invalid_request', `Of ${name} there are ${variants.join(', ')}. Say which one.`, 'model')
+    return refuse('invalid_request', say`Of ${name} there are ${variants.join(', ')}. Say which one.`, 'model')
   const near = nearestNames(
     name,
     models.map(({ id }) => id),
   )
-  const hint = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'Those that are here: lexora models'
-  return refuse('model_not_found', `There is no model '${name}' on this machine. ${hint}`, 'model')
+  const message =
+    near.length > 0
+      ? say`There is no model '${name}' on this machine. Did you mean ${near.join(' or ')}?`
+      : say`There is no model '${name}' on this machine. Those that are here: lexora models`
+  return refuse('model_not_found', message, 'model')
 }
 
 /** Only below the places that are known, and never what a running engine reads. */
@@ -170,13 +175,13 @@ async function removeModel(desk: ModelDesk, model: FoundModel, views: readonly E
   const paths = await pathsOf(model, hubCache)
   const isOurs = paths.every((path) => [hubCache, ...folders].some((place) => isBelow(path, place)))
   if (!isOurs)
-    refuse('permission_denied', `${model.path} lies outside of the folders that Lexora removes from.`, 'model')
+    refuse('permission_denied', say`${model.path} lies outside of the folders that Lexora removes from.`, 'model')
   let freedBytes = 0
   for (const path of paths) freedBytes += await sizeOf(path)
   try {
     for (const path of paths) await rm(path, { recursive: true, force: true })
   } catch (error) {
-    refuse('invalid_request', `${model.path} cannot be removed (${(error as NodeJS.ErrnoException).code}).`, 'model')
+    refuse('invalid_request', say`${model.path} cannot be removed (${(error as NodeJS.ErrnoException).code}).`, 'model')
   } finally {
     desk.forget()
   }
@@ -231,7 +236,7 @@ async function fitGiven(desk: ModelDesk, name: string, context: number | null, g
   if (all !== null && used?.length === 0) {
     refuse(
       'invalid_request',
-      `There is no GPU ${chosen.join(', ')}; there is ${all.map(({ index }) => index).join(', ')}.`,
+      say`There is no GPU ${chosen.join(', ')}; there is ${all.map(({ index }) => index).join(', ')}.`,
       'gpu',
     )
   }
@@ -259,7 +264,9 @@ async function localModel(desk: ModelDesk, name: string) {
   const path = resolve(desk.options.machine.cwd, name)
   const isPath = isAbsolute(name) || name.startsWith('.') || name.startsWith('~')
   if (isPath)
-    return (await describePath(path, namesBelow)) ?? refuse('model_not_found', `There is nothing at ${path}.`, 'model')
+    return (
+      (await describePath(path, namesBelow)) ?? refuse('model_not_found', say`There is nothing at ${path}.`, 'model')
+    )
   const found = (await desk.models()).find(({ id, complete }) => id === name && complete) ?? null
   return found === null ? null : await describePath(found.path, namesBelow)
 }
@@ -279,7 +286,7 @@ async function remoteModel(desk: ModelDesk, name: string): Promise<FitGiven['des
   const shape = text === null ? null : modelShape(JSON.parse(text))
   if (shape === null)
     throw new HubError(
-      `${repo} does not say enough to compute it before it is fetched.`,
+      say`${repo} does not say enough to compute it before it is fetched.`,
       `Fetch it: lexora pull ${name}`,
     )
   const bytes = weights.reduce((sum, { size }) => sum + size, 0)
@@ -302,8 +309,11 @@ function versionsOf({ versions, installer, onPath }: ModelDesk): EngineVersions 
 function useVersion(desk: ModelDesk, version: string): EngineVersions {
   const there = installedVersions(desk.versions).map((one) => one.version)
   if (!there.includes(version)) {
-    const hint = there.length > 0 ? `There is ${there.join(', ')}.` : `Install it: lexora engine install ${version}`
-    refuse('not_found', `vLLM ${version} is not installed. ${hint}`, 'version')
+    const message =
+      there.length > 0
+        ? say`vLLM ${version} is not installed. There is ${there.join(', ')}.`
+        : say`vLLM ${version} is not installed. Install it: ${`lexora engine install ${version}`}`
+    refuse('not_found', message, 'version')
   }
   chooseVersion(desk.versions, version)
   return versionsOf(desk)
@@ -312,12 +322,12 @@ function useVersion(desk: ModelDesk, version: string): EngineVersions {
 function keepToken(desk: ModelDesk, token: string | null): HubView {
   const { token: known, tokenFile } = desk.hubView()
   if (known !== null && !known.canChange)
-    refuse('invalid_request', `The token is set by ${known.from}, which goes before any file.`, 'token')
+    refuse('invalid_request', say`The token is set by ${known.from}, which goes before any file.`, 'token')
   try {
     desk.keepToken(token)
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? String(error)
-    refuse('overloaded', `${tokenFile} cannot be written (${why}); nothing was changed.`, null)
+    refuse('overloaded', say`${tokenFile} cannot be written (${why}); nothing was changed.`, null)
   }
   return desk.hubView()
 }

@@ -17,6 +17,7 @@ import type { Config } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import type { HubView, InstallView, PresetView, PullView } from '../protocol/models.ts'
 import type { OutboundPurpose } from '../protocol/outbound.ts'
+import { say } from '../protocol/sentence.ts'
 import type { Store } from '../store/database.ts'
 import { EngineStarts } from '../store/engine-starts.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -149,7 +150,10 @@ export class ModelDesk {
       return new HubError(cause, fix)
     }
     if (!hubIsOff(this.options.machine.env)) return null
-    return new HubError('Nothing may be fetched: HF_HUB_OFFLINE is set.', 'Unset it where this Lexora is started.')
+    return new HubError(
+      say('Nothing may be fetched: HF_HUB_OFFLINE is set.'),
+      say('Unset it where this Lexora is started.'),
+    )
   }
 
   hubView(): HubView {

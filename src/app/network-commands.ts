@@ -3,6 +3,7 @@ import type { RefusedOrigins } from '../gateway/refused-origins.ts'
 import { type AppCommands, refusal } from '../protocol/commands.ts'
 import { origin as exactOrigin } from '../protocol/config.ts'
 import type { NETWORK_COMMANDS } from '../protocol/network-commands.ts'
+import { say } from '../protocol/sentence.ts'
 import type { ConfigDesk } from './config-desk.ts'
 import { checkLan } from './lan-check.ts'
 
@@ -26,7 +27,7 @@ export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof ty
     checkPort: async ({ port: given }) => {
       const port = Number(given)
       if (!Number.isInteger(port) || port < 1 || port > 65_535)
-        throw refusal('invalid_request', 'port: must be a whole number from 1 to 65535.', 'port')
+        throw refusal('invalid_request', say('port: must be a whole number from 1 to 65535.'), 'port')
       if (parts.ownPorts().includes(port)) return { port, state: 'own', pid: process.pid, program: null }
       const holder = await findListener(port)
       return { port, state: holder === null ? 'free' : 'used', pid: null, program: null, ...holder }
@@ -37,7 +38,7 @@ export function networkCommands(parts: NetworkParts): Pick<AppCommands, keyof ty
     },
     forgetOrigin: async ({ origin }) => {
       if (parts.origins().forget(origin)) return { forgotten: origin }
-      throw refusal('not_found', 'This origin does not wait to be allowed.', 'origin')
+      throw refusal('not_found', say('This origin does not wait to be allowed.'), 'origin')
     },
   }
 }

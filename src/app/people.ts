@@ -4,6 +4,7 @@ import { CommandError } from '../protocol/commands.ts'
 import type { Config } from '../protocol/config.ts'
 import { problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import { say } from '../protocol/sentence.ts'
 import type { UserLoad } from '../protocol/snapshot.ts'
 import { type KeyView, NO_LIMITS, type Scope, type UserLimits, type UserView } from '../protocol/users.ts'
 import type { Accounts, StoredKey, StoredUser } from '../store/accounts.ts'
@@ -111,9 +112,9 @@ export class People {
   troubles(): string[] {
     const { accounts, unusable } = this.options
     if (unusable !== null)
-      return [`users and keys cannot be read (${unusable}); mend or move that file and start Lexora again`]
-    const lost = this.lostKeys === null ? [] : [`minted keys were lost (${this.lostKeys}); ${WAYS_ON}`]
-    const fixed = accounts.readOnly === null ? [] : [`users and keys can only be read (${accounts.readOnly})`]
+      return [say`users and keys cannot be read (${unusable}); mend or move that file and start Lexora again`]
+    const lost = this.lostKeys === null ? [] : [say`minted keys were lost (${this.lostKeys}); ${WAYS_ON}`]
+    const fixed = accounts.readOnly === null ? [] : [say`users and keys can only be read (${accounts.readOnly})`]
     return [...lost, ...fixed]
   }
 
@@ -131,8 +132,8 @@ export class People {
   }
 
   create(name: string, change: UserChange): UserView {
-    if (this.isKnown(name) || RESERVED.has(name)) throw refused(`There is a user '${name}' already.`, 'name')
-    if (this.users.size >= MAX_USERS) throw refused(`There are ${MAX_USERS} users already.`, 'name')
+    if (this.isKnown(name) || RESERVED.has(name)) throw refused(say`There is a user '${name}' already.`, 'name')
+    if (this.users.size >= MAX_USERS) throw refused(say`There are ${MAX_USERS} users already.`, 'name')
     const user = {
       name,
       limits: NO_LIMITS,
@@ -170,7 +171,7 @@ export class People {
   createKey(given: { user: string; label: string | null; scopes: Scope[]; expiresMs: number | null }) {
     if (!this.isKnown(given.user)) throw this.unknownUser(given.user, 'user')
     if (this.liveKeys(given.user).length >= MAX_LIVE_KEYS)
-      throw refused(`This user has ${MAX_LIVE_KEYS} keys already; revoke one.`, 'user')
+      throw refused(say`This user has ${MAX_LIVE_KEYS} keys already; revoke one.`, 'user')
     const { secret, key } = this.mint(given)
     this.save(() => this.options.accounts.putKeys(key))
     return { key: this.keyView(key), secret }
@@ -179,7 +180,7 @@ export class People {
   rotateKey(id: string, overlapMinutes: number) {
     const old = this.storedKey(id)
     const now = this.options.now()
-    if (!isLive(old, now)) throw refused('This key is none any more; mint another one.', 'id')
+    if (!isLive(old, now)) throw refused(say('This key is none any more; mint another one.'), 'id')
     const { secret, key } = this.mint(old)
     const endsMs = now + overlapMinutes * MINUTE_MS
     const ending: StoredKey =
@@ -231,7 +232,7 @@ export class People {
       if (unusable !== null) throw new Error(unusable)
       write()
     } catch (error) {
-      const message = `Users and keys cannot be written (${(error as Error).message}). Nothing was changed.`
+      const message = say`Users and keys cannot be written (${(error as Error).message}). Nothing was changed.`
       // 507 Insufficient Storage (RFC 4918, 11.5).
       throw new CommandError(problem('overloaded', message, { status: 507 }))
     }
@@ -255,7 +256,7 @@ export class People {
   }
 
   private storedUser(name: string): StoredUser {
-    if (this.isOfFile(name)) throw refused(`'${name}' stands in the configuration file; change it there.`, 'name')
+    if (this.isOfFile(name)) throw refused(say`'${name}' stands in the configuration file; change it there.`, 'name')
     const user = this.users.get(name)
     if (user === undefined) throw this.unknownUser(name, 'name')
     return user
@@ -265,14 +266,17 @@ export class People {
     const key = this.keys.get(id)
     if (key !== undefined) return key
     if (this.listed.some((one) => one.id === id))
-      throw refused('This key stands in the configuration file; change it there.', 'id')
-    throw new CommandError(problem('not_found', 'There is no key of this id.', { param: 'id' }))
+      throw refused(say('This key stands in the configuration file; change it there.'), 'id')
+    throw new CommandError(problem('not_found', say('There is no key of this id.'), { param: 'id' }))
   }
 
   private unknownUser(name: string, param: string): CommandError {
     const near = nearestNames(name, [...this.names()], 2)
-    const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
-    return new CommandError(problem('not_found', `There is no user '${name}'.${hint}`, { param }))
+    const message =
+      near.length > 0
+        ? say`There is no user '${name}'. Did you mean ${near.join(' or ')}?`
+        : say`There is no user '${name}'.`
+    return new CommandError(problem('not_found', message, { param }))
   }
 
   private liveKeys(user: string): StoredKey[] {
@@ -325,7 +329,7 @@ export class People {
 
 /** Of a key that the configuration gives to nobody. */
 const NO_USER = ''
-const WAYS_ON = 'put them back with `lexora restore FILE`, or go on without them with `lexora keys forget-lost`'
+const WAYS_ON = say('put them back with `lexora restore FILE`, or go on without them with `lexora keys forget-lost`')
 
 /** The keys of the configuration, without what they open. */
 function listedKeys({ auth }: Config): Omit<KeyView, 'lastUsed'>[] {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { say } from '../protocol/sentence.ts'
 import { Accounts, markLost, salvageAccounts } from '../store/accounts.ts'
 import { NewerStoreError, Store } from '../store/database.ts'
 import { History } from '../store/history.ts'
@@ -46,11 +47,11 @@ export function openRecords(
   const aside: string[] = []
   let failing: string | null = null
   const setAside = (what: string) => (keptAs: string, reason: string) => {
-    aside.push(`${what} was unreadable and is kept as ${keptAs}`)
+    aside.push(say`${what} was unreadable and is kept as ${keptAs}`)
     log.error(`${what} was unreadable; it was kept aside, and a new one is begun`, { kept_as: keptAs, reason })
   }
   const shared = {
-    onSetAside: setAside('the file of users and keys'),
+    onSetAside: setAside(say('the file of users and keys')),
     onFailing: (reason: string | null) => {
       failing = reason
       if (reason === null) log.info('the file of users and keys is written again')
@@ -76,12 +77,12 @@ export function openRecords(
       if (reason === null) log.info('the history is written again', { requests_lost: dropped })
       else log.error('the history cannot be written; requests go on without it', { reason })
     },
-    onSetAside: setAside('the history'),
+    onSetAside: setAside(say('the history')),
   })
   const troubles = (): string[] => [
     ...aside,
-    ...(failing === null ? [] : [`users and keys cannot be written (${failing})`]),
-    ...(history.state.failing === null ? [] : [`the history cannot be written (${history.state.failing})`]),
+    ...(failing === null ? [] : [say`users and keys cannot be written (${failing})`]),
+    ...(history.state.failing === null ? [] : [say`the history cannot be written (${history.state.failing})`]),
   ]
   return { store, accounts, history, unusable, troubles }
 }

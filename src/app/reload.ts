@@ -24,6 +24,7 @@ import type {
   ValidationReport,
 } from '../protocol/config-view.ts'
 import { problem } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import type { ConfigFault } from '../protocol/snapshot.ts'
 import type { TlsReport } from '../protocol/tls.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -122,7 +123,7 @@ export class Reloader {
   private mustBeOfFile(path: string): void {
     const said = this.loaded.explain(path)
     if (said?.from === 'environment' || said?.from === 'flag')
-      throw refusal('invalid_request', `${path} is set by ${said.detail}, which goes before the file.`, path)
+      throw refusal('invalid_request', say`${path} is set by ${said.detail}, which goes before the file.`, path)
   }
 
   /** The file as it may be shown, also where it is broken. */
@@ -153,7 +154,7 @@ export class Reloader {
   async undo(): Promise<ReloadReport> {
     return await this.inTurn(async () => {
       const { path, text } = this.read()
-      if (this.before === null) throw refusal('invalid_request', 'Nothing was changed since Lexora started.', null)
+      if (this.before === null) throw refusal('invalid_request', say('Nothing was changed since Lexora started.'), null)
       if (this.before.revision !== revisionOf(text ?? '')) throw outdated()
       const { text: wanted } = this.before
       if (wanted !== null) return await this.put(wanted, text)
@@ -272,7 +273,7 @@ export class Reloader {
     }
     const files = await makeCertificate(join(this.options.stateDir, 'tls'), names, process.env).catch(
       (error: Error) => {
-        throw refusal('overloaded', `${error.message}; nothing was changed.`, null)
+        throw refusal('overloaded', say`${error.message}; nothing was changed.`, null)
       },
     )
     await this.edit([{ path: 'server.tls', value: files }])
@@ -383,13 +384,14 @@ function told({ path, message, place, line, column }: Issue): ConfigIssue {
 
 function unwritable(path: string, error: unknown): CommandError {
   const why = (error as NodeJS.ErrnoException).code ?? String(error)
-  return refusal('overloaded', `${path} cannot be written (${why}); nothing was changed.`, null)
+  return refusal('overloaded', say`${path} cannot be written (${why}); nothing was changed.`, null)
 }
 
 /** Someone else has changed the file. */
 function outdated(): CommandError {
-  const message =
-    'The file has changed since this text was read; nothing was written. Read it again and repeat the change.'
+  const message = say(
+    'The file has changed since this text was read; nothing was written. Read it again and repeat the change.',
+  )
   return new CommandError(problem('invalid_request', message, { param: 'revision', status: 409 }))
 }
 

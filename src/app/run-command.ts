@@ -2,6 +2,7 @@ import type { RunCommand } from '../gateway/admin-routes.ts'
 import { type CommandRow, placeNames } from '../protocol/command-row.ts'
 import { type AppCommands, COMMANDS, CommandError, type CommandName, parseCommandArgs } from '../protocol/commands.ts'
 import { problem } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import { type AuditRow, type Caller, WINDOW } from '../protocol/users.ts'
 
 const MAX_CHANGE = 1000
@@ -11,7 +12,9 @@ const MAX_TARGET = 200
 export function commandRunner(commands: AppCommands, audit: (row: AuditRow) => void, now: () => Date): RunCommand {
   const call = async (name: CommandName, row: CommandRow, args: Record<string, unknown>, caller: Caller) => {
     if (row.onlyHere === true && !caller.here)
-      throw new CommandError(problem('permission_denied', 'This can only be done on the machine that Lexora runs on.'))
+      throw new CommandError(
+        problem('permission_denied', say('This can only be done on the machine that Lexora runs on.')),
+      )
     return await (commands[name] as (args: unknown) => Promise<unknown>)(args)
   }
   return async (name, given, caller) => {

@@ -3,6 +3,8 @@ import type { Happening } from '../protocol/happenings.ts'
 import type { SeriesRange, SeriesReport } from '../protocol/series.ts'
 import type { EngineStartView, UI_COMMANDS } from '../protocol/ui-commands.ts'
 import type { LogBuffer } from '../telemetry/log-buffer.ts'
+import { ja } from './sentences/ja.ts'
+import { ko } from './sentences/ko.ts'
 
 /** What the window's own commands act on. */
 export type UiParts = {
@@ -16,6 +18,8 @@ export type UiParts = {
 
 const LOG_LINES = 1000
 
+const SENTENCES = { ja, ko }
+
 export function uiCommands(parts: UiParts, onNoUi: () => Error): Pick<AppCommands, keyof typeof UI_COMMANDS> {
   return {
     uiLink: async () => {
@@ -26,6 +30,7 @@ export function uiCommands(parts: UiParts, onNoUi: () => Error): Pick<AppCommand
     series: async ({ range, after } = {}) =>
       parts.readSeries(range ?? '5m', after === undefined ? null : Number(after)),
     recentEvents: async () => ({ events: parts.recentEvents() }),
+    sentences: async ({ language }) => ({ sentences: SENTENCES[language] }),
     engineStarts: async ({ engine } = {}) => ({ starts: parts.engineStarts(engine ?? null) }),
     gatewayLog: async ({ after, lines, level } = {}) =>
       parts.logBuffer.read({

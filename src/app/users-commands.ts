@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import type { z } from 'zod'
 import { type AppCommands, type COMMANDS, CommandError } from '../protocol/commands.ts'
 import { problem } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import type { USERS_COMMANDS } from '../protocol/users-commands.ts'
 import type { Accounts } from '../store/accounts.ts'
 import { restoreAccounts } from '../store/backup.ts'
@@ -104,7 +105,7 @@ export function userCommands({ people, store, accounts, history, now }: RecordPa
   function onDisk() {
     store.flush()
     if (history === null || store.path === null)
-      throw new CommandError(problem('invalid_request', 'This Lexora keeps nothing on the disk.'))
+      throw new CommandError(problem('invalid_request', say('This Lexora keeps nothing on the disk.')))
     return { history, files: { accounts: store.path, history: history.path } }
   }
 }

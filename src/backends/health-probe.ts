@@ -1,3 +1,4 @@
+import { say } from '../protocol/sentence.ts'
 import type { Backend, Health, ReportedModel } from './backend.ts'
 
 const EVERY_MS = 2000
@@ -67,7 +68,7 @@ export class HealthProbe {
       return { is: 'down', latencyMs: null, reason }
     }
     // Any answer but "I am dead" shows a living server: 401, 404 and 405 come from servers without this route or our key.
-    if (answer.status >= 500) return { is: 'down', latencyMs, reason: `status ${answer.status}` }
+    if (answer.status >= 500) return { is: 'down', latencyMs, reason: say`status ${answer.status}` }
     return { is: 'up', latencyMs, reason: null }
   }
 

@@ -36,6 +36,7 @@ export const UI_PRINTERS: Printers = {
     ]
   },
   recentEvents: ({ events }) => (events.length === 0 ? ['Nothing has happened yet.'] : events.map(eventLine)),
+  sentences: ({ sentences }) => Object.entries(sentences).map(([english, theirs]) => `${english}\t${theirs}`),
   engineStarts: ({ starts }) =>
     starts.length === 0
       ? ['No engine was started yet.']

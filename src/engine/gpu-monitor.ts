@@ -9,6 +9,7 @@ import {
   type NvidiaField,
 } from '../policy/gpu-reading.ts'
 import { LogLines } from '../policy/log-lines.ts'
+import { say } from '../protocol/sentence.ts'
 import { HOLDERS, nvidiaQuery, nvidiaReader, nvidiaTable, READINGS, run, shown } from './gpu-tools.ts'
 
 /** What is known of the GPUs now. `at`: when it was read, in ms since 1970. */
@@ -33,6 +34,12 @@ export type GpuMonitorOptions = {
   hangMs?: number
   /** Before the first, second … new start of a tool that failed; the last one repeats. */
   backoffMs?: readonly number[]
+}
+
+const TOLD_BY: Record<GpuTool, (reason: string) => string> = {
+  'nvidia-smi': (reason) => say`nvidia-smi: ${reason}`,
+  'amd-smi': (reason) => say`amd-smi: ${reason}`,
+  'rocm-smi': (reason) => say`rocm-smi: ${reason}`,
 }
 
 const DEFAULTS = { everyMs: 2000, hangMs: 15_000, backoffMs: [1000, 2000, 5000, 15_000, 60_000] }
@@ -133,7 +140,7 @@ export class GpuMonitor {
     this.#child = child.pid === undefined ? null : child
     const reader = nvidiaReader(this.#fields)
     let gather: NodeJS.Timeout | undefined
-    const hang = setTimeout(() => end('It does not answer.'), hangMs).unref()
+    const hang = setTimeout(() => end(say('It does not answer.')), hangMs).unref()
     let over = false
 
     const end = (reason: string | null): void => {
@@ -150,7 +157,7 @@ export class GpuMonitor {
       const lines = new LogLines()
       stream.on('data', (bytes: Buffer) => {
         for (const line of lines.push(decoder.write(bytes))) reader.take(line)
-        if (reader.isNonsense()) return end(`It prints what cannot be read: ${reader.lastLine()}`)
+        if (reader.isNonsense()) return end(say`It prints what cannot be read: ${reader.lastLine()}`)
         if (reader.count() === 0) return
         hang.refresh()
         gather ??= setTimeout(() => {
@@ -167,7 +174,7 @@ export class GpuMonitor {
       clearTimeout(hang)
       this.#child = null
       if (error.code === 'ENOENT') void this.#withoutNvidia()
-      else this.#ended(tool, { reason: `It cannot be started (${error.code ?? error.message}).`, noGpu: false })
+      else this.#ended(tool, { reason: say`It cannot be started (${error.code ?? error.message}).`, noGpu: false })
     })
     child.once('close', () => end(null))
   }
@@ -179,7 +186,7 @@ export class GpuMonitor {
       this.#fields = this.#fields.filter((field) => field !== strange)
       return this.#watch(tool)
     }
-    this.#become(noGpu ? { is: 'none', reason } : { is: 'failed', tool, reason: `${tool}: ${reason}` })
+    this.#become(noGpu ? { is: 'none', reason } : { is: 'failed', tool, reason: TOLD_BY[tool](reason) })
     const { backoffMs } = this.#options
     const waitMs = backoffMs[Math.min(this.#failures, backoffMs.length - 1)] ?? 0
     this.#failures += 1
@@ -195,7 +202,7 @@ export class GpuMonitor {
       this.#become(state)
       return this.#later(tool)
     }
-    this.#become({ is: 'none', reason: 'There is no nvidia-smi, amd-smi or rocm-smi on this machine.' })
+    this.#become({ is: 'none', reason: say('There is no nvidia-smi, amd-smi or rocm-smi on this machine.') })
   }
 
   async #poll(tool: GpuTool): Promise<void> {
@@ -215,8 +222,8 @@ export class GpuMonitor {
   /** One call of a tool, and what it tells. */
   async #asked(tool: GpuTool): Promise<GpuState> {
     const said = await run(tool, tool === 'nvidia-smi' ? nvidiaQuery(this.#fields) : READINGS[tool].args, this.#options)
-    if ('missing' in said) return { is: 'none', reason: `There is no ${tool} on this machine.` }
-    if ('failed' in said) return { is: 'failed', tool, reason: `${tool}: ${said.failed}` }
+    if ('missing' in said) return { is: 'none', reason: say`There is no ${tool} on this machine.` }
+    if ('failed' in said) return { is: 'failed', tool, reason: TOLD_BY[tool](said.failed) }
     const gpus = tool === 'nvidia-smi' ? nvidiaTable(said.output, this.#fields) : READINGS[tool].read(said.output)
     if (gpus !== null && gpus.length > 0) return { is: 'read', tool, at: Date.now(), gpus }
     const complaint = gpuComplaint(said.output)
@@ -224,7 +231,7 @@ export class GpuMonitor {
     return {
       is: 'failed',
       tool,
-      reason: `${tool}: ${complaint?.reason ?? `It prints what cannot be read: ${shown(said.output)}`}`,
+      reason: TOLD_BY[tool](complaint?.reason ?? say`It prints what cannot be read: ${shown(said.output)}`),
     }
   }
 

@@ -1,4 +1,5 @@
 /** How the tools of GPU makers are asked, and their answers put together. */
+
 import { execFile } from 'node:child_process'
 import {
   type Gpu,
@@ -14,6 +15,7 @@ import {
   readRocmSmi,
   strangeNvidiaField,
 } from '../policy/gpu-reading.ts'
+import { say } from '../protocol/sentence.ts'
 
 export function nvidiaQuery(fields: readonly NvidiaField[]): string[] {
   return [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits']
@@ -80,7 +82,7 @@ export function nvidiaReader(fields: readonly NvidiaField[]) {
       const said = bad.join('\n')
       const strange = bad.map(strangeNvidiaField).find((field) => field !== null) ?? null
       const told = gpuComplaint(said) ?? {
-        reason: said === '' ? 'It ended.' : `It ended: ${shown(said)}`,
+        reason: said === '' ? say('It ended.') : say`It ended: ${shown(said)}`,
         noGpu: false,
       }
       return { ...told, strange }
@@ -110,7 +112,7 @@ export function run(
       { env, timeout: hangMs, killSignal: 'SIGKILL', maxBuffer: 4 << 20, windowsHide: true },
       (error, stdout, stderr) => {
         if (error && 'code' in error && error.code === 'ENOENT') resolve({ missing: true })
-        else if (error?.killed) resolve({ failed: 'It does not answer.' })
+        else if (error?.killed) resolve({ failed: say('It does not answer.') })
         else resolve({ output: `${stdout}${stderr}` })
       },
     )

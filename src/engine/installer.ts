@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs'
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { InstallPhase, InstallView, PullProblem } from '../protocol/models.ts'
+import { say } from '../protocol/sentence.ts'
 import { tryModel } from './canary.ts'
 import { findOnPath } from './launch.ts'
 import { chooseVersion, type InstalledVersion, installedVersions, markInstalled } from './versions.ts'
@@ -41,7 +42,10 @@ export class InstallError extends Error {
 }
 
 /** Cause and fix, of whatever would fetch something. */
-export const WORKS_OFFLINE = ['Nothing is fetched: Lexora works offline.', 'Set privacy.offline: false.'] as const
+export const WORKS_OFFLINE = [
+  say('Nothing is fetched: Lexora works offline.'),
+  say('Set privacy.offline: false.'),
+] as const
 
 const GIB = 1024 ** 3
 /** 7 to 10 GB on the disk with CUDA (reference/vllm.md 8), 5.9 without (captures 1); what is fetched is kept for a while, too. */
@@ -56,8 +60,9 @@ const FETCH_MS = 4 * 3_600_000
 const PUBLIC_INDEX = 'https://pypi.org/simple'
 /** Where `--torch-backend` looks. */
 const TORCH_INDEX = 'https://download.pytorch.org/whl'
-const UV_FIX =
-  'Install uv (https://docs.astral.sh/uv/), for instance with `pipx install uv`, and make sure that it is on PATH.'
+const UV_FIX = say(
+  'Install uv (https://docs.astral.sh/uv/), for instance with `pipx install uv`, and make sure that it is on PATH.',
+)
 
 /** Makes environments for vLLM, one at a time. One is used only after it has shown that it runs. */
 export class Installer {
@@ -82,7 +87,7 @@ export class Installer {
   start(order: InstallOrder): InstallView {
     if (this.running !== null) {
       if (JSON.stringify(order) === JSON.stringify(this.order)) return this.view()!
-      throw new InstallError(`vLLM ${this.state!.version} is being installed.`, 'Wait until that is over.')
+      throw new InstallError(say`vLLM ${this.state!.version} is being installed.`, say('Wait until that is over.'))
     }
     if (this.options.isOffline?.()) throw new InstallError(...WORKS_OFFLINE)
     this.cancelled = new AbortController()
@@ -164,7 +169,7 @@ export class Installer {
       existsSync(path),
     )
     if (usual === undefined)
-      throw new InstallError('There is no `uv` on this machine, which makes the environment.', UV_FIX)
+      throw new InstallError(say('There is no `uv` on this machine, which makes the environment.'), UV_FIX)
     return usual
   }
 
@@ -172,8 +177,8 @@ export class Installer {
     const needs = NEEDS_BYTES[name] ?? OTHER_NEEDS_BYTES
     const free = this.free()
     if (free === null || free >= needs) return
-    const cause = `It needs about ${gib(needs)}, and ${gib(free)} are free on the disk of ${this.options.folder}.`
-    throw new InstallError(cause, 'Make room there, or set LEXORA_HOME to another disk.')
+    const cause = say`It needs about ${gib(needs)}, and ${gib(free)} are free on the disk of ${this.options.folder}.`
+    throw new InstallError(cause, say('Make room there, or set LEXORA_HOME to another disk.'))
   }
 
   /** Of the folder's disk, which may have to be made first. */
@@ -195,7 +200,7 @@ export class Installer {
     const told = await this.run([uv, ...words], FETCH_MS, `${name}\n`)
     const number = told.map((line) => /^[\w.-]+==(\S+)/.exec(line.trim())?.[1]).find((one) => one !== undefined)
     if (number === undefined)
-      throw new InstallError(`The package index does not say which ${name} is the newest.`, 'Name a version.')
+      throw new InstallError(say`The package index does not say which ${name} is the newest.`, say('Name a version.'))
     return number.split('+')[0]!
   }
 
@@ -253,7 +258,7 @@ export class Installer {
     const told = await this.run([this.inVenv(path, 'vllm'), '--version'], TRY_MS)
     if (told.some((line) => line.includes(number.split('+')[0]!))) return
     throw new InstallError(
-      `What was installed does not say that it is ${number}: ${told.at(-1) ?? 'it says nothing'}`,
+      say`What was installed does not say that it is ${number}: ${told.at(-1) ?? say('it says nothing')}`,
       null,
     )
   }
@@ -267,7 +272,7 @@ export class Installer {
       signal: this.cancelled.signal,
     })
     if (problem !== null)
-      throw new InstallError(`It does not serve ${model}: ${problem}`, 'What was used before is still used.')
+      throw new InstallError(say`It does not serve ${model}: ${problem}`, say('What was used before is still used.'))
   }
 
   private inVenv(path: string, program: string): string {
@@ -312,9 +317,9 @@ export class Installer {
         child.once('close', (status, by) => resolve(status ?? by ?? 'killed'))
       }).catch((error: NodeJS.ErrnoException) => error.code ?? 'error')
       if (this.cancelled.signal.aborted)
-        throw new InstallError('It was cancelled.', 'Ask again: it goes on with what was fetched.')
+        throw new InstallError(say('It was cancelled.'), say('Ask again: it goes on with what was fetched.'))
       if (signal.aborted)
-        throw new InstallError(`${words[0]} took longer than ${Math.round(limitMs / 60_000)} minutes.`, null)
+        throw new InstallError(say`${words[0]} took longer than ${Math.round(limitMs / 60_000)} minutes.`, null)
       if (code !== 0) throw explained(words, code, lines)
       return lines
     } finally {
@@ -373,29 +378,33 @@ function endGroup(child: ChildProcess): void {
 const CAUSES: [RegExp, cause: string, fix: string][] = [
   [
     /no space left|os error 28|disk quota/i,
-    'The disk became full.',
-    'Make room, and ask again: it goes on with what was fetched.',
+    say('The disk became full.'),
+    say('Make room, and ask again: it goes on with what was fetched.'),
   ],
   [
     /error sending request|failed to fetch|dns error|connection (refused|reset)|network is unreachable|timed out|operation timed out|could not connect/i,
-    'The package index cannot be reached, or the connection broke.',
-    'Check the network, and ask again: it goes on with what was fetched.',
+    say('The package index cannot be reached, or the connection broke.'),
+    say('Check the network, and ask again: it goes on with what was fetched.'),
   ],
   [
     /no solution found|there is no version|not found in the package registry/i,
-    'There is no such version for this machine.',
-    'Name another version, or another `--package`.',
+    say('There is no such version for this machine.'),
+    say('Name another version, or another `--package`.'),
   ],
-  [/no interpreter found|no python/i, 'There is no fitting Python, and none could be fetched.', 'Install Python 3.12.'],
+  [
+    /no interpreter found|no python/i,
+    say('There is no fitting Python, and none could be fetched.'),
+    say('Install Python 3.12.'),
+  ],
 ]
 
 function explained(words: readonly string[], code: number | string, lines: readonly string[]): InstallError {
   const text = lines.slice(-KEPT_LINES).join('\n')
   const known = CAUSES.find(([pattern]) => pattern.test(text))
   const said = lines.filter((line) => /error|×|fail/i.test(line)).at(-1) ?? lines.at(-1) ?? ''
-  if (known !== undefined) return new InstallError(`${known[1]} It said: ${said.trim().slice(0, 300)}`, known[2])
+  if (known !== undefined) return new InstallError(say`${known[1]} It said: ${said.trim().slice(0, 300)}`, known[2])
   const what = words[0] === 'pip' ? 'uv pip' : words[0] === 'venv' ? 'uv venv' : `vllm ${words[0] ?? ''}`
-  return new InstallError(`${what.trim()} ended with ${code}: ${said.trim().slice(0, 300)}`, null)
+  return new InstallError(say`${what.trim()} ended with ${code}: ${said.trim().slice(0, 300)}`, null)
 }
 
 /** Of all files, a link counted as itself. */

@@ -2,6 +2,7 @@ import { accessSync, constants, readdirSync, realpathSync, statSync } from 'node
 import { delimiter, dirname, isAbsolute, join } from 'node:path'
 import type { Config } from '../protocol/config.ts'
 import type { EngineFailure } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import { failed } from './failed.ts'
 import { usedVersion } from './versions.ts'
 
@@ -38,13 +39,15 @@ const PROGRAMS = { vllm: 'vllm', 'llama-server': 'llama-server' } as const
 
 /** Finds what an engine is started with. `auto` takes the first that is there, and says where it looked if none is. */
 export function findLaunch(config: EngineConfig, world: LaunchWorld): Found {
-  if (config.kind === 'demo') return { launch: { via: 'node', argv: world.demo, said: 'built in' } }
+  if (config.kind === 'demo') return { launch: { via: 'node', argv: world.demo, said: say('built in') } }
   if (config.kind === 'embedded') {
-    return { failure: failed('not_installed', 'This build of Lexora has no embedded engine.', 'Use another `kind`.') }
+    return {
+      failure: failed('not_installed', say('This build of Lexora has no embedded engine.'), say('Use another `kind`.')),
+    }
   }
   if (config.kind === 'command') {
-    const fix = 'Set `executable` to the program.'
-    if (config.executable === null) return { failure: failed('executable_missing', 'No program is named.', fix) }
+    const fix = say('Set `executable` to the program.')
+    if (config.executable === null) return { failure: failed('executable_missing', say('No program is named.'), fix) }
     return byName(config.executable, world)
   }
   if (config.kind === 'vllm' && config.launch !== 'auto') return byLaunch(config, world)
@@ -77,8 +80,8 @@ function anyVllm(config: EngineConfig, world: LaunchWorld): Found {
   const looked = tries.flatMap((found) => ('failure' in found ? [found.failure.cause] : []))
   const failure = failed(
     'executable_missing',
-    'vLLM is not installed, as far as Lexora can see.',
-    'Install it: `lexora engine install`. Or set `venv` to the folder of an environment that has it.',
+    say('vLLM is not installed, as far as Lexora can see.'),
+    say('Install it: `lexora engine install`. Or set `venv` to the folder of an environment that has it.'),
   )
   return { failure: { ...failure, lines: looked } }
 }
@@ -87,27 +90,27 @@ function anyVllm(config: EngineConfig, world: LaunchWorld): Found {
 function installed(_: EngineConfig, world: LaunchWorld): Found {
   const used = usedVersion(world.versions!)
   if (used === null) {
-    return { failure: failed('executable_missing', 'Lexora has installed no vLLM itself.', EXECUTABLE_FIX) }
+    return { failure: failed('executable_missing', say('Lexora has installed no vLLM itself.'), EXECUTABLE_FIX) }
   }
   const found = inVenv(join(used.path, 'venv'), world)
-  return 'launch' in found ? { launch: { ...found.launch, said: `installed by Lexora, ${used.version}` } } : found
+  return 'launch' in found ? { launch: { ...found.launch, said: say`installed by Lexora, ${used.version}` } } : found
 }
 
 function byName(name: string, world: LaunchWorld): Found {
   const isPath = isAbsolute(name) || name.includes('/') || name.includes('\\')
   const program = isPath ? name : findOnPath(name, world)
   if (program === null) {
-    return { failure: failed('executable_missing', `There is no program '${name}' on PATH.`, EXECUTABLE_FIX) }
+    return { failure: failed('executable_missing', say`There is no program '${name}' on PATH.`, EXECUTABLE_FIX) }
   }
   const problem = problemWith(program)
   if (problem !== null) return { failure: problem }
   return { launch: { via: 'path', argv: [program], said: program } }
 }
 
-const EXECUTABLE_FIX = 'Install it, or set `executable` or `venv` to where it is.'
+const EXECUTABLE_FIX = say('Install it, or set `executable` or `venv` to where it is.')
 
 function inOwnVenv({ venv }: EngineConfig, world: LaunchWorld): Found {
-  if (venv === null) return { failure: failed('executable_missing', 'No `venv` is named.', EXECUTABLE_FIX) }
+  if (venv === null) return { failure: failed('executable_missing', say('No `venv` is named.'), EXECUTABLE_FIX) }
   return inVenv(venv, world)
 }
 
@@ -120,11 +123,13 @@ function inVenv(venv: string, { platform }: LaunchWorld): Found {
 
 function inDocker({ image }: EngineConfig, world: LaunchWorld): Found {
   if (image === null) {
-    return { failure: failed('executable_missing', 'No container image is named.', 'Set `image`.') }
+    return { failure: failed('executable_missing', say('No container image is named.'), say('Set `image`.')) }
   }
   const docker = findOnPath('docker', world) ?? findOnPath('podman', world)
   if (docker === null) {
-    return { failure: failed('executable_missing', 'There is neither docker nor podman on PATH.', 'Install one.') }
+    return {
+      failure: failed('executable_missing', say('There is neither docker nor podman on PATH.'), say('Install one.')),
+    }
   }
   return { launch: { via: 'docker', argv: [docker], image, said: `docker ${image}` } }
 }
@@ -132,7 +137,9 @@ function inDocker({ image }: EngineConfig, world: LaunchWorld): Found {
 function inWsl({ executable, venv }: EngineConfig, world: LaunchWorld): Found {
   const wsl = findOnPath('wsl.exe', world)
   if (wsl === null) {
-    return { failure: failed('executable_missing', 'There is no wsl.exe on PATH.', 'Install WSL: `wsl --install`.') }
+    return {
+      failure: failed('executable_missing', say('There is no wsl.exe on PATH.'), say('Install WSL: `wsl --install`.')),
+    }
   }
   // Paths of the Linux inside, which this side cannot look at.
   const program = executable ?? (venv === null ? 'vllm' : `${venv}/bin/vllm`)
@@ -152,15 +159,19 @@ export function findOnPath(name: string, { env, platform }: Pick<LaunchWorld, 'e
 function problemWith(program: string): EngineFailure | null {
   try {
     if (!statSync(program).isFile()) {
-      return failed('executable_bad', `${program} is not a file.`, EXECUTABLE_FIX)
+      return failed('executable_bad', say`${program} is not a file.`, EXECUTABLE_FIX)
     }
     accessSync(program, constants.X_OK)
     return null
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') {
-      return failed('executable_bad', `${program} may not be executed.`, `Make it executable: chmod +x ${program}`)
+      return failed(
+        'executable_bad',
+        say`${program} may not be executed.`,
+        say`Make it executable: chmod +x ${program}`,
+      )
     }
-    return failed('executable_missing', `There is no ${program}.`, EXECUTABLE_FIX)
+    return failed('executable_missing', say`There is no ${program}.`, EXECUTABLE_FIX)
   }
 }
 

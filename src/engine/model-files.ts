@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } fr
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { hubCache } from '../config/hub-cache.ts'
 import type { EngineFailure } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import { failed } from './failed.ts'
 
 export type ModelFiles =
@@ -33,20 +34,26 @@ function checkFolder(folder: string): ModelFiles {
   } catch {
     return broken(
       'model_missing',
-      `There is no model folder ${folder}.`,
-      'Set `model` to a folder or a hub repository.',
+      say`There is no model folder ${folder}.`,
+      say('Set `model` to a folder or a hub repository.'),
     )
   }
   if (!names.includes('config.json') && !names.includes('params.json')) {
-    return broken('model_missing', `${folder} holds no config.json.`, 'Set `model` to the folder of a whole model.')
+    return broken(
+      'model_missing',
+      say`${folder} holds no config.json.`,
+      say('Set `model` to the folder of a whole model.'),
+    )
   }
   const problem = names.includes('config.json') ? configProblem(folder) : null
   if (problem !== null) return { is: 'broken', failure: problem }
   const shards = shardsOf(folder, names)
   const missing = shards.filter((name) => !names.includes(name))
   if (missing.length > 0) {
-    const some = `${missing.slice(0, 3).join(', ')}${missing.length > 3 ? `, and ${missing.length - 3} more` : ''}`
-    return broken('model_missing', `${folder} lacks ${some}.`, 'Download the model again.')
+    const some = missing.slice(0, 3).join(', ')
+    const says =
+      missing.length > 3 ? say`${folder} lacks ${some}, and ${missing.length - 3} more.` : say`${folder} lacks ${some}.`
+    return broken('model_missing', says, say('Download the model again.'))
   }
   let bytes = 0
   for (const name of shards) {
@@ -62,7 +69,7 @@ function configProblem(folder: string): EngineFailure | null {
     JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
     return null
   } catch {
-    return failed('model_bad', `${join(folder, 'config.json')} is not valid JSON.`, 'Download the model again.')
+    return failed('model_bad', say`${join(folder, 'config.json')} is not valid JSON.`, say('Download the model again.'))
   }
 }
 
@@ -82,23 +89,22 @@ function shardsOf(folder: string, names: readonly string[]): string[] {
 
 /** Its size, or what is wrong: a file is as long as its header says, or it was cut off on its way here. */
 function checkSafetensors(path: string): number | EngineFailure {
-  const bad = (why: string): EngineFailure =>
-    failed('model_bad', `${path} ${why}.`, 'Remove this file and download it again.')
+  const bad = (why: string): EngineFailure => failed('model_bad', why, say('Remove this file and download it again.'))
   const { size } = statSync(path)
   const head = readAt(path, 0, 8)
-  if (head.length < 8) return bad('is empty')
+  if (head.length < 8) return bad(say`${path} is empty.`)
   const length = Number(head.readBigUInt64LE())
-  if (length > 100e6 || length + 8 > size) return bad('is cut off, or is no safetensors file')
+  if (length > 100e6 || length + 8 > size) return bad(say`${path} is cut off, or is no safetensors file.`)
   try {
     const header = JSON.parse(readAt(path, 8, length).toString('utf8')) as Record<
       string,
       { data_offsets?: [number, number] }
     >
     const end = Object.values(header).reduce((most, { data_offsets: at }) => Math.max(most, at?.[1] ?? 0), 0)
-    if (end + 8 + length > size) return bad(`is cut off: ${size} of ${end + 8 + length} bytes are there`)
+    if (end + 8 + length > size) return bad(say`${path} is cut off: ${size} of ${end + 8 + length} bytes are there.`)
     return size
   } catch {
-    return bad('has a broken header')
+    return bad(say`${path} has a broken header.`)
   }
 }
 
@@ -122,10 +128,10 @@ function checkGguf(path: string): ModelFiles {
     try {
       bytes += statSync(one).size
       if (readAt(one, 0, 4).toString('latin1') !== 'GGUF') {
-        return broken('model_bad', `${one} is no GGUF file.`, 'Download it again.')
+        return broken('model_bad', say`${one} is no GGUF file.`, say('Download it again.'))
       }
     } catch {
-      return broken('model_missing', `There is no ${one}.`, 'Set `model` to a GGUF file, or download it.')
+      return broken('model_missing', say`There is no ${one}.`, say('Set `model` to a GGUF file, or download it.'))
     }
   }
   return { is: 'complete', bytes }

@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PreflightFailure } from '../policy/engine-state-machine.ts'
 import type { EngineFailure } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import { memoryShare } from './command-line.ts'
 import { knownOptions } from './engine-help.ts'
 import { reservedOptions, unknownOptions } from './engine-options.ts'
@@ -79,7 +80,8 @@ export async function preflight(options: PreflightOptions): Promise<Checked<Fitn
   if ('unfit' in port) return port
   const memory = await memoryFor(config, gpu, model, options.signal)
   if ('unfit' in memory) return memory
-  const warnings = flags === null && launch.via === 'path' ? ['Its options could not be checked against its help.'] : []
+  const warnings =
+    flags === null && launch.via === 'path' ? [say('Its options could not be checked against its help.')] : []
   return { value: { launch, version, flags, port: port.value, model, warnings, ...memory.value } }
 }
 
@@ -90,8 +92,10 @@ function unfit(failure: EngineFailure): { unfit: PreflightFailure } {
 /** Whatever is wrong with its options, as far as the version that was found told which it knows. */
 export function optionProblems(config: EngineConfig, flags: ReadonlySet<string> | null): EngineFailure[] {
   const reserved = reservedOptions(config).map((name) => {
-    const instead = name === 'port' ? 'Set `port` of the engine instead.' : `Remove \`args.${name}\`.`
-    return failed('bad_args', `\`${name}\` is set by Lexora itself.`, instead, { change: { [`args.${name}`]: null } })
+    const instead = name === 'port' ? say('Set `port` of the engine instead.') : say`Remove \`args.${name}\`.`
+    return failed('bad_args', say`\`${name}\` is set by Lexora itself.`, instead, {
+      change: { [`args.${name}`]: null },
+    })
   })
   const unknown = flags === null ? [] : unknownOptions(config.args, flags)
   return [...reserved, ...unknown.map(unknownProblem)]
@@ -101,7 +105,11 @@ function argumentProblem(config: EngineConfig): EngineFailure | null {
   const [reserved] = optionProblems(config, null)
   if (reserved !== undefined) return reserved
   if (config.model === null && (config.kind === 'vllm' || config.kind === 'llama-server')) {
-    return failed('model_missing', 'No model is named.', 'Set `model` to a hub repository, a folder or a GGUF file.')
+    return failed(
+      'model_missing',
+      say('No model is named.'),
+      say('Set `model` to a hub repository, a folder or a GGUF file.'),
+    )
   }
   return null
 }
@@ -112,16 +120,23 @@ function modelProblem(config: EngineConfig, model: ModelFiles | null, world: Lau
   if (model?.is !== 'to-fetch' || config.kind !== 'vllm') return null
   const isOffline = world.isOffline?.() === true
   if (!isOffline && !world.isHubOff?.()) return null
-  const why = isOffline ? 'Lexora works offline' : 'its hub is blocked'
-  const way = isOffline ? 'Set `privacy.offline: false`' : 'Let the hub in again (`lexora outbound`)'
-  const cause = `${config.model} is not whole on this machine, and ${why}.`
-  return failed('model_missing', cause, `${way}, and fetch it: \`lexora pull\`.`)
+  return isOffline
+    ? failed(
+        'model_missing',
+        say`${config.model} is not whole on this machine, and Lexora works offline.`,
+        say('Set `privacy.offline: false`, and fetch it: `lexora pull`.'),
+      )
+    : failed(
+        'model_missing',
+        say`${config.model} is not whole on this machine, and its hub is blocked.`,
+        say('Let the hub in again (`lexora outbound`), and fetch it: `lexora pull`.'),
+      )
 }
 
 function unknownProblem({ name, nearest }: ReturnType<typeof unknownOptions>[number]): EngineFailure {
   const fix =
-    nearest === null ? `Remove \`args.${name}\`.` : `Did you mean \`${nearest}\`? Else remove \`args.${name}\`.`
-  const cause = `The installed version does not know the option \`${name}\`.`
+    nearest === null ? say`Remove \`args.${name}\`.` : say`Did you mean \`${nearest}\`? Else remove \`args.${name}\`.`
+  const cause = say`The installed version does not know the option \`${name}\`.`
   return failed('bad_args', cause, fix, { change: { [`args.${name}`]: null } })
 }
 
@@ -135,8 +150,8 @@ function diskProblem({ stateDir }: PreflightOptions): EngineFailure | null {
     const { bavail, bsize } = statfsSync(stateDir)
     const free = bavail * bsize
     if (free >= MIN_DISK_BYTES) return null
-    const cause = `Only ${Math.round(free / 1024 ** 2)} MiB are free on the disk of ${stateDir}.`
-    return failed('disk', cause, 'Make room there.')
+    const cause = say`Only ${Math.round(free / 1024 ** 2)} MiB are free on the disk of ${stateDir}.`
+    return failed('disk', cause, say('Make room there.'))
   } catch {
     return null
   }
@@ -169,7 +184,9 @@ async function memoryFor(
 }
 
 function holderLine({ pid, program, bytes }: { pid: number; program: string; bytes: number | null }): string {
-  return `${bytes === null ? 'some memory' : `${(bytes / GIB).toFixed(1)} GiB`}: ${program} (pid ${pid})`
+  return bytes === null
+    ? say`some memory: ${program} (pid ${pid})`
+    : `${(bytes / GIB).toFixed(1)} GiB: ${program} (pid ${pid})`
 }
 
 /** Those that it may use, or as many of the first ones as it asks for. */
@@ -192,22 +209,23 @@ function memoryProblem(config: EngineConfig, memory: Memory['gpu'], model: Model
   const { args } = config
   if (memory === null || args['kv-cache-memory-bytes'] !== undefined) return null
   const { totalBytes, freeBytes } = memory
-  const free = `${(freeBytes / GIB).toFixed(1)} of ${(totalBytes / GIB).toFixed(1)} GiB are free`
+  const [free, total] = [freeBytes, totalBytes].map((bytes) => (bytes / GIB).toFixed(1))
   const own = ownShare(args)
   if (own !== null && own * totalBytes > freeBytes) {
     const share = Number((Math.floor((100 * freeBytes) / totalBytes) / 100 - 0.02).toFixed(2))
-    const cause = `Others hold memory of the GPU: ${free}, and a share of ${own} is asked for.`
-    if (share < 0.1) return failed('vram_busy', cause, 'Close what holds it (`lexora gpu --who`).')
+    const cause = say`Others hold memory of the GPU: ${free} of ${total} GiB are free, and a share of ${own} is asked for.`
+    if (share < 0.1) return failed('vram_busy', cause, say('Close what holds it (`lexora gpu --who`).'))
     const change = { 'args.gpu-memory-utilization': share }
-    return failed('vram_busy', cause, `Set gpu-memory-utilization to ${share}, or close what holds it.`, { change })
+    return failed('vram_busy', cause, say`Set gpu-memory-utilization to ${share}, or close what holds it.`, { change })
   }
   const needs = weightsNeed(config, model)
   if (needs === null) return null
-  const says = `The weights need ${(needs / GIB).toFixed(1)} GiB of the GPU`
+  const weights = (needs / GIB).toFixed(1)
   if (needs > totalBytes) {
-    const fix = 'Choose a smaller or stronger quantised model, or use more GPUs (tensor-parallel-size).'
-    return failed('weights_too_big', `${says}, which has ${(totalBytes / GIB).toFixed(1)} GiB.`, fix)
+    const fix = say('Choose a smaller or stronger quantised model, or use more GPUs (tensor-parallel-size).')
+    return failed('weights_too_big', say`The weights need ${weights} GiB of the GPU, which has ${total} GiB.`, fix)
   }
   if (needs <= (own === null ? memoryShare(memory) * totalBytes : freeBytes)) return null
-  return failed('vram_busy', `${says}, and ${free}.`, 'Close what holds the rest (`lexora gpu --who`).')
+  const cause = say`The weights need ${weights} GiB of the GPU, and ${free} of ${total} GiB are free.`
+  return failed('vram_busy', cause, say('Close what holds the rest (`lexora gpu --who`).'))
 }

@@ -1,3 +1,4 @@
+import { say } from '../protocol/sentence.ts'
 import { type Family, livingFamily } from './family.ts'
 import { type Answer, getJson, postJson } from './http.ts'
 import { listeningPids } from './ports.ts'
@@ -82,9 +83,9 @@ export async function warmUp(
   for (const [number, { path, body, brings }] of PROOFS.entries()) {
     const answer = await postJson(target.port, path, target.key, timeoutMs, { model: target.model, ...body })
     if (answer.status === 200 && brings(answer.body)) return { canary: number, tookMs: performance.now() - began }
-    if (answer.status === 0) return { failed: `its first request was not answered (${answer.error})` }
+    if (answer.status === 0) return { failed: say`its first request was not answered (${answer.error})` }
     if (answer.status >= 500 && answer.status !== 501) {
-      return { failed: `its first request failed with status ${answer.status}: ${answer.text.slice(0, 200)}` }
+      return { failed: say`its first request failed with status ${answer.status}: ${answer.text.slice(0, 200)}` }
     }
   }
   return { canary: null, tookMs: performance.now() - began }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EngineFailure } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import type { EngineRun } from './engine-run.ts'
 import { failed } from './failed.ts'
 import { livingFamily } from './family.ts'
@@ -54,7 +55,7 @@ export class StartWatch {
     const target = { ...asked, model: found.model }
     const warm = await warmUp(target, this.timing.warmUpMs)
     if ('failed' in warm) {
-      return { failure: failed('warm_up', `It is up, but ${warm.failed}.`, null, { canHeal: true }) }
+      return { failure: failed('warm_up', say`It is up, but ${warm.failed}.`, null, { canHeal: true }) }
     }
     return { target, models: found.models, contextLength: found.contextLength, canary: warm.canary }
   }
@@ -79,23 +80,27 @@ export class StartWatch {
     const works = cpuMs - this.cpu.ms > ACTIVE_SHARE * (now - this.cpu.at)
     if (muteForMs < stallMs || (works && muteForMs < muteMs)) return null
     const seconds = Math.round(muteForMs / 1000)
-    const cause = `It has made no progress for ${seconds} s, in the phase "${this.log.progress.phase}".`
-    return failed('stalled', cause, 'See its log.', { canHeal: true, lines: this.log.lines.slice(-12) })
+    const cause = say`It has made no progress for ${seconds} s, in the phase "${this.log.progress.phase}".`
+    return failed('stalled', cause, say('See its log.'), { canHeal: true, lines: this.log.lines.slice(-12) })
   }
 }
 
 function deafFailure(port: number): EngineFailure {
-  const cause = `It says that it is up, but nobody listens on port ${port}: somebody took it while it loaded.`
-  return failed('port_busy', cause, 'Start it again, or set another `port`.', { canHeal: true })
+  const cause = say`It says that it is up, but nobody listens on port ${port}: somebody took it while it loaded.`
+  return failed('port_busy', cause, say('Start it again, or set another `port`.'), { canHeal: true })
 }
 
 async function stolenFailure(port: number): Promise<EngineFailure> {
   const { pid, program } = await identifyHolder(port)
-  const who = pid === null ? 'another program' : `${program ?? 'a program'} (pid ${pid})`
-  return failed('port_busy', `While it loaded, ${who} took its port ${port}.`, 'End that, or set another `port`.')
+  const who = pid === null ? say('another program') : say`${program ?? say('a program')} (pid ${pid})`
+  return failed(
+    'port_busy',
+    say`While it loaded, ${who} took its port ${port}.`,
+    say('End that, or set another `port`.'),
+  )
 }
 
 function wrongModel(models: readonly string[], wanted: string | null): EngineFailure {
-  const cause = `It serves ${models.join(', ') || 'no model'}, not ${wanted ?? 'any'}.`
-  return failed('wrong_model', cause, 'Set `served_name` to one of these, or `model` to what you want.')
+  const cause = say`It serves ${models.join(', ') || say('no model')}, not ${wanted ?? say('any')}.`
+  return failed('wrong_model', cause, say('Set `served_name` to one of these, or `model` to what you want.'))
 }

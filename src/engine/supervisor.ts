@@ -15,6 +15,7 @@ import {
   isServing,
   type StopReceipt,
 } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import { configHash, servedName } from './command-line.ts'
 import { failed } from './failed.ts'
 import type { EngineRecord } from './guard/protocol.ts'
@@ -344,7 +345,7 @@ export class Supervisor {
     try {
       work()
     } catch (error) {
-      const failure = failed('host_limits', `It could not be started: ${(error as Error).message}.`, null, {
+      const failure = failed('host_limits', say`It could not be started: ${(error as Error).message}.`, null, {
         canHeal: true,
       })
       this.post({ run, type: 'exited', at: performance.now(), failure })
@@ -399,7 +400,7 @@ export class Supervisor {
       this.warnings = found.value.warnings
       this.post({ run, type: 'preflight-passed' })
     } catch (error) {
-      const failure = failed('preflight', `The checks before its start failed: ${(error as Error).message}.`, null)
+      const failure = failed('preflight', say`The checks before its start failed: ${(error as Error).message}.`, null)
       this.post({ run, type: 'preflight-failed', at: performance.now(), found: { as: 'failed', failure } })
     }
   }
@@ -454,6 +455,6 @@ function changedLines(before: readonly string[], after: readonly string[]): stri
 
 function notEnded(left: StopReceipt['left']): EngineFailure {
   const who = left.map(({ pid, program }) => `${program} (pid ${pid})`).join(', ')
-  const fix = 'End it by hand; it may hang in a driver, and then only a reboot helps.'
-  return failed('not_ended', `It could not be ended: ${who}.`, fix)
+  const fix = say('End it by hand; it may hang in a driver, and then only a reboot helps.')
+  return failed('not_ended', say`It could not be ended: ${who}.`, fix)
 }

@@ -12,6 +12,7 @@ import {
   timingsOf,
 } from '../policy/start-estimate.ts'
 import { ENGINE_LOG, type EngineFailure, type StopReceipt } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import { configHash, engineCommand, servedName } from './command-line.ts'
 import { commandLines } from './command-text.ts'
 import { EngineRun, type RunListener } from './engine-run.ts'
@@ -216,14 +217,16 @@ export class WatchedRun {
     this.rest()
     const problem = await fallAsleep(this.up!.target, level)
     if (problem === null) return this.options.tell({ type: 'slept' })
-    this.give(failed('sleep_failed', `It did not fall asleep: ${problem}.`, 'Set `sleep` to off.', { canHeal: true }))
+    this.give(
+      failed('sleep_failed', say`It did not fall asleep: ${problem}.`, say('Set `sleep` to off.'), { canHeal: true }),
+    )
   }
 
   async wake(level: 1 | 2): Promise<void> {
     const up = this.up!
     const problem = (await wakeUp(up.target, level)) ?? (await this.firstToken(up))
     if (problem !== null)
-      return this.give(failed('wake_failed', `It did not wake up: ${problem}.`, null, { canHeal: true }))
+      return this.give(failed('wake_failed', say`It did not wake up: ${problem}.`, null, { canHeal: true }))
     this.watchLife(up)
     this.options.tell({ type: 'woke' })
   }
@@ -241,7 +244,7 @@ export class WatchedRun {
         return run
       },
       (error: unknown) => {
-        const cause = `It could not be started: ${(error as Error).message}.`
+        const cause = say`It could not be started: ${(error as Error).message}.`
         const failure = failed('guard', cause, null, { canHeal: true })
         this.rememberFailure(failure)
         this.options.tell({ type: 'exited', at: performance.now(), failure })
@@ -286,7 +289,7 @@ export class WatchedRun {
   private explain({ code, signal, error }: Exit): EngineFailure {
     const { lines } = this.log
     if (error === 'guard') {
-      const cause = 'The program that guards it was ended from outside; the engine is ended as well.'
+      const cause = say('The program that guards it was ended from outside; the engine is ended as well.')
       return failed('guard', cause, null, { canHeal: true, lines: lines.slice(-12) })
     }
     const { config } = this.options
@@ -384,7 +387,7 @@ export class WatchedRun {
         onRecovered: () => tell({ type: 'recovered' }),
         onIdle: () => tell({ type: 'idle', sleep: config.sleep !== 'off' }),
         onHung: (reason) => {
-          const cause = `It hung: ${reason}.`
+          const cause = say`It hung: ${reason}.`
           this.give(failed('hang', cause, null, { canHeal: true, lines: this.log.lines.slice(-12) }))
         },
       },

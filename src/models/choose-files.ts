@@ -1,3 +1,4 @@
+import { say } from '../protocol/sentence.ts'
 import { HubError, type HubFile } from './hub.ts'
 
 /** `REPO` or `REPO:PATTERN`, and what is asked for beside it. Throws HubError for what is no repository. */
@@ -7,8 +8,8 @@ export function parseRepository(given: string): { repo: string; patterns: string
   const isName = /^[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}$/.test(repo) && !/--|\.\./.test(repo)
   if (!isName) {
     throw new HubError(
-      `'${given.slice(0, 100)}' is no repository of the hub.`,
-      'Name it as OWNER/NAME, as in Qwen/Qwen3-8B.',
+      say`'${given.slice(0, 100)}' is no repository of the hub.`,
+      say('Name it as OWNER/NAME, as in Qwen/Qwen3-8B.'),
     )
   }
   return { repo, patterns: rest.length > 0 ? [rest.join(':')] : [] }
@@ -33,11 +34,11 @@ export function chooseFiles(files: readonly HubFile[], patterns: readonly string
     const some = variants.slice(0, 8).map((path) => path.split('/').at(-1)!)
     const example = some.find((name) => /q4_k_m/i.test(name)) ?? some[0]!
     throw new HubError(
-      `${repo} holds ${variants.length} GGUF variants: ${some.join(', ')}${variants.length > 8 ? ', …' : ''}.`,
-      `Say which one: ${repo}:${example}`,
+      say`${repo} holds ${variants.length} GGUF variants: ${`${some.join(', ')}${variants.length > 8 ? ', …' : ''}`}.`,
+      say`Say which one: ${`${repo}:${example}`}`,
     )
   }
-  if (useful.length === 0) throw new HubError(`${repo} holds no files.`, null)
+  if (useful.length === 0) throw new HubError(say`${repo} holds no files.`, null)
   return useful.filter(({ path }) => !/^(onnx|openvino|coreml|runs)\//.test(path))
 }
 
@@ -47,8 +48,8 @@ function matching(files: readonly HubFile[], patterns: readonly string[], repo: 
   if (chosen.length === 0) {
     const some = files.slice(0, 6).map(({ path }) => path)
     throw new HubError(
-      `No file of ${repo} matches ${patterns.join(' or ')}.`,
-      `It holds ${some.join(', ')}${files.length > 6 ? ', …' : ''}.`,
+      say`No file of ${repo} matches ${patterns.join(' or ')}.`,
+      say`It holds ${`${some.join(', ')}${files.length > 6 ? ', …' : ''}`}.`,
     )
   }
   // Parts of one file belong together, and weights want their configuration.

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { type Dispatcher, EnvHttpProxyAgent, fetch, request } from 'undici'
+import { say } from '../protocol/sentence.ts'
 import { countedConnect } from '../telemetry/counted-connect.ts'
 import type { ContentHash } from './hash-file.ts'
 
@@ -172,7 +173,7 @@ export class Hub {
     if (error instanceof HubError) return error
     const { statusCode } = error as { statusCode?: unknown }
     if (typeof statusCode === 'number') return this.refused(statusCode, repo, revision)
-    if (error instanceof SyntaxError) return strange('it sent something that is no JSON')
+    if (error instanceof SyntaxError) return strange(say('it sent something that is no JSON'))
     return unreachable(new URL(this.address), error)
   }
 
@@ -181,24 +182,29 @@ export class Hub {
     const page = `${this.address}/${repo}`
     if (status === 401 || status === 403) {
       const isKnown = this.options.token !== null
-      const cause = isKnown ? `does not let your token read ${repo}` : `does not show ${repo} to everybody`
+      const cause = isKnown
+        ? say`${host} does not let your token read ${repo} (HTTP ${status}).`
+        : say`${host} does not show ${repo} to everybody (HTTP ${status}).`
       const fix = isKnown
-        ? `Accept its terms at ${page}, or give Lexora a token that may read it: lexora hub token, or HF_TOKEN.`
-        : `It does not exist, or is private or gated: accept its terms at ${page}, and give Lexora a token that may read it: lexora hub token, or HF_TOKEN.`
-      return new HubError(`${host} ${cause} (HTTP ${status}).`, fix, { terms: page })
+        ? say`Accept its terms at ${page}, or give Lexora a token that may read it: lexora hub token, or HF_TOKEN.`
+        : say`It does not exist, or is private or gated: accept its terms at ${page}, and give Lexora a token that may read it: lexora hub token, or HF_TOKEN.`
+      return new HubError(cause, fix, { terms: page })
     }
     if (status === 404) {
-      const what = revision === 'main' ? repo : `${repo} at revision ${revision}`
-      return new HubError(`There is no ${what} on ${host}.`, 'Check its name, as in Qwen/Qwen3-8B.')
+      const cause =
+        revision === 'main'
+          ? say`There is no ${repo} on ${host}.`
+          : say`There is no ${repo} at revision ${revision} on ${host}.`
+      return new HubError(cause, say('Check its name, as in Qwen/Qwen3-8B.'))
     }
     if (status === 429) {
       const afterMs = waitOf(after)
-      return new HubError(`${host} asks to come later (HTTP 429).`, 'A token in HF_TOKEN has higher limits.', {
+      return new HubError(say`${host} asks to come later (HTTP 429).`, say('A token in HF_TOKEN has higher limits.'), {
         again: true,
         afterMs,
       })
     }
-    return new HubError(`${host} answers HTTP ${status}.`, null, { again: status >= 500 || status === 408 })
+    return new HubError(say`${host} answers HTTP ${status}.`, null, { again: status >= 500 || status === 408 })
   }
 }
 
@@ -218,10 +224,11 @@ function placeOf(range: string | string[] | undefined): number {
 /** Never to another protocol, and never from an encrypted one to plain text. */
 function redirected(from: URL, location: string | string[] | undefined): URL {
   const text = String(location ?? '')
-  if (!URL.canParse(text, from.href)) throw strange('it redirects to nowhere')
+  if (!URL.canParse(text, from.href)) throw strange(say('it redirects to nowhere'))
   const to = new URL(text, from.href)
   const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')
-  if (!isSafe) throw new HubError(`${from.host} redirects to ${to.protocol}//${to.host}, which is not followed.`, null)
+  if (!isSafe)
+    throw new HubError(say`${from.host} redirects to ${to.protocol}//${to.host}, which is not followed.`, null)
   return to
 }
 
@@ -240,25 +247,25 @@ function checkedFile({
   const parts = path.split('/')
   const isPlain =
     parts.length <= 8 && parts.every((part) => /^[^\\/:*?"<>|\p{Cc}]{1,200}$/u.test(part) && !/^\.\.?$/.test(part))
-  if (!isPlain) throw strange(`it lists a file with the name '${path.slice(0, 100)}'`)
+  if (!isPlain) throw strange(say`it lists a file with the name '${path.slice(0, 100)}'`)
   const hash: ContentHash = lfs === undefined ? { kind: 'git', hex: oid ?? '' } : { kind: 'sha256', hex: lfs.oid }
   const bytes = lfs?.size ?? size
   const isHash = hash.kind === 'git' ? /^[0-9a-f]{40}$/.test(hash.hex) : /^[0-9a-f]{64}$/.test(hash.hex)
   if (!isHash || !Number.isSafeInteger(bytes) || bytes < 0)
-    throw strange(`it lists '${path}' without a usable size or hash`)
+    throw strange(say`it lists '${path}' without a usable size or hash`)
   return { path, size: bytes, hash }
 }
 
 function strange(why: string): HubError {
-  return new HubError(`The hub's answer is of no use: ${why}.`, null)
+  return new HubError(say`The hub's answer is of no use: ${why}.`, null)
 }
 
 function unreachable(url: URL, error: unknown): HubError {
   const { code, name, cause } = error as { code?: string; name?: string; cause?: { code?: string } }
   const why = cause?.code ?? code ?? name ?? 'error'
   return new HubError(
-    `${url.host} cannot be reached, or the connection broke (${why}).`,
-    'Check the network, and ask again.',
+    say`${url.host} cannot be reached, or the connection broke (${why}).`,
+    say('Check the network, and ask again.'),
     {
       again: true,
     },

@@ -2,6 +2,7 @@ import { mkdirSync, statfsSync } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { say } from '../protocol/sentence.ts'
 import { repositoryFolder } from './catalogue.ts'
 import { chooseFiles } from './choose-files.ts'
 import { hashFile } from './hash-file.ts'
@@ -125,8 +126,8 @@ async function fetchFile(job: Job, commit: string, own: FileJob, tell: () => voi
     own.told.bytes = 0
     if (tries >= 2) {
       throw new HubError(
-        `What comes as ${own.file.path} is not what the hub says it is: its hash is wrong, twice.`,
-        'A proxy or a mirror may change it; try again later, or set HF_ENDPOINT to another address.',
+        say`What comes as ${own.file.path} is not what the hub says it is: its hash is wrong, twice.`,
+        say('A proxy or a mirror may change it; try again later, or set HF_ENDPOINT to another address.'),
       )
     }
   }
@@ -146,7 +147,7 @@ async function fetchRest(job: Job, commit: string, own: FileJob, tell: () => voi
   if (answer === null || answer.from > at) {
     await answer?.body.dump().catch(() => undefined)
     await rm(part, { force: true })
-    throw new HubError(`The hub does not go on where ${file.path} was cut off.`, null, { again: true })
+    throw new HubError(say`The hub does not go on where ${file.path} was cut off.`, null, { again: true })
   }
   at = answer.from
   const output = await open(part, at === 0 ? 'w' : 'r+')
@@ -154,7 +155,7 @@ async function fetchRest(job: Job, commit: string, own: FileJob, tell: () => voi
     job.onWait(null)
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       if (at + chunk.length > file.size)
-        throw new HubError(`The hub sends more of ${file.path} than it has listed.`, null)
+        throw new HubError(say`The hub sends more of ${file.path} than it has listed.`, null)
       // A disk that is nearly full takes the beginning of a piece.
       for (let written = 0; written < chunk.length; )
         written += (await output.write(chunk, written, chunk.length - written, at + written)).bytesWritten
@@ -165,11 +166,14 @@ async function fetchRest(job: Job, commit: string, own: FileJob, tell: () => voi
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof HubError || isDiskError(error)) throw error
-    throw new HubError(`The connection to the hub broke (${codeOf(error)}).`, 'Check the network.', { again: true })
+    throw new HubError(say`The connection to the hub broke (${codeOf(error)}).`, say('Check the network.'), {
+      again: true,
+    })
   } finally {
     await output.close()
   }
-  if (at < file.size) throw new HubError(`The hub ended ${file.path} early.`, 'Try again later.', { again: true })
+  if (at < file.size)
+    throw new HubError(say`The hub ended ${file.path} early.`, say('Try again later.'), { again: true })
 }
 
 /** Tries until it works, with growing waits between tries that brought nothing. */
@@ -207,11 +211,12 @@ function bytesToCome(files: readonly FileJob[]): number {
 
 /** Of a quota that is used up the disk may say that there is room. */
 function fullDisk({ freeBytes = freeBytesOf }: Job, folder: string, files: readonly FileJob[]): HubError {
-  const room = (): string => `${gib(freeBytes(folder))} are free and ${gib(SPARE_BYTES)} of them stay so`
-  const needs = files.length === 0 ? folder : `${gib(bytesToCome(files))} more are needed in ${folder}, where ${room()}`
+  const [more, spare] = [gib(bytesToCome(files)), gib(SPARE_BYTES)]
   return new HubError(
-    `The disk is full: ${needs}.`,
-    'Make room (`lexora models rm`), and it goes on where it was; or set HF_HOME to another disk.',
+    files.length === 0
+      ? say`The disk is full: ${folder}.`
+      : say`The disk is full: ${more} more are needed in ${folder}, where ${gib(freeBytes(folder))} are free and ${spare} of them stay so.`,
+    say('Make room (`lexora models rm`), and it goes on where it was; or set HF_HOME to another disk.'),
     { diskFull: true },
   )
 }
@@ -249,11 +254,14 @@ async function lock(folder: string, repo: string): Promise<() => Promise<void>> 
     }
     const holder = Number(await readFile(path, 'utf8').catch(() => ''))
     if (holder > 0 && isAlive(holder)) {
-      throw new HubError(`Another Lexora (pid ${holder}) is fetching ${repo}.`, 'Wait for it, or cancel it there.')
+      throw new HubError(
+        say`Another Lexora (pid ${holder}) is fetching ${repo}.`,
+        say('Wait for it, or cancel it there.'),
+      )
     }
     await rm(path, { force: true })
   }
-  throw new HubError(`The folder of ${repo} is locked.`, `Remove ${path}.`)
+  throw new HubError(say`The folder of ${repo} is locked.`, say`Remove ${path}.`)
 }
 
 function isAlive(pid: number): boolean {
@@ -266,12 +274,12 @@ function isAlive(pid: number): boolean {
 }
 
 const DISK_FIXES: Record<string, string> = {
-  EACCES: 'Give yourself the right to write there, or set HF_HOME to a folder of yours.',
-  EPERM: 'Give yourself the right to write there, or set HF_HOME to a folder of yours.',
-  EROFS: 'The disk is read-only: set HF_HOME to another one.',
-  EIO: 'The disk reports errors: check it.',
-  ENOTDIR: 'Something that is no folder is in the way.',
-  EEXIST: 'Something that is no folder is in the way.',
+  EACCES: say('Give yourself the right to write there, or set HF_HOME to a folder of yours.'),
+  EPERM: say('Give yourself the right to write there, or set HF_HOME to a folder of yours.'),
+  EROFS: say('The disk is read-only: set HF_HOME to another one.'),
+  EIO: say('The disk reports errors: check it.'),
+  ENOTDIR: say('Something that is no folder is in the way.'),
+  EEXIST: say('Something that is no folder is in the way.'),
 }
 
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
@@ -284,7 +292,7 @@ function explained(error: unknown, job: Job, folder: string, files: readonly Fil
   const code = codeOf(error)
   if (error instanceof HubError || !isDiskError(error)) return error
   if (FULL.has(code)) return fullDisk(job, folder, files)
-  return new HubError(`It cannot be written: ${folder} (${code}).`, DISK_FIXES[code]!)
+  return new HubError(say`It cannot be written: ${folder} (${code}).`, DISK_FIXES[code]!)
 }
 
 function codeOf(error: unknown): string {

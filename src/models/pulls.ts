@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isPullOpen, type PullView } from '../protocol/models.ts'
+import { say } from '../protocol/sentence.ts'
 import { parseRepository } from './choose-files.ts'
 import { type Hub, HubError } from './hub.ts'
 import { type PullFile, type PullTiming, pull } from './pull.ts'
@@ -75,7 +76,7 @@ export class Pulls {
     )
     if (same !== undefined) return this.resume(same.id)!
     if (this.open.length >= MAX_WAITING)
-      throw new HubError(`${MAX_WAITING} pulls wait already.`, 'Cancel some of them.')
+      throw new HubError(say`${MAX_WAITING} pulls wait already.`, say('Cancel some of them.'))
     const entry = this.enter({ id: randomBytes(4).toString('hex'), repo, revision: asked.revision, patterns })
     this.write()
     this.next()

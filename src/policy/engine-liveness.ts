@@ -1,3 +1,5 @@
+import { say } from '../protocol/sentence.ts'
+
 /** What is seen of an engine that serves, at one moment. Times in ms on one clock. */
 export type LifeSigns = {
   now: number
@@ -99,9 +101,9 @@ export function judgeCanary(
   }
   const failedCanaries = life.failedCanaries + 1
   const suspect = { ...life, suspectAt: life.suspectAt ?? now, failedCanaries }
-  const reason = `${failedCanaries} requests for a single token were not answered`
+  const reason = say`${failedCanaries} requests for a single token were not answered`
   if (failedCanaries >= rules.canaries) return [suspect, { is: 'hung', reason }]
-  return [suspect, { is: 'ask', reason: 'a request for a single token was not answered' }]
+  return [suspect, { is: 'ask', reason: say('a request for a single token was not answered') }]
 }
 
 function look(life: Life, { now, inFlight, lastTokenAt, counted, health }: LifeSigns): Life {
@@ -117,13 +119,13 @@ function look(life: Life, { now, inFlight, lastTokenAt, counted, health }: LifeS
 }
 
 function doubtOf(life: Life, { now, inFlight, prefillTokens, health }: LifeSigns, rules: LifeRules): string | null {
-  if (health === 'dead') return 'it says itself that its engine is dead'
+  if (health === 'dead') return say('it says itself that its engine is dead')
   const silentMs = now - life.healthAt
-  if (silentMs >= rules.silentMs) return `it has not answered for ${seconds(silentMs)} s`
+  if (silentMs >= rules.silentMs) return say`it has not answered for ${seconds(silentMs)} s`
   if (inFlight === 0) return null
   const quietMs = now - life.quietSince
   const patienceMs = rules.quietMs + (prefillTokens / rules.slowestPrefill) * 1000
-  return quietMs < patienceMs ? null : `no token for ${seconds(quietMs)} s while ${inFlight} requests wait for one`
+  return quietMs < patienceMs ? null : say`no token for ${seconds(quietMs)} s while ${inFlight} requests wait for one`
 }
 
 const seconds = (ms: number): number => Math.round(ms / 1000)

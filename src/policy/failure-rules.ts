@@ -1,4 +1,5 @@
 import type { EngineFailure } from '../protocol/engine.ts'
+import { say } from '../protocol/sentence.ts'
 import { parseLogLine, type Speaker } from './engine-log.ts'
 import { DEVICE_RULES } from './failures/device.ts'
 import { HOST_RULES } from './failures/host.ts'
@@ -99,35 +100,35 @@ function notStarted({ spawnError }: EngineEnd): EngineFailure | null {
     case 'ENOENT':
       return failure(
         'executable_missing',
-        "The engine's program was not found.",
-        'Install it, or set `executable` or `venv` to where it is.',
+        say("The engine's program was not found."),
+        say('Install it, or set `executable` or `venv` to where it is.'),
       )
     case 'EACCES':
     case 'EPERM':
       return failure(
         'executable_bad',
-        "The engine's program may not be executed.",
-        'Make the file executable, or set `executable` to the right one.',
+        say("The engine's program may not be executed."),
+        say('Make the file executable, or set `executable` to the right one.'),
       )
     case 'ENOEXEC':
       return failure(
         'executable_bad',
-        "The engine's program is not made for this machine.",
-        'Set `executable` to one that is.',
+        say("The engine's program is not made for this machine."),
+        say('Set `executable` to one that is.'),
       )
     case 'ENOMEM':
     case 'EAGAIN':
       return failure(
         'host_limits',
-        `The system could not start one more program (${spawnError}).`,
-        'Close other programs, or raise the limits of this user.',
+        say`The system could not start one more program (${spawnError}).`,
+        say('Close other programs, or raise the limits of this user.'),
         true,
       )
     default:
       return failure(
         'executable_bad',
-        `The engine's program could not be started (${spawnError}).`,
-        'Check `executable`.',
+        say`The engine's program could not be started (${spawnError}).`,
+        say('Check `executable`.'),
       )
   }
 }
@@ -141,8 +142,8 @@ function bySignal({ exit, lines }: EngineEnd): EngineFailure | null {
     case 'SIGKILL':
       return failure(
         'oom_host',
-        'It was killed from outside (SIGKILL): most likely the system ran out of memory.',
-        'Close other programs, or give the machine more memory or swap.',
+        say('It was killed from outside (SIGKILL): most likely the system ran out of memory.'),
+        say('Close other programs, or give the machine more memory or swap.'),
         true,
       )
     case 'SIGSEGV':
@@ -153,14 +154,14 @@ function bySignal({ exit, lines }: EngineEnd): EngineFailure | null {
       return signal === 'SIGILL'
         ? failure(
             'arch',
-            'It met an instruction that this processor does not know (SIGILL).',
-            'Install a build for this machine.',
+            say('It met an instruction that this processor does not know (SIGILL).'),
+            say('Install a build for this machine.'),
           )
-        : failure('crashed', `It crashed in native code (${signal}).`, null, true)
+        : failure('crashed', say`It crashed in native code (${signal}).`, null, true)
     case 'SIGTERM':
     case 'SIGINT':
     case 'SIGHUP':
-      return failure('ended_outside', `Somebody else ended it (${signal}).`, null, true)
+      return failure('ended_outside', say`Somebody else ended it (${signal}).`, null, true)
     default:
       return null
   }
@@ -182,18 +183,30 @@ const SIGNALS: Record<number, string> = {
 /** An engine core that is gone, without a word of why. vLLM then exits with 0, as if all were well. */
 function byDeath({ wasReady, lines, exit }: EngineEnd): EngineFailure | null {
   if (lines.some((line) => ENGINE_DEAD.test(line)))
-    return failure('engine_died', 'Its engine core ended without telling why.', null, true)
+    return failure('engine_died', say('Its engine core ended without telling why.'), null, true)
   if (wasReady && exit?.code === 0)
-    return failure('crashed', 'It ended by itself, with exit code 0 and without a word.', null, true)
+    return failure('crashed', say('It ended by itself, with exit code 0 and without a word.'), null, true)
   return null
 }
 
 const ENGINE_DEAD = /EngineDeadError|engine core exited unexpectedly|EngineCore encountered a fatal error/
 
 function unknown({ exit, wasReady }: EngineEnd): EngineFailure {
-  const how = exit === null ? 'failed' : exit.signal ? `ended by ${exit.signal}` : `ended with exit code ${exit.code}`
-  const when = wasReady ? '' : ' before it was up'
-  return failure('unknown', `It ${how}${when}, for a reason that Lexora does not know.`, null, true)
+  return failure('unknown', wasReady ? endOf(exit) : startOf(exit), null, true)
+}
+
+function endOf(exit: EngineEnd['exit']): string {
+  if (exit === null) return say('It failed, for a reason that Lexora does not know.')
+  return exit.signal
+    ? say`It ended by ${exit.signal}, for a reason that Lexora does not know.`
+    : say`It ended with exit code ${exit.code}, for a reason that Lexora does not know.`
+}
+
+function startOf(exit: EngineEnd['exit']): string {
+  if (exit === null) return say('It failed before it was up, for a reason that Lexora does not know.')
+  return exit.signal
+    ? say`It ended by ${exit.signal} before it was up, for a reason that Lexora does not know.`
+    : say`It ended with exit code ${exit.code} before it was up, for a reason that Lexora does not know.`
 }
 
 function failure(name: string, cause: string, fix: string | null, canHeal = false): EngineFailure {

@@ -1,3 +1,5 @@
+import { say } from '../protocol/sentence.ts'
+
 /**
  * What the tools of GPU makers print, read into figures (reference/vllm.md 7). A cell that holds no figure is null,
  * whatever it says instead; a line that is no row is not taken for one.
@@ -105,19 +107,19 @@ export function strangeNvidiaField(line: string): string | null {
 
 /** What the tool said instead of figures, in words for a person; null where it is none of its known complaints. */
 export function gpuComplaint(text: string): { reason: string; noGpu: boolean } | null {
-  if (/No devices were found/i.test(text)) return { reason: 'The driver finds no GPU.', noGpu: true }
+  if (/No devices were found/i.test(text)) return { reason: say('The driver finds no GPU.'), noGpu: true }
   if (/version mismatch/i.test(text))
-    return { reason: 'The driver was updated under the running system: restart the computer.', noGpu: false }
+    return { reason: say('The driver was updated under the running system: restart the computer.'), noGpu: false }
   if (/GPU is lost|Unable to determine the device handle|fallen off the bus/i.test(text))
-    return { reason: 'The system has lost the GPU: restart the computer.', noGpu: false }
+    return { reason: say('The system has lost the GPU: restart the computer.'), noGpu: false }
   if (
     /couldn't communicate with the NVIDIA driver|Driver not initialized|amdgpu not found|No driver|driver.*not loaded/i.test(
       text,
     )
   )
-    return { reason: 'The driver of the GPU does not run.', noGpu: false }
+    return { reason: say('The driver of the GPU does not run.'), noGpu: false }
   if (/Insufficient Permissions|Permission denied/i.test(text))
-    return { reason: 'This user may not read the figures of the GPU.', noGpu: false }
+    return { reason: say('This user may not read the figures of the GPU.'), noGpu: false }
   return null
 }
 

@@ -1,3 +1,5 @@
+import { say } from './sentence.ts'
+
 /** `host`: as a URL has it. An entry without a port is about all ports. */
 export function isBlocked(host: string, blocked: readonly string[]): boolean {
   if (blocked.length === 0) return false
@@ -9,7 +11,7 @@ export function isBlocked(host: string, blocked: readonly string[]): boolean {
 /** What a refusal says of a place that is blocked, and how it is let in again. */
 export function blockWords(host: string): { cause: string; fix: string } {
   return {
-    cause: `Nothing is fetched from ${host}: it is blocked.`,
-    fix: `To let it in: lexora outbound allow ${host}`,
+    cause: say`Nothing is fetched from ${host}: it is blocked.`,
+    fix: say`To let it in: lexora outbound allow ${host}`,
   }
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { row } from './command-row.ts'
 import { type GatewayLog, LOG_LEVELS } from './gateway-log.ts'
 import type { Happening } from './happenings.ts'
+import type { Sentences } from './sentence.ts'
 import type { SeriesRange, SeriesReport } from './series.ts'
 
 const RANGE_NAMES = ['5m', '15m', '1h', '24h'] as const satisfies readonly SeriesRange[]
@@ -48,6 +49,15 @@ export const UI_COMMANDS = {
     scope: 'admin:read',
     args: z.strictObject({}),
     about: 'what has happened to engines, backends and limits lately',
+  }),
+  sentences: row<{ sentences: Sentences }>()({
+    method: 'GET',
+    path: '/admin/sentences',
+    cli: ['sentences'],
+    places: ['language'],
+    scope: 'admin:read',
+    args: z.strictObject({ language: z.enum(['ja', 'ko'], 'is none of ja, ko') }),
+    about: 'what Lexora says of engines, checks and errors, in Japanese or Korean',
   }),
   engineStarts: row<{ starts: EngineStartView[] }>()({
     method: 'GET',

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { app } from 'electron'
+import { say } from '../protocol/sentence.ts'
 import { AUTOSTART_FILE, type AutostartPlan, autostartEntry, loginItemFound, planAutostart } from './autostart-entry.ts'
 
 export type AutostartSupport = { is: 'can' } | { is: 'cannot'; reason: string }
@@ -16,8 +17,9 @@ type Surroundings = {
 
 export function autostartSupport({ env, platform, isPackaged }: Surroundings): AutostartSupport {
   if (env['FLATPAK_ID'] !== undefined || env['SNAP'] !== undefined)
-    return { is: 'cannot', reason: 'Inside Flatpak or Snap the desktop decides this.' }
-  if (platform !== 'linux' && !isPackaged) return { is: 'cannot', reason: 'Only the installed app can do this here.' }
+    return { is: 'cannot', reason: say('Inside Flatpak or Snap the desktop decides this.') }
+  if (platform !== 'linux' && !isPackaged)
+    return { is: 'cannot', reason: say('Only the installed app can do this here.') }
   return { is: 'can' }
 }
 

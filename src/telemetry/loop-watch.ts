@@ -1,3 +1,5 @@
+import { say } from '../protocol/sentence.ts'
+
 const LOOK_MS = 250
 /** reliability.md, F12. */
 const STALL_MS = 1950
@@ -40,6 +42,6 @@ export class LoopWatch {
     if (this.timer !== null && now - this.lookedAt - LOOK_MS >= STALL_MS) this.look()
     if (this.stall === null || now - this.stall.at >= TOLD_MS) return null
     const seconds = (this.stall.ms / 1000).toFixed(1)
-    return `Lexora stood still for ${seconds} s, ${Math.round((now - this.stall.at) / 1000)} s ago: the machine is overloaded or was suspended`
+    return say`Lexora stood still for ${seconds} s, ${Math.round((now - this.stall.at) / 1000)} s ago: the machine is overloaded or was suspended`
   }
 }

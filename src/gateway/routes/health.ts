@@ -1,6 +1,7 @@
 import type { Backend } from '../../backends/backend.ts'
 import type { BackendRegistry } from '../../backends/registry.ts'
 import type { EngineView } from '../../protocol/engine.ts'
+import { say } from '../../protocol/sentence.ts'
 import type { BackendHealth, EngineHealth, HealthReport, QueueTotals } from '../../protocol/snapshot.ts'
 import type { RequestLogState } from '../../telemetry/request-log.ts'
 
@@ -32,7 +33,9 @@ export function readHealth(facts: {
     if (up) usable++
     else
       reasons.push(
-        `backend ${backend.name} is ${is === 'down' ? `down (${reason})` : `failing: its breaker is ${backend.breakerAt(now)}`}`,
+        is === 'down'
+          ? say`backend ${backend.name} is down (${reason})`
+          : say`backend ${backend.name} is failing: its breaker is ${backend.breakerAt(now)}`,
       )
     if (backend.options.type === 'vllm') {
       vllm++
@@ -40,7 +43,7 @@ export function readHealth(facts: {
     }
     backends[backend.name] = healthOf(backend, now)
   }
-  if (facts.requestLog?.failing != null) reasons.push(`request log cannot be written (${facts.requestLog.failing})`)
+  if (facts.requestLog?.failing != null) reasons.push(say`request log cannot be written (${facts.requestLog.failing})`)
   reasons.push(...(facts.troubles ?? []))
   return {
     status: usable === 0 ? 'unhealthy' : reasons.length > 0 ? 'degraded' : 'healthy',

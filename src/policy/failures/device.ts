@@ -1,3 +1,4 @@
+import { say } from '../../protocol/sentence.ts'
 import { given, type Rule, says } from './rule.ts'
 
 /** reference/vllm.md 3.2. */
@@ -6,15 +7,15 @@ export const DEVICE_RULES: readonly Rule[] = [
     class: 'driver',
     match: /Driver\/library version mismatch|nvml error: driver\/library version mismatch/i,
     whileServing: true,
-    explain: says('The driver of the GPU was updated under the running system.', 'Restart the computer.'),
+    explain: says(say('The driver of the GPU was updated under the running system.'), say('Restart the computer.')),
   },
   {
     class: 'gpu_lost',
     whileServing: true,
     match: /GPU is lost|Unable to determine the device handle for|has fallen off the bus/,
     explain: says(
-      'The system has lost the GPU.',
-      'Restart the computer; if it happens again, check its power and cooling.',
+      say('The system has lost the GPU.'),
+      say('Restart the computer; if it happens again, check its power and cooling.'),
     ),
   },
   {
@@ -22,8 +23,10 @@ export const DEVICE_RULES: readonly Rule[] = [
     match:
       /Failed to infer device type|No CUDA GPUs are available|CUDA driver initialization failed|Found no NVIDIA driver|no CUDA-capable device is detected|libcuda\.so\.1: cannot open shared object/,
     explain: says(
-      'The engine sees no GPU.',
-      'Run `nvidia-smi`; check `gpus` and CUDA_VISIBLE_DEVICES, in a container `--gpus all`, in WSL the driver of Windows.',
+      say('The engine sees no GPU.'),
+      say(
+        'Run `nvidia-smi`; check `gpus` and CUDA_VISIBLE_DEVICES, in a container `--gpus all`, in WSL the driver of Windows.',
+      ),
     ),
   },
   {
@@ -31,8 +34,10 @@ export const DEVICE_RULES: readonly Rule[] = [
     match:
       /NVIDIA driver on your system is too old(?: \(found version (\d+)\))?|CUDA driver version is insufficient|provided PTX was compiled with an unsupported toolchain/,
     explain: ([, found]) => ({
-      cause: `The driver of the GPU is too old for this build${found ? ` (it knows CUDA ${Math.floor(Number(found) / 1000)}.${Math.floor((Number(found) % 1000) / 10)})` : ''}.`,
-      fix: 'Update the driver, or install a build for an older CUDA.',
+      cause: found
+        ? say`The driver of the GPU is too old for this build (it knows CUDA ${cudaOf(Number(found))}).`
+        : say('The driver of the GPU is too old for this build.'),
+      fix: say('Update the driver, or install a build for an older CUDA.'),
     }),
   },
   {
@@ -42,20 +47,20 @@ export const DEVICE_RULES: readonly Rule[] = [
     explain: ([, arch]) =>
       arch
         ? {
-            cause: `The compiler that came along does not know this GPU (${arch}).`,
-            fix: 'Set TRITON_PTXAS_PATH to the ptxas of a newer CUDA.',
+            cause: say`The compiler that came along does not know this GPU (${arch}).`,
+            fix: say('Set TRITON_PTXAS_PATH to the ptxas of a newer CUDA.'),
           }
         : {
-            cause: 'This build has no code for this GPU.',
-            fix: 'Install a newer build, or one for this compute capability (7.5 at least).',
+            cause: say('This build has no code for this GPU.'),
+            fix: say('Install a newer build, or one for this compute capability (7.5 at least).'),
           },
   },
   {
     class: 'dtype',
     match: /Bfloat16 is only supported on GPUs with compute capability of at least [\d.]+(?:\. Your (.+?) GPU has)?/,
     explain: ([, name]) => ({
-      cause: `${name ? `This GPU (${name})` : 'This GPU'} does not know bfloat16.`,
-      fix: 'Set dtype to half.',
+      cause: name ? say`This GPU (${name}) does not know bfloat16.` : say('This GPU does not know bfloat16.'),
+      fix: say('Set dtype to half.'),
       change: { 'args.dtype': 'half' },
     }),
   },
@@ -64,8 +69,8 @@ export const DEVICE_RULES: readonly Rule[] = [
     match:
       /quantization method (\S+) is not supported for the current GPU\. Minimum capability: (\d+)\. Current capability: (\d+)/,
     explain: ([, method, needs, has]) => ({
-      cause: `${method} needs a GPU of compute capability ${capability(needs)}, and this one has ${capability(has)}.`,
-      fix: 'Choose an AWQ or GPTQ variant of the model.',
+      cause: say`${method} needs a GPU of compute capability ${capability(needs)}, and this one has ${capability(has)}.`,
+      fix: say('Choose an AWQ or GPTQ variant of the model.'),
     }),
   },
   {
@@ -74,9 +79,9 @@ export const DEVICE_RULES: readonly Rule[] = [
       /Quantization method specified in the model config \((\w+)\) does not match.*?\((\w+)\)|Unknown quantization method: (\S+?)\./,
     explain: ([, model, asked, strange]) => ({
       cause: strange
-        ? `This vLLM does not know the quantization ${strange}.`
-        : `The model is quantised as ${model}, not as ${asked}.`,
-      fix: 'Remove `quantization`: the model says it itself.',
+        ? say`This vLLM does not know the quantization ${strange}.`
+        : say`The model is quantised as ${model}, not as ${asked}.`,
+      fix: say('Remove `quantization`: the model says it itself.'),
       change: { 'args.quantization': null },
     }),
   },
@@ -84,18 +89,18 @@ export const DEVICE_RULES: readonly Rule[] = [
     class: 'attention',
     match: /No valid attention backend found for/,
     explain: (_, { settings }) => {
-      const cause = 'No attention backend can do this combination of GPU, head size and types.'
+      const cause = say('No attention backend can do this combination of GPU, head size and types.')
       return given(settings, 'kv-cache-dtype') === undefined
-        ? { cause, fix: 'Set dtype to half or bfloat16, or another attention backend.' }
-        : { cause, fix: 'Remove kv-cache-dtype.', change: { 'args.kv-cache-dtype': null } }
+        ? { cause, fix: say('Set dtype to half or bfloat16, or another attention backend.') }
+        : { cause, fix: say('Remove kv-cache-dtype.'), change: { 'args.kv-cache-dtype': null } }
     },
   },
   {
     class: 'wsl_memory',
     match: /UVA is not available/,
     explain: says(
-      'WSL gives no pinned memory to vLLM.',
-      'Set VLLM_WSL2_ENABLE_PIN_MEMORY to 1 in `env`, after `wsl --update`.',
+      say('WSL gives no pinned memory to vLLM.'),
+      say('Set VLLM_WSL2_ENABLE_PIN_MEMORY to 1 in `env`, after `wsl --update`.'),
       { 'env.VLLM_WSL2_ENABLE_PIN_MEMORY': '1' },
     ),
   },
@@ -106,11 +111,16 @@ export const DEVICE_RULES: readonly Rule[] = [
       /illegal memory access|device-side assert|unspecified launch failure|CUDA error: misaligned|uncorrectable (?:NVLink|ECC) error/,
     canHeal: true,
     explain: says(
-      'A computation on the GPU went wrong.',
-      "If it happens again: set enforce-eager, and look for Xid errors in the kernel's log.",
+      say('A computation on the GPU went wrong.'),
+      say("If it happens again: set enforce-eager, and look for Xid errors in the kernel's log."),
     ),
   },
 ]
+
+/** 12080 is 12.8. */
+function cudaOf(number: number): string {
+  return `${Math.floor(number / 1000)}.${Math.floor((number % 1000) / 10)}`
+}
 
 /** 86 is 8.6. */
 function capability(digits = ''): string {

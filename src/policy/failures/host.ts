@@ -1,3 +1,4 @@
+import { say } from '../../protocol/sentence.ts'
 import { type Rule, says } from './rule.ts'
 
 /** reference/vllm.md 3.5. */
@@ -7,8 +8,11 @@ export const HOST_RULES: readonly Rule[] = [
     match:
       /\[Errno (?:98|48|10048)\].*|Address already in use|port is already allocated|couldn't bind HTTP server socket/,
     explain: (_, { settings }) => ({
-      cause: `Another program listens on ${settings.port === undefined ? "the engine's port" : `port ${settings.port}`}.`,
-      fix: 'End that program, or set `port` to a free one.',
+      cause:
+        settings.port === undefined
+          ? say("Another program listens on the engine's port.")
+          : say`Another program listens on port ${settings.port}.`,
+      fix: say('End that program, or set `port` to a free one.'),
     }),
   },
   {
@@ -16,27 +20,30 @@ export const HOST_RULES: readonly Rule[] = [
     whileServing: true,
     match: /(?:\[Errno 28\] )?No space left on device(?:: '(.+?)')?/,
     explain: ([, path]) => ({
-      cause: `The disk is full${path ? ` (${path})` : ''}.`,
-      fix: 'Free some space: models and compile caches are the largest.',
+      cause: path ? say`The disk is full (${path}).` : say('The disk is full.'),
+      fix: say('Free some space: models and compile caches are the largest.'),
     }),
   },
   {
     class: 'disk',
     match: /\[Errno 30\] Read-only file system(?:: '(.+?)')?/,
     explain: ([, path]) => ({
-      cause: `The file system may not be written${path ? ` (${path})` : ''}.`,
-      fix: "Move the model's and the cache's folder.",
+      cause: path ? say`The file system may not be written (${path}).` : say('The file system may not be written.'),
+      fix: say("Move the model's and the cache's folder."),
     }),
   },
   {
     class: 'permission',
     match: /\[Errno 13\] Permission denied: '(.+?)'/,
-    explain: ([, path]) => ({ cause: `It may not read or write ${path}.`, fix: 'Give this user access to it.' }),
+    explain: ([, path]) => ({
+      cause: say`It may not read or write ${path}.`,
+      fix: say('Give this user access to it.'),
+    }),
   },
   {
     class: 'host_limits',
     match: /\[Errno 24\] Too many open files/,
-    explain: says('It may not open so many files.', 'Raise the limit of open files (`ulimit -n`).'),
+    explain: says(say('It may not open so many files.'), say('Raise the limit of open files (`ulimit -n`).')),
   },
   {
     class: 'cpu_memory',
@@ -45,8 +52,8 @@ export const HOST_RULES: readonly Rule[] = [
     explain: ([, free = '', total]) => {
       const space = Math.max(1, Math.floor(Number(free) * 0.5))
       return {
-        cause: `${free} of ${total} GiB of memory are free, which is less than was asked for.`,
-        fix: `Set VLLM_CPU_KVCACHE_SPACE to ${space} in \`env\`.`,
+        cause: say`${free} of ${total} GiB of memory are free, which is less than was asked for.`,
+        fix: say`Set VLLM_CPU_KVCACHE_SPACE to ${space} in \`env\`.`,
         change: { 'env.VLLM_CPU_KVCACHE_SPACE': String(space) },
       }
     },
@@ -58,8 +65,8 @@ export const HOST_RULES: readonly Rule[] = [
       /Resource temporarily unavailable|\[Errno 12\] Cannot allocate memory|can't start new thread|DefaultCPUAllocator: can't allocate memory|std::bad_alloc|MemoryError/,
     canHeal: true,
     explain: says(
-      'The system gave it no more memory or threads.',
-      'Close other programs, or raise the limits of this user (`ulimit -v`, `ulimit -u`).',
+      say('The system gave it no more memory or threads.'),
+      say('Close other programs, or raise the limits of this user (`ulimit -v`, `ulimit -u`).'),
     ),
   },
   {
@@ -69,8 +76,8 @@ export const HOST_RULES: readonly Rule[] = [
     explain: ([, seconds]) => {
       const longer = Number(seconds) * 3
       return {
-        cause: `Loading took longer than the ${seconds} s that vLLM waits.`,
-        fix: `Set VLLM_ENGINE_READY_TIMEOUT_S to ${longer} in \`env\`.`,
+        cause: say`Loading took longer than the ${seconds} s that vLLM waits.`,
+        fix: say`Set VLLM_ENGINE_READY_TIMEOUT_S to ${longer} in \`env\`.`,
         change: { 'env.VLLM_ENGINE_READY_TIMEOUT_S': String(longer) },
       }
     },
@@ -80,9 +87,9 @@ export const HOST_RULES: readonly Rule[] = [
     match: /undefined symbol: |(lib(?:cudart|cublas|cudnn|nccl|torch)\S*?\.so[\d.]*): cannot open shared object file/,
     explain: ([, library]) => ({
       cause: library
-        ? `${library} is missing: its parts are of different builds.`
-        : 'Its parts are of different builds.',
-      fix: 'Install the engine anew, into an environment of its own.',
+        ? say`${library} is missing: its parts are of different builds.`
+        : say('Its parts are of different builds.'),
+      fix: say('Install the engine anew, into an environment of its own.'),
     }),
   },
   {
@@ -90,16 +97,16 @@ export const HOST_RULES: readonly Rule[] = [
     match:
       /ModuleNotFoundError: No module named '([\w.]+)'|PackageNotFoundError: No package metadata was found for (\S+)/,
     explain: ([, module, packageName]) => ({
-      cause: `The Python environment has no ${module ?? packageName}.`,
-      fix: 'Install the engine anew, or set `venv` to an environment that has it.',
+      cause: say`The Python environment has no ${module ?? packageName}.`,
+      fix: say('Install the engine anew, or set `venv` to an environment that has it.'),
     }),
   },
   {
     class: 'ipc_path',
     match: /ipc path ".*?" is longer than (\d+) characters/,
     explain: says(
-      'The folder for its sockets has too long a name.',
-      'Set VLLM_RPC_BASE_PATH to a short folder in `env`.',
+      say('The folder for its sockets has too long a name.'),
+      say('Set VLLM_RPC_BASE_PATH to a short folder in `env`.'),
       { 'env.VLLM_RPC_BASE_PATH': '/tmp' },
     ),
   },

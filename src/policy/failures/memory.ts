@@ -1,3 +1,4 @@
+import { say } from '../../protocol/sentence.ts'
 import { given, type Rule, type Settings, says, type Told } from './rule.ts'
 
 /** reference/vllm.md 3.1. */
@@ -8,10 +9,10 @@ export const MEMORY_RULES: readonly Rule[] = [
       /Free memory on device (\S+) \(([\d.]+)\/([\d.]+) GiB\) on startup is less than desired GPU memory utilization \(([\d.]+)/,
     explain: ([, , free = '', total = '', wanted = '']) => {
       const share = Math.floor((100 * Number(free)) / Number(total)) / 100 - 0.02
-      const cause = `Others hold memory of the GPU: ${free} of ${total} GiB are free, and a share of ${wanted} was asked for.`
-      if (!(share >= 0.1)) return { cause, fix: 'See who holds it (`lexora gpu --who`) and close that.' }
+      const cause = say`Others hold memory of the GPU: ${free} of ${total} GiB are free, and a share of ${wanted} was asked for.`
+      if (!(share >= 0.1)) return { cause, fix: say('See who holds it (`lexora gpu --who`) and close that.') }
       const value = Number(share.toFixed(2))
-      const fix = `See who holds it (\`lexora gpu --who\`) and close that, or set gpu-memory-utilization to ${value}.`
+      const fix = say`See who holds it (\`lexora gpu --who\`) and close that, or set gpu-memory-utilization to ${value}.`
       return { cause, fix, change: { 'args.gpu-memory-utilization': value } }
     },
   },
@@ -20,27 +21,27 @@ export const MEMORY_RULES: readonly Rule[] = [
     match: /Error in memory profiling\. Initial free memory ([\d.]+) GiB, current free memory ([\d.]+) GiB/,
     canHeal: true,
     explain: ([, before, after]) => ({
-      cause: `Another program gave memory of the GPU back while vLLM measured (${before} GiB free, then ${after} GiB).`,
-      fix: 'Start again when the free memory no longer changes.',
+      cause: say`Another program gave memory of the GPU back while vLLM measured (${before} GiB free, then ${after} GiB).`,
+      fix: say('Start again when the free memory no longer changes.'),
     }),
   },
   {
     class: 'ctx_too_big',
     match: /max seq len \((\d+)\), \(([\d.]+) GiB KV .*?memory \((-?[\d.]+) GiB\)(?:.*?maximum model length is (\d+))?/,
     explain: ([, asked, needs, has, fits]) => {
-      const cause = `A context of ${asked} tokens needs ${needs} GiB for its cache, and ${has} GiB are left for it.`
+      const cause = say`A context of ${asked} tokens needs ${needs} GiB for its cache, and ${has} GiB are left for it.`
       const length = shorter(Number(fits ?? 0))
       if (length <= 0)
-        return { cause, fix: 'Choose a smaller or stronger quantised model, or raise gpu-memory-utilization.' }
-      return { cause, fix: `Set max-model-len to ${length}.`, change: { 'args.max-model-len': length } }
+        return { cause, fix: say('Choose a smaller or stronger quantised model, or raise gpu-memory-utilization.') }
+      return { cause, fix: say`Set max-model-len to ${length}.`, change: { 'args.max-model-len': length } }
     },
   },
   {
     class: 'weights_too_big',
     match: /Cannot auto-fit max_model_len/,
     explain: says(
-      'The model leaves no room for any context on this GPU.',
-      'Choose a smaller or stronger quantised model.',
+      say('The model leaves no room for any context on this GPU.'),
+      say('Choose a smaller or stronger quantised model.'),
     ),
   },
   {
@@ -50,13 +51,13 @@ export const MEMORY_RULES: readonly Rule[] = [
       given(settings, 'kv-cache-memory-bytes') !== undefined ||
       log.some((line) => line.includes("'kv_cache_memory_bytes'"))
         ? {
-            cause: 'kv-cache-memory-bytes is too small for a single block of the cache.',
-            fix: 'Remove kv-cache-memory-bytes, or raise it.',
+            cause: say('kv-cache-memory-bytes is too small for a single block of the cache.'),
+            fix: say('Remove kv-cache-memory-bytes, or raise it.'),
             change: { 'args.kv-cache-memory-bytes': null },
           }
         : {
-            cause: 'The weights fit, and nothing is left for the cache.',
-            fix: 'Raise gpu-memory-utilization, set kv-cache-dtype to fp8, or choose a stronger quantised model.',
+            cause: say('The weights fit, and nothing is left for the cache.'),
+            fix: say('Raise gpu-memory-utilization, set kv-cache-dtype to fp8, or choose a stronger quantised model.'),
           },
   },
   {
@@ -68,8 +69,8 @@ export const MEMORY_RULES: readonly Rule[] = [
     class: 'weights_too_big',
     match: /Failed to load model - not enough GPU memory/,
     explain: says(
-      'The weights do not fit into the memory of the GPU.',
-      'Choose a smaller or stronger quantised model, or use more GPUs (tensor-parallel-size).',
+      say('The weights do not fit into the memory of the GPU.'),
+      say('Choose a smaller or stronger quantised model, or use more GPUs (tensor-parallel-size).'),
     ),
   },
   {
@@ -90,21 +91,22 @@ function shorter(fits: number): number {
 function fewerSequences(now: number): Told {
   const fewer = Math.max(1, Math.floor(now / 2))
   return {
-    cause: 'The memory of the GPU ran out while it warmed up.',
-    fix: `Set max-num-seqs to ${fewer}.`,
+    cause: say('The memory of the GPU ran out while it warmed up.'),
+    fix: say`Set max-num-seqs to ${fewer}.`,
     change: { 'args.max-num-seqs': fewer },
   }
 }
 
 /** Where the memory ran out decides what helps: while weights were loaded, or once they were there. */
 function outOfMemory(size: string | undefined, log: readonly string[], settings: Settings, serves: boolean): Told {
-  const wanted = size ? ` (${size} more were asked for)` : ''
   if (serves) {
     const lower = lowerShare(settings)
     return {
       canHeal: true,
-      cause: `The memory of the GPU ran out while it served${wanted}.`,
-      fix: `Set gpu-memory-utilization to ${lower}, or close what else uses the GPU.`,
+      cause: size
+        ? say`The memory of the GPU ran out while it served (${size} more were asked for).`
+        : say('The memory of the GPU ran out while it served.'),
+      fix: say`Set gpu-memory-utilization to ${lower}, or close what else uses the GPU.`,
       change: { 'args.gpu-memory-utilization': lower },
     }
   }
@@ -112,21 +114,31 @@ function outOfMemory(size: string | undefined, log: readonly string[], settings:
     const lower = lowerShare(settings)
     return {
       class: 'vram_peak',
-      cause: `The memory of the GPU ran out while graphs were captured${wanted}.`,
-      fix: `Set gpu-memory-utilization to ${lower}, or max-num-seqs lower, or enforce-eager.`,
+      cause: size
+        ? say`The memory of the GPU ran out while graphs were captured (${size} more were asked for).`
+        : say('The memory of the GPU ran out while graphs were captured.'),
+      fix: say`Set gpu-memory-utilization to ${lower}, or max-num-seqs lower, or enforce-eager.`,
       change: { 'args.gpu-memory-utilization': lower },
     }
   }
   // Only who has seen it begin to load knows that it got no further.
   if (!log.some((line) => /Starting to load model|Initializing a V1 LLM engine/.test(line)))
     return {
-      cause: `The memory of the GPU ran out${wanted}.`,
-      fix: 'Choose a smaller or stronger quantised model, set max-num-seqs lower, or close what else uses the GPU.',
+      cause: size
+        ? say`The memory of the GPU ran out (${size} more were asked for).`
+        : say('The memory of the GPU ran out.'),
+      fix: say(
+        'Choose a smaller or stronger quantised model, set max-num-seqs lower, or close what else uses the GPU.',
+      ),
     }
   return {
     class: 'weights_too_big',
-    cause: `The weights do not fit into the memory of the GPU${wanted}.`,
-    fix: 'Choose a smaller or stronger quantised model, use more GPUs (tensor-parallel-size), or close what else uses the GPU.',
+    cause: size
+      ? say`The weights do not fit into the memory of the GPU (${size} more were asked for).`
+      : say('The weights do not fit into the memory of the GPU.'),
+    fix: say(
+      'Choose a smaller or stronger quantised model, use more GPUs (tensor-parallel-size), or close what else uses the GPU.',
+    ),
   }
 }
 

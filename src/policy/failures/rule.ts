@@ -1,4 +1,5 @@
 import type { EngineFailure } from '../../protocol/engine.ts'
+import { say } from '../../protocol/sentence.ts'
 
 /** What the engine was started with, as far as it is known: computed values are better with it. */
 export type Settings = {
@@ -41,5 +42,5 @@ export function keyOf(flag: string): string {
 export function without(flag: string, { args }: Settings): Pick<Told, 'fix' | 'change'> {
   const key = keyOf(flag)
   const has = args === undefined || given({ args }, key) !== undefined
-  return { fix: `Remove ${key} from \`args\`.`, change: has ? { [`args.${key}`]: null } : null }
+  return { fix: say`Remove ${key} from \`args\`.`, change: has ? { [`args.${key}`]: null } : null }
 }

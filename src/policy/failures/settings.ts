@@ -1,4 +1,5 @@
 import { nearestNames } from '../../protocol/nearest-name.ts'
+import { say } from '../../protocol/sentence.ts'
 import { keyOf, type Rule, says, without } from './rule.ts'
 
 /** What the command line and the environment say: reference/vllm.md 3.3 and 3.5. */
@@ -10,10 +11,10 @@ export const SETTING_RULES: readonly Rule[] = [
       const flag = words.split(' ').find((word) => word.startsWith('-'))
       if (!flag)
         return {
-          cause: `The command line holds words that mean nothing to it: ${words}.`,
-          fix: 'Remove them from `args`.',
+          cause: say`The command line holds words that mean nothing to it: ${words}.`,
+          fix: say('Remove them from `args`.'),
         }
-      return { cause: `This version of the engine does not know ${words}.`, ...without(flag, settings) }
+      return { cause: say`This version of the engine does not know ${words}.`, ...without(flag, settings) }
     },
   },
   {
@@ -23,26 +24,29 @@ export const SETTING_RULES: readonly Rule[] = [
     explain: ([, flag = '', what, asked = '', choices = '']) => {
       const names = [...choices.matchAll(/[\w.-]+/g)].map(([name]) => name)
       const key = keyOf(flag)
-      const fix = names.length > 0 ? oneOf(key, asked, names) : `Correct ${key} in \`args\`.`
-      return { cause: `${flag} does not take what it was given: ${wordsOf(what)}.`, fix }
+      const fix = names.length > 0 ? oneOf(key, asked, names) : say`Correct ${key} in \`args\`.`
+      return { cause: say`${flag} does not take what it was given: ${wordsOf(what)}.`, fix }
     },
   },
   {
     class: 'bad_args',
     match: /ambiguous option: (--[\w-]+)/,
-    explain: ([, flag = '']) => ({ cause: `${flag} may be one of several options.`, fix: 'Write it out in `args`.' }),
+    explain: ([, flag = '']) => ({
+      cause: say`${flag} may be one of several options.`,
+      fix: say('Write it out in `args`.'),
+    }),
   },
   {
     class: 'bad_args',
     match: /`model` should be provided as the first positional argument/,
-    explain: says('It was not told which model to serve.', 'Set `model`.'),
+    explain: says(say('It was not told which model to serve.'), say('Set `model`.')),
   },
   {
     class: 'bad_args',
     match: /--enable-auto-tool-choice requires --tool-call-parser/,
     explain: says(
-      'enable-auto-tool-choice needs a tool-call-parser.',
-      "Set tool-call-parser to that of the model's family, or remove enable-auto-tool-choice.",
+      say('enable-auto-tool-choice needs a tool-call-parser.'),
+      say("Set tool-call-parser to that of the model's family, or remove enable-auto-tool-choice."),
     ),
   },
   {
@@ -53,15 +57,15 @@ export const SETTING_RULES: readonly Rule[] = [
       const key = kind === 'tool call' ? 'tool-call-parser' : 'reasoning-parser'
       const name = asked ?? reasoning ?? ''
       const known = (names ?? others ?? '').split(',').map((one) => one.trim())
-      return { cause: `This version has no ${key} named ${name}.`, fix: oneOf(key, name, known) }
+      return { cause: say`This version has no ${key} named ${name}.`, fix: oneOf(key, name, known) }
     },
   },
   {
     class: 'bad_args',
     match: /Sleep mode is not supported on current platform/,
     explain: says(
-      'vLLM can sleep only on CUDA and ROCm under Linux.',
-      'Remove enable-sleep-mode, and set `sleep` to off.',
+      say('vLLM can sleep only on CUDA and ROCm under Linux.'),
+      say('Remove enable-sleep-mode, and set `sleep` to off.'),
       { 'args.enable-sleep-mode': null },
     ),
   },
@@ -71,8 +75,8 @@ export const SETTING_RULES: readonly Rule[] = [
     explain: ([, heads, asked]) => {
       const size = divisorBelow(Number(heads), Number(asked))
       return {
-        cause: `The model's ${heads} attention heads cannot be shared by ${asked} GPUs.`,
-        fix: `Set tensor-parallel-size to ${size}.`,
+        cause: say`The model's ${heads} attention heads cannot be shared by ${asked} GPUs.`,
+        fix: say`Set tensor-parallel-size to ${size}.`,
         change: { 'args.tensor-parallel-size': size },
       }
     },
@@ -81,10 +85,10 @@ export const SETTING_RULES: readonly Rule[] = [
     class: 'parallel',
     match: /World size \((\d+)\) is larger than the number of available GPUs \((\d+)\)/,
     explain: ([, asked, has]) => {
-      const cause = `${asked} GPUs were asked for, and there are ${has}.`
+      const cause = say`${asked} GPUs were asked for, and there are ${has}.`
       return Number(has) === 1
-        ? { cause, fix: 'Set tensor-parallel-size to 1.', change: { 'args.tensor-parallel-size': 1 } }
-        : { cause, fix: `Set tensor-parallel-size so that no more than ${has} are used.` }
+        ? { cause, fix: say('Set tensor-parallel-size to 1.'), change: { 'args.tensor-parallel-size': 1 } }
+        : { cause, fix: say`Set tensor-parallel-size so that no more than ${has} are used.` }
     },
   },
   {
@@ -92,8 +96,8 @@ export const SETTING_RULES: readonly Rule[] = [
     whileServing: true,
     match: /NCCL error|ncclUnhandledCudaError|ncclSystemError/,
     explain: says(
-      'The GPUs could not talk to each other (NCCL).',
-      'Set NCCL_P2P_DISABLE to 1 in `env`; in a container use `--ipc=host`.',
+      say('The GPUs could not talk to each other (NCCL).'),
+      say('Set NCCL_P2P_DISABLE to 1 in `env`; in a container use `--ipc=host`.'),
       { 'env.NCCL_P2P_DISABLE': '1' },
     ),
   },
@@ -101,8 +105,8 @@ export const SETTING_RULES: readonly Rule[] = [
     class: 'bad_env',
     match: /Unknown vLLM environment variable detected: (\w+)/,
     explain: ([, name = '']) => ({
-      cause: `This vLLM does not know the environment variable ${name}.`,
-      fix: `Remove ${name} from \`env\`.`,
+      cause: say`This vLLM does not know the environment variable ${name}.`,
+      fix: say`Remove ${name} from \`env\`.`,
       change: { [`env.${name}`]: null },
     }),
   },
@@ -112,11 +116,11 @@ export const SETTING_RULES: readonly Rule[] = [
     explain: ([, text = ''], { log }) => {
       // The traceback shows the line that reads it.
       const name = log.map((line) => /"(VLLM_\w+)": lambda/.exec(line)?.[1]).find((found) => found !== undefined)
-      const which = name ?? 'An environment variable of vLLM'
+      const which = name ?? say('An environment variable of vLLM')
       const number = /^(true|yes|on)$/i.test(text) ? '1' : /^(false|no|off)$/i.test(text) ? '0' : null
       return {
-        cause: `${which} wants a number, and was given ${text || 'nothing'}.`,
-        fix: number ? `Set ${name ?? 'it'} to ${number} in \`env\`.` : 'Correct it in `env`.',
+        cause: say`${which} wants a number, and was given ${text || say('nothing')}.`,
+        fix: number ? say`Set ${name ?? say('it')} to ${number} in \`env\`.` : say('Correct it in `env`.'),
         change: name && number ? { [`env.${name}`]: number } : null,
       }
     },
@@ -128,8 +132,8 @@ function oneOf(key: string, asked: string, names: readonly string[]): string {
   const nearest = nearestNames(asked, names)[0]
   const others = names.filter((name) => name !== nearest)
   return nearest
-    ? `Set ${key} to ${nearest}, or to one of ${listed(others)}.`
-    : `Set ${key} to one of ${listed(names)}.`
+    ? say`Set ${key} to ${nearest}, or to one of ${listed(others)}.`
+    : say`Set ${key} to one of ${listed(names)}.`
 }
 
 /** Without the list of choices: it is in the fix. */

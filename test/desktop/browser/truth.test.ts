@@ -98,6 +98,23 @@ test('beside an engine that cannot run the gate stays, and says who serves', asy
   expect(await violations(page)).toEqual([])
 })
 
+test('what the core says is read in the language of the window: a cause, what helps, and every check', async () => {
+  const engines = { big: { model: 'none/none', executable: '/nonexistent/vllm', autostart: true } }
+  const { server, page } = await open({ engines }, { look: { ...BIG, language: 'ja' } })
+  const trouble = page.getByRole('alert').filter({ hasText: '/nonexistent/vllm がありません。' })
+  await trouble.getByText('インストールするか、`executable` か `venv` に場所を設定してください。').waitFor()
+  await page.goto(`${server.origin}/ui/#/diagnostics`)
+  const rows = page.locator('.checks li')
+  await rows.filter({ hasText: '動いています（pid' }).waitFor()
+  const told = await rows.evaluateAll((all) =>
+    all.map((row) => [...row.lastElementChild!.childNodes].slice(1).map((node) => node.textContent!.trim())),
+  )
+  const sentences = told.flat().filter((text) => text !== '')
+  expect(sentences.length).toBeGreaterThan(5)
+  expect(sentences.filter((text) => !/[\u3002\u3040-\u30ff\u4e00-\u9fff]/.test(text))).toEqual([])
+  expect(await violations(page)).toEqual([])
+})
+
 test('a port that is taken: who has it, and the next free one by one button', async () => {
   const machine = aMachine()
   onTestFinished(() => machine.dispose())
