@@ -1,4 +1,4 @@
-import type { AppCommands } from '../protocol/commands.ts'
+import { type AppCommands, refusal } from '../protocol/commands.ts'
 import type { Happening } from '../protocol/happenings.ts'
 import type { SeriesRange, SeriesReport } from '../protocol/series.ts'
 import type { EngineStartView, UI_COMMANDS } from '../protocol/ui-commands.ts'
@@ -18,7 +18,10 @@ export type UiParts = {
 
 const LOG_LINES = 1000
 
-const SENTENCES = { ja, ko }
+const SENTENCES = new Map([
+  ['ja', ja],
+  ['ko', ko],
+])
 
 export function uiCommands(parts: UiParts, onNoUi: () => Error): Pick<AppCommands, keyof typeof UI_COMMANDS> {
   return {
@@ -30,7 +33,11 @@ export function uiCommands(parts: UiParts, onNoUi: () => Error): Pick<AppCommand
     series: async ({ range, after } = {}) =>
       parts.readSeries(range ?? '5m', after === undefined ? null : Number(after)),
     recentEvents: async () => ({ events: parts.recentEvents() }),
-    sentences: async ({ language }) => ({ sentences: SENTENCES[language] }),
+    sentences: async ({ language }) => {
+      const sentences = SENTENCES.get(language)
+      if (sentences === undefined) throw refusal('not_found', 'language: is none of ja, ko', 'language')
+      return { sentences }
+    },
     engineStarts: async ({ engine } = {}) => ({ starts: parts.engineStarts(engine ?? null) }),
     gatewayLog: async ({ after, lines, level } = {}) =>
       parts.logBuffer.read({

@@ -52,11 +52,10 @@ export const UI_COMMANDS = {
   }),
   sentences: row<{ sentences: Sentences }>()({
     method: 'GET',
-    path: '/admin/sentences',
+    path: '/admin/sentences/{language}',
     cli: ['sentences'],
-    places: ['language'],
     scope: 'admin:read',
-    args: z.strictObject({ language: z.enum(['ja', 'ko'], 'is none of ja, ko') }),
+    args: z.strictObject({ language: z.string().min(1, 'is empty').max(16, 'is too long') }),
     about: 'what Lexora says of engines, checks and errors, in Japanese or Korean',
   }),
   engineStarts: row<{ starts: EngineStartView[] }>()({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ja } from '../../src/app/sentences/ja.ts'
 import { ko } from '../../src/app/sentences/ko.ts'
+import { uiCommands } from '../../src/app/ui-commands.ts'
 import { interpreter } from '../../src/protocol/sentence.ts'
 import { saidOfCore, unmarkedIn } from '../support/said.ts'
 
@@ -63,6 +64,17 @@ describe('what the core says', () => {
       return /\}\{/.test(text) || (text.includes('{') && letters.length < 3)
     })
     expect(odd).toEqual([])
+  })
+})
+
+test('the sentences of a language are handed out, and of one that nobody wrote its name is refused', async () => {
+  const { sentences } = uiCommands({} as never, () => new Error())
+  expect([await sentences({ language: 'ja' }), await sentences({ language: 'ko' })]).toEqual([
+    { sentences: ja },
+    { sentences: ko },
+  ])
+  await expect(sentences({ language: 'fr' })).rejects.toMatchObject({
+    problem: { code: 'not_found', param: 'language' },
   })
 })
 
