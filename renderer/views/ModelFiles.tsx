@@ -1,9 +1,10 @@
 import { useState } from 'react'
-import type { ModelView, VerifyReport } from '../../src/protocol/models.ts'
+import type { ModelFileView, ModelView, VerifyReport } from '../../src/protocol/models.ts'
 import { useActions, useCopy } from '../actions.ts'
+import { useAsked } from '../asked.ts'
 import { Confirm } from '../components/forms.tsx'
 import { StateMark } from '../components/Icon.tsx'
-import { Button, Facts } from '../components/kit.tsx'
+import { Button, Facts, Skeleton } from '../components/kit.tsx'
 import { gigabytes, moment, NONE, number } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useWorld } from '../stores.ts'
@@ -27,6 +28,10 @@ export function ModelFiles({
   const [failed, setFailed] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
   const [asking, setAsking] = useState(false)
+  const files = useAsked(async () => (await client.commands.modelFiles({ model: model.id })).files, {
+    everyMs: busy ? 2000 : 0,
+    key: `${model.id} ${model.modified}`,
+  })
   const verify = async (): Promise<void> => {
     setBusy(true)
     setFailed(null)
@@ -35,6 +40,7 @@ export function ModelFiles({
       .verifyModel({ model: model.id })
       .then(setReport, (error: unknown) => setFailed(t.said(reasonOf(error))))
     setBusy(false)
+    await files.again()
   }
   const remove = async (): Promise<void> => {
     setAsking(false)
@@ -53,7 +59,7 @@ export function ModelFiles({
             [
               t('files.revision'),
               <span key="r" className="mono">
-                {model.revision?.slice(0, 12) ?? NONE}
+                {model.revision ?? NONE}
               </span>,
             ],
             [t('files.format'), model.format],
@@ -73,17 +79,12 @@ export function ModelFiles({
           </Button>
         </div>
       </section>
-      {model.missing.length > 0 && (
-        <section className="sect" role="alert">
-          <h3>{t('files.missing')}</h3>
-          <ul className="small">
-            {model.missing.map((line) => (
-              <li key={line} className="bad">
-                {line}
-              </li>
-            ))}
-          </ul>
-        </section>
+      {files.value !== null ? (
+        <FileList files={files.value} />
+      ) : files.failed !== null ? (
+        <p className="sect small bad">{files.failed}</p>
+      ) : (
+        <Skeleton rows={3} widths={[50, 20]} />
       )}
       <section className="sect">
         <h3>{t('files.check')}</h3>
@@ -106,13 +107,6 @@ export function ModelFiles({
             {failed}
           </p>
         )}
-        <ul className="small">
-          {report?.problems.map(({ file, why }) => (
-            <li key={file}>
-              <span className="mono">{file}</span> <span className="bad">{why}</span>
-            </li>
-          ))}
-        </ul>
       </section>
       <section className="sect row">
         <Button look="danger" onClick={() => setAsking(true)}>
@@ -135,5 +129,42 @@ export function ModelFiles({
         </Confirm>
       )}
     </>
+  )
+}
+
+const SHAPES = { unread: 'stopped', whole: 'ready', bad: 'failed', missing: 'failed' } as const
+
+/** Each file with its size, and what is known of what it holds. A long list scrolls. */
+function FileList({ files }: { files: readonly ModelFileView[] }) {
+  const t = useT()
+  const { language } = t
+  return (
+    <section
+      className="sect file-list"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys scroll it
+      tabIndex={0}
+      aria-label={t('model.tab.files')}
+    >
+      <table className="table bench-table">
+        <tbody>
+          {files.map(({ name, bytes, state, hashed, why, checkedAt }) => (
+            <tr key={name}>
+              <td className="clip mono" title={name}>
+                {name}
+              </td>
+              <td className="num">{gigabytes(bytes)}</td>
+              <td title={checkedAt === null ? undefined : moment(checkedAt, new Date(), language)}>
+                <span className="row tight">
+                  <StateMark shape={SHAPES[state]} />
+                  <span className={`clip${SHAPES[state] === 'failed' ? ' bad' : ''}`} title={why ?? undefined}>
+                    {why ?? t(state === 'whole' && hashed ? 'files.state.hashed' : `files.state.${state}`)}
+                  </span>
+                </span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   )
 }

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs'
 import { lstat, rm } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { configHash } from '../engine/command-line.ts'
 import { InstallError } from '../engine/installer.ts'
 import type { EngineConfig } from '../engine/launch.ts'
@@ -9,7 +9,7 @@ import { blobOf, type FoundModel, namesBelow, repositoryFolder } from '../models
 import { chooseFiles, parseRepository } from '../models/choose-files.ts'
 import { describePath } from '../models/describe.ts'
 import { HubError } from '../models/hub.ts'
-import { verifyFiles } from '../models/verify.ts'
+import { type CheckedFile, listFiles, partsOf, verifyFiles } from '../models/verify.ts'
 import { modelShape } from '../policy/model-shape.ts'
 import { type AppCommands, CommandError } from '../protocol/commands.ts'
 import type { EngineView } from '../protocol/engine.ts'
@@ -57,7 +57,16 @@ export function modelCommands(parts: ModelParts): ModelCommands {
   return {
     listModels: async () => ({ models: await views(false), disk: diskOf(desk().places.hubCache) }),
     scanModels: async () => ({ models: await views(true), disk: diskOf(desk().places.hubCache) }),
-    verifyModel: async ({ model }) => await verifyFiles(await findModel(desk(), model)),
+    modelFiles: async ({ model }) => {
+      const found = await findModel(desk(), model)
+      const { id, path, revision } = found
+      return { model: id, path, revision, files: await listFiles(found, desk().checked) }
+    },
+    verifyModel: async ({ model }) => {
+      const { checked } = desk()
+      const note = (path: string, one: CheckedFile) => checked.set(path, { ...one, at: new Date().toISOString() })
+      return await verifyFiles(await findModel(desk(), model), note)
+    },
     removeModel: async ({ model }) => await removeModel(desk(), await findModel(desk(), model), parts.engines()),
     pullModel: async ({ repo, revision, files = [] }) =>
       await ofHub('repo', async () => desk().pulls.add({ repo, revision: revision ?? 'main', files: listOf(files) })),
@@ -197,13 +206,6 @@ async function pathsOf({ id, path, source }: FoundModel, hubCache: string): Prom
   if (!id.includes(':') || others.length <= parts.length) return [folder]
   const blobs = await Promise.all(parts.map(async (part) => await blobOf(part)))
   return [...parts, ...blobs.flatMap((blob) => (blob === null ? [] : [join(folder, 'blobs', blob)]))]
-}
-
-async function partsOf(path: string): Promise<string[]> {
-  const part = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(basename(path))
-  if (part === null) return [path]
-  const isPart = (name: string): boolean => name.startsWith(`${part[1]}-`) && name.endsWith(`-of-${part[2]}.gguf`)
-  return (await namesBelow(dirname(path))).filter(isPart).map((name) => join(dirname(path), name))
 }
 
 function isBelow(path: string, place: string): boolean {

@@ -12,6 +12,7 @@ import { Hub, HubError } from '../models/hub.ts'
 import { readPresets } from '../models/presets.ts'
 import { PULL_TIMING, type PullTiming } from '../models/pull.ts'
 import { Pulls } from '../models/pulls.ts'
+import type { CheckedFile } from '../models/verify.ts'
 import { blockWords, isBlocked } from '../protocol/blocked.ts'
 import type { Config } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
@@ -54,6 +55,8 @@ export class ModelDesk {
   readonly installer: Installer
   readonly versions: string
   readonly starts: EngineStarts | null
+  /** Files that were verified since this process runs. */
+  readonly checked: Map<string, CheckedFile & { at: string }> = new Map()
   private seen: { at: number; models: Promise<FoundModel[]> } | null = null
 
   constructor(options: ModelDeskOptions) {

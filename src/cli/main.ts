@@ -41,6 +41,7 @@ const PIPE_COLUMNS = 120
 const LOCAL: ReadonlySet<CommandName> = new Set([
   'listModels',
   'scanModels',
+  'modelFiles',
   'verifyModel',
   'removeModel',
   'pullModel',

@@ -6,6 +6,7 @@ import {
   type HubView,
   type InstallView,
   isPullOpen,
+  type ModelFilesReport,
   type ModelList,
   type ModelView,
   type PresetView,
@@ -19,6 +20,7 @@ import { type Look, line } from './status-view.ts'
 export const MODEL_PRINTERS = {
   listModels: ({ models, disk }: ModelList, look: Look) => [...modelTable(models, look), ...diskLine(disk)],
   scanModels: ({ models, disk }: ModelList, look: Look) => [...modelTable(models, look), ...diskLine(disk)],
+  modelFiles: fileLines,
   verifyModel: verifyLines,
   removeModel: ({ model, freedBytes, path }: { model: string; freedBytes: number; path: string }) => [
     `${plain(model)}: removed, ${bytes(freedBytes)} are free again (${plain(path)}).`,
@@ -96,6 +98,20 @@ function parameters(value: number | null): string {
 
 function some(names: readonly string[]): string {
   return `${names.slice(0, 3).join(', ')}${names.length > 3 ? `, and ${names.length - 3} more` : ''}`
+}
+
+const FILE_STATES = { unread: 'not verified', whole: 'whole', bad: 'BAD', missing: 'MISSING' }
+
+function fileLines({ model, path, revision, files }: ModelFilesReport, look: Look): string[] {
+  const columns: Column[] = [{ title: 'FILE' }, { title: 'SIZE', align: 'right' }, { title: 'STATE' }, { title: '' }]
+  const rows = files.map(({ name, bytes: size, state, hashed, why }) => [
+    plain(name),
+    size === null ? '-' : bytes(size),
+    FILE_STATES[state],
+    why !== null ? plain(why) : state !== 'whole' ? '' : hashed ? 'by its hash' : 'by its structure',
+  ])
+  const at = revision === null ? '' : ` at ${plain(revision)}`
+  return [`${plain(model)}${at}, in ${plain(path)}`, ...headed(columns, rows, look)]
 }
 
 function verifyLines({ model, files, bytes: size, hashed, problems }: VerifyReport, look: Look): string[] {

@@ -93,6 +93,20 @@ export type VerifyReport = {
   problems: { file: string; why: string }[]
 }
 
+/** A file of a model. `unread`: not verified since Lexora runs, or another one since. */
+export type ModelFileView = {
+  name: string
+  bytes: number | null
+  state: 'unread' | 'whole' | 'bad' | 'missing'
+  /** It was compared with its hash; else its structure alone was looked at. */
+  hashed: boolean
+  /** What is wrong with it. */
+  why: string | null
+  checkedAt: string | null
+}
+
+export type ModelFilesReport = { model: string; path: string; revision: string | null; files: ModelFileView[] }
+
 export type FitReport = {
   model: string
   /** Null: no GPU tells its memory; it was compared with the memory of the machine. */

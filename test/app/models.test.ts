@@ -182,7 +182,17 @@ describe('a model that is pulled', () => {
     expect(desk.underWay()).toEqual({})
     const { models } = await commands.listModels()
     expect(models).toMatchObject([{ id: 'acme/tiny', complete: true, usedBy: ['main'], parameters: 1000 }])
+    const states = async () =>
+      (await commands.modelFiles({ model: 'main' })).files.map(({ state, hashed }) => [state, hashed])
+    expect(await states()).toEqual([
+      ['unread', false],
+      ['unread', false],
+    ])
     expect(await commands.verifyModel({ model: 'main' })).toMatchObject({ files: 2, hashed: 2, problems: [] })
+    expect(await states()).toEqual([
+      ['whole', true],
+      ['whole', true],
+    ])
     const { freedBytes } = await commands.removeModel({ model: 'acme/tiny' })
     expect(freedBytes).toBeGreaterThan(2000)
     expect([existsSync(join(cache, 'models--acme--tiny')), (await commands.listModels()).models]).toEqual([false, []])

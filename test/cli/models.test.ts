@@ -77,6 +77,9 @@ describe('without a Lexora that runs', () => {
     expect(await run('fit acme/tiny')).toMatchObject({ code: 0, out: expect.stringMatching(/^acme\/tiny fits: /) })
     const large = await run('fit acme/tiny --context 100000000')
     expect(large).toMatchObject({ code: EXIT.noMemory, out: expect.stringMatching(/does not fit/) })
+    expect((await run('models files acme/tiny')).out).toMatch(
+      /^acme\/tiny at \w+, in .*\nFILE +SIZE +STATE *\nconfig.json +0 MiB +not verified *\nmodel.safetensors /,
+    )
     expect((await run('models verify acme/tiny')).out).toBe('acme/tiny: 2 files, 0 MiB; every hash is right.\n')
     expect(await run('models rm acme/tiny')).toMatchObject({ code: EXIT.usage, err: /--yes/ })
     expect(await run('models rm acme/tiny', { ask: async () => false })).toMatchObject({ code: EXIT.usage })

@@ -8,7 +8,7 @@ import { scanModels } from '../../src/models/catalogue.ts'
 import { readGguf } from '../../src/models/gguf.ts'
 import { BadFileError } from '../../src/models/read-head.ts'
 import { readSafetensors } from '../../src/models/safetensors.ts'
-import { verifyFiles } from '../../src/models/verify.ts'
+import { type CheckedFile, listFiles, verifyFiles } from '../../src/models/verify.ts'
 import { ggufShape } from '../../src/policy/model-shape.ts'
 
 function aFolder(): string {
@@ -334,5 +334,22 @@ describe('a check of a model', () => {
     expect((await verifyFiles(whole!)).problems).toEqual([
       { file: 'model.safetensors', why: expect.stringMatching(/is cut off/) },
     ])
+  })
+
+  test('says of each file what it came to, until the file is another one', async () => {
+    const root = aFolder()
+    const path = aModel(join(root, 'tiny'))
+    truncateSync(join(path, 'model.safetensors'), 40)
+    const [model] = await scan(root)
+    const checked = new Map<string, CheckedFile & { at: string }>()
+    const states = async () =>
+      (await listFiles({ ...model!, missing: ['more.safetensors'] }, checked)).map(({ name, state }) => [name, state])
+    const before = await states()
+    expect(before[0]).toEqual(['more.safetensors', 'missing'])
+    expect(new Set(before.slice(1).map(([, state]) => state))).toEqual(new Set(['unread']))
+    await verifyFiles(model!, (file, one) => checked.set(file, { ...one, at: '2026-11-22' }))
+    expect(Object.fromEntries(await states())).toMatchObject({ 'config.json': 'whole', 'model.safetensors': 'bad' })
+    writeFileSync(join(path, 'config.json'), '{"another": true}')
+    expect(Object.fromEntries(await states())).toMatchObject({ 'config.json': 'unread', 'model.safetensors': 'bad' })
   })
 })

@@ -624,8 +624,10 @@ describe('models', () => {
     await page.keyboard.press('ArrowRight')
     await expect.poll(async () => await slider.inputValue()).toBe('2')
     await drawer.getByRole('tab', { name: 'Files' }).click()
+    await drawer.getByRole('row', { name: /config\.json .* not verified/ }).waitFor()
     await drawer.getByRole('button', { name: 'Verify' }).click()
     await drawer.getByText(/files are whole/).waitFor()
+    await drawer.getByRole('row', { name: /model\.safetensors 400 kB whole by its hash/ }).waitFor()
 
     await row.getByRole('button', { name: 'Start' }).click()
     await row.getByText('Ready').waitFor({ timeout: SLOW_MS })
@@ -828,6 +830,9 @@ const SCREENS = [
   '/models',
   '/models/engine-versions',
   '/models/acme%2Ftiny-8B',
+  '/models/acme%2Ftiny-8B/launch',
+  '/models/acme%2Ftiny-8B/files',
+  '/models/acme%2Ftiny-8B/bench',
   '/users',
   '/users/kim',
   '/settings/general',
