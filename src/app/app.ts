@@ -62,7 +62,7 @@ import { type GpuDesk, gpuDesk } from './gpu-desk.ts'
 import { Listeners } from './listeners.ts'
 import type { ModelDesk } from './model-desk.ts'
 import { People } from './people.ts'
-import { memoryRecords, type Records } from './records.ts'
+import { isFullDisk, memoryRecords, type Records } from './records.ts'
 import { commandRunner, windowCommands } from './run-command.ts'
 import { Sampler } from './sampler.ts'
 import { backendReport, queueTotals, SnapshotSource, statsReport, userViews } from './snapshot.ts'
@@ -527,6 +527,8 @@ export class App {
     const now = performance.now()
     const queues = this.queues.views(now)
     const waitingOrigins = this.gateway.refusedOrigins.count
+    const isLogFull = isFullDisk(this.requestLog?.state.failing ?? null)
+    const diskFull = [...(isLogFull ? (['request-log'] as const) : []), ...this.records.full()]
     return {
       revision,
       takenAt: new Date().toISOString(),
@@ -546,6 +548,7 @@ export class App {
         capture: this.captures.view,
         configFault: this.configFault,
         ...(waitingOrigins > 0 ? { waitingOrigins } : {}),
+        ...(diskFull.length > 0 ? { diskFull } : {}),
       },
       health: this.health(),
       backends: this.backendReports(queues, now),

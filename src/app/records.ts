@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { say } from '../protocol/sentence.ts'
+import type { FullRecord } from '../protocol/snapshot.ts'
 import { Accounts, markLost, salvageAccounts } from '../store/accounts.ts'
 import { NewerStoreError, Store } from '../store/database.ts'
 import { History } from '../store/history.ts'
@@ -17,6 +18,8 @@ export type Records = {
   unusable: string | null
   /** What is wrong with the files now, for `/health`. */
   troubles: () => string[]
+  /** Those that a full disk does not take. */
+  full: () => FullRecord[]
 }
 
 /** Nothing that outlives anything. */
@@ -27,7 +30,7 @@ export function memoryRecords(): Records {
     onFailing: () => undefined,
     now: () => new Date(),
   })
-  return { store, accounts: new Accounts(store), history: null, unusable: null, troubles: () => [] }
+  return { store, accounts: new Accounts(store), history: null, unusable: null, troubles: () => [], full: () => [] }
 }
 
 export const ACCOUNTS_FILE = 'lexora.db'
@@ -84,7 +87,16 @@ export function openRecords(
     ...(failing === null ? [] : [say`users and keys cannot be written (${failing})`]),
     ...(history.state.failing === null ? [] : [say`the history cannot be written (${history.state.failing})`]),
   ]
-  return { store, accounts, history, unusable, troubles }
+  const full = (): FullRecord[] => [
+    ...(isFullDisk(failing) ? (['users'] as const) : []),
+    ...(isFullDisk(history.state.failing) ? (['history'] as const) : []),
+  ]
+  return { store, accounts, history, unusable, troubles, full }
+}
+
+/** Why something could not be written, in the word of the system or of SQLite: whether it was for want of room. */
+export function isFullDisk(reason: string | null): boolean {
+  return reason !== null && /^(ENOSPC|EDQUOT)\b|disk is full/.test(reason)
 }
 
 /** Looks from outside, where no Lexora runs; a file that is not there or cannot be read holds none. */

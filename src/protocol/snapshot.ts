@@ -89,7 +89,11 @@ export type ServerView = {
   configFault: ConfigFault | null
   /** How many origins were turned away and wait for a decision; not there while none does. */
   waitingOrigins?: number
+  /** Records that are lost for want of room on a disk; not there while none is. */
+  diskFull?: FullRecord[]
 }
+
+export type FullRecord = 'request-log' | 'users' | 'history'
 
 /** Where to look first: `lexora_config.yaml:12:5`, `server.port` (empty: the text as a whole). `count`: of all that is wrong. */
 export type ConfigFault = { place: string; path: string; count: number }

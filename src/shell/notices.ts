@@ -54,8 +54,6 @@ const HOT_AGAIN_MS = 3_600_000
 const MOST_USERS = 1000
 /** A disk that is all but full takes some writes and refuses others. */
 const RECORDS_AGAIN_MS = 3_600_000
-/** Of the reasons of `/health`: what cannot be written, with the system's or SQLite's own word in brackets. */
-const FULL_DISK = /cannot be written \((ENOSPC|EDQUOT|.*disk is full)/
 
 export function newMemory(kept: Partial<Pick<NoticeMemory, 'users' | 'update' | 'noTray'>> = {}): NoticeMemory {
   return {
@@ -145,11 +143,11 @@ function pullNotices({ pulls, isNew }: NoticeMemory, snapshot: AppSnapshot): [st
 /** However many wait for one disk, it is told once, until it had room for all of them. */
 function fullNotices(
   { full, isNew }: NoticeMemory,
-  { pulls = [], health }: AppSnapshot,
+  { pulls = [], server }: AppSnapshot,
   now: number,
 ): [NoticeMemory['full'], Notice[]] {
   const waiting = pulls.filter(isPullFull)
-  const records = health.reasons.some((reason) => FULL_DISK.test(reason))
+  const records = (server.diskFull ?? []).length > 0
   const { recordsToldAt } = full
   const isDue = recordsToldAt === null || now - recordsToldAt >= RECORDS_AGAIN_MS
   const tellRecords = records && !full.records && isDue && !isNew

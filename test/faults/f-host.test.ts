@@ -62,10 +62,13 @@ describe('F: the disk', () => {
     const good = statuses.filter((status) => status === 200).length
     expect((await commands.listUsers()).users).toHaveLength(good + 1)
     expect(await healthOf(lexora)).toMatchObject({ http: 200, status: 'degraded' })
+    const diskFull = async () => (await commands.snapshot()).server.diskFull
+    expect(await diskFull()).toEqual(['users'])
     expect((await ask(lexora.port, aChat(), bearer(secret))).status).toBe(200)
     limit(100_000)
     expect(await statusOf(commands.createUser({ name: 'later' }))).toBe(200)
     expect(await healthOf(lexora)).toMatchObject({ status: 'healthy', reasons: [] })
+    expect(await diskFull()).toBeUndefined()
   })
 
   test('F9 the keys cannot be read: who had one is refused, so is who has none, and an operator is told the way on', async () => {

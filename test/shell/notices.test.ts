@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { NOTICE_KINDS, type NoticeKind } from '../../src/protocol/desktop.ts'
 import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../../src/protocol/engine.ts'
 import type { PullView } from '../../src/protocol/models.ts'
-import type { AppSnapshot, GpuView } from '../../src/protocol/snapshot.ts'
+import type { AppSnapshot, FullRecord, GpuView } from '../../src/protocol/snapshot.ts'
 import { LITTLE_BYTES, nearlyFull } from '../../src/shell/disk-watch.ts'
 import { freedSaid } from '../../src/shell/freed.ts'
 import { noticeActions } from '../../src/shell/notice-actions.ts'
@@ -99,7 +99,10 @@ test('a model is told when it is here, and when it will not come', () => {
 
 describe('a full disk', () => {
   const full = (id = 'p1'): PullView => ({ ...aPull('held'), id, problem: { cause: 'The disk is full.', fix: null } })
-  const unwritten = (...reasons: string[]): AppSnapshot => aSnapshot({ health: { ...aSnapshot().health, reasons } })
+  const unwritten = (...diskFull: FullRecord[]): AppSnapshot => ({
+    ...aSnapshot(),
+    server: { ...aSnapshot().server, diskFull },
+  })
 
   test('is told when a download waits for room, once for all that wait, and again after there was room', () => {
     const [one, two] = [aSnapshot({ pulls: [full()] }), aSnapshot({ pulls: [full(), full('p2')] })]
@@ -109,27 +112,22 @@ describe('a full disk', () => {
     expect(told([aSnapshot({ pulls: [aPull('held')] })])).toEqual([])
   })
 
-  test.each([
-    'request log cannot be written (ENOSPC)',
-    'request log cannot be written (EDQUOT)',
-    'the history cannot be written (database or disk is full)',
-    'users and keys cannot be written (database or disk is full)',
-  ])('is told when it costs records: %s', (reason) => {
-    expect(told([unwritten('backend a is down (timeout)', reason), unwritten(reason)])).toEqual([
-      'disk-full (records-full)',
-    ])
+  test.each<FullRecord>(['request-log', 'users', 'history'])('is told when it costs records: %s', (record) => {
+    expect(told([unwritten(record), unwritten(record)])).toEqual(['disk-full (records-full)'])
+    expect(told([unwritten(record), unwritten(record, 'users')])).toEqual(['disk-full (records-full)'])
   })
 
-  test('is no matter of records that fail for another reason, and no news where it was full before', () => {
-    expect(told([unwritten('request log cannot be written (EACCES)', 'backend disk is full is down')])).toEqual([])
+  test('is no matter of what health says in words, and no news where it was full before', () => {
+    const reasons = ['request log cannot be written (ENOSPC)', 'backend disk is full is down (timeout)']
+    expect(told([aSnapshot({ health: { ...aSnapshot().health, reasons } })])).toEqual([])
     const facts = { now: 0, isWatched: false, update: null, hasTray: true, isCaptureOurs: false }
-    const both = { ...unwritten('request log cannot be written (ENOSPC)'), pulls: [full()] }
+    const both = { ...unwritten('request-log'), pulls: [full()] }
     const [memory, atFirst] = nextNotices(newMemory(), both, facts)
     expect([atFirst, nextNotices(memory, both, facts)[1]]).toEqual([[], []])
   })
 
   test('that takes some writes and refuses others is told once an hour', () => {
-    const [bad, good] = [unwritten('request log cannot be written (ENOSPC)'), unwritten()]
+    const [bad, good] = [unwritten('request-log'), unwritten()]
     const at = (snapshot: AppSnapshot, seconds: number): Step => [snapshot, seconds * 1000]
     const hour = [at(bad, 1), at(good, 2), at(bad, 3), at(good, 4)]
     expect(told(hour)).toEqual(['disk-full (records-full)'])
