@@ -18,6 +18,7 @@ import {
   settingGroups,
   shownParts,
 } from '../view-models/settings.ts'
+import { DataPlaces } from './DataPlaces.tsx'
 import { DesktopSettings, OpenFiles } from './DesktopSettings.tsx'
 import { LanDoor } from './LanDoor.tsx'
 import { Outbound } from './Outbound.tsx'
@@ -298,11 +299,9 @@ function Folders({ config }: { config: ConfigView }) {
   const t = useT()
   const { client } = useWorld()
   const { told } = useActions()
-  const versions = useAsked(async () => await client.commands.engineVersions())
   const folder = config.path.replace(/[/\\][^/\\]*$/, '')
   const rows: [string, string][] = [
     [t('set.folder.config'), config.exists ? config.path : `${config.path} (${t('fact.defaults')})`],
-    [t('set.folder.versions'), versions.value?.folder ?? '…'],
     [t('set.folder.backup'), 'lexora backup FILE'],
   ]
   return (
@@ -316,6 +315,7 @@ function Folders({ config }: { config: ConfigView }) {
           </div>
         ))}
       </dl>
+      <DataPlaces />
       <Button
         small
         onClick={() =>

@@ -9,6 +9,7 @@ import type { AppSnapshot, RequestView, ServerView } from '../protocol/snapshot.
 import type { Captures } from '../telemetry/captures.ts'
 import type { OutboundLedger } from '../telemetry/outbound.ts'
 import type { ConfigDesk } from './config-desk.ts'
+import { type DataParts, dataCommands } from './data-commands.ts'
 import { readEngineLog } from './engine-log.ts'
 import type { Engines } from './engines.ts'
 import type { GpuDesk } from './gpu-desk.ts'
@@ -47,6 +48,7 @@ export type CommandParts = {
   outbound: OutboundLedger
   /** `privacy` of the configuration that holds now. */
   privacy: () => { offline: boolean; blocked: string[] }
+  data: DataParts['data']
   /** Null: whoever runs this process cannot be asked. */
   quit: (() => void) | null
   /** The configuration it runs by. Asked when a command comes. */
@@ -132,6 +134,7 @@ export function adminCommands(parts: CommandParts): AppCommands {
     },
     listOutbound: async () => ({ ...parts.outbound.report(), ...parts.privacy() }),
     blockOutbound: async ({ host }) => await parts.config().blockPlace(host),
+    ...dataCommands(parts),
     allowOutbound: async ({ host }) => await parts.config().allowPlace(host),
     reload: async () => await parts.config().reload(),
     getConfig: async () => await parts.config().getConfig(),

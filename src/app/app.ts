@@ -60,7 +60,7 @@ import {
 } from './gateway-options.ts'
 import { type GpuDesk, gpuDesk } from './gpu-desk.ts'
 import { Listeners } from './listeners.ts'
-import type { ModelDesk } from './model-desk.ts'
+import { dataDesk, type ModelDesk } from './model-desk.ts'
 import { People } from './people.ts'
 import { isFullDisk, memoryRecords, type Records } from './records.ts'
 import { commandRunner, windowCommands } from './run-command.ts'
@@ -191,6 +191,7 @@ export class App {
       },
       captures: this.captures,
       outbound: this.outbound,
+      data: options.models === undefined ? null : dataDesk(options.models, history),
       privacy: () => this.config.privacy,
       quit: options.quit ?? null,
     })

@@ -21,8 +21,10 @@ import type { OutboundPurpose } from '../protocol/outbound.ts'
 import { say } from '../protocol/sentence.ts'
 import type { Store } from '../store/database.ts'
 import { EngineStarts } from '../store/engine-starts.ts'
+import type { History } from '../store/history.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { OutboundLedger } from '../telemetry/outbound.ts'
+import type { DataDesk } from './data-commands.ts'
 import type { GpuDesk } from './gpu-desk.ts'
 
 export type ModelDeskOptions = {
@@ -228,6 +230,18 @@ function presetFile(): string | null {
     if (existsSync(path)) return path
   }
   return null
+}
+
+/** What lies on the disk, for who wants to know how large it is. */
+export function dataDesk({ options, versions, places, pulls }: ModelDesk, history: History | null): DataDesk {
+  return {
+    paths: options.paths,
+    versions,
+    hubCache: places.hubCache,
+    history,
+    pulling: () => pulls.open.map(({ repo }) => repo),
+    now: Date.now,
+  }
 }
 
 /** Whether an engine with this for its model runs it: its id, its path, or the repository that it is part of. */

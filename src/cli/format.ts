@@ -29,9 +29,10 @@ export function millis(ms: number | null): string {
   return ms === null ? '-' : `${count(ms)} ms`
 }
 
-/** `512 MiB`, `15.9 GiB`; of 2^30 bytes, as drivers count. */
+/** `12 KiB`, `512 MiB`, `15.9 GiB`; of 2^30 bytes, as drivers count. */
 export function bytes(value: number | null): string {
   if (value === null) return '-'
+  if (value > 0 && value < 2 ** 20) return `${count(Math.ceil(value / 2 ** 10))} KiB`
   return value < 2 ** 30 ? `${count(value / 2 ** 20)} MiB` : `${(value / 2 ** 30).toFixed(1)} GiB`
 }
 

@@ -194,8 +194,9 @@ async function runLocally(asked: Asked, world: CliWorld): Promise<number> {
 /** `lives`: what was begun goes on when this command ends. */
 async function runOnce(asked: Asked, commands: Partial<AppCommands>, lives: boolean, world: CliWorld): Promise<number> {
   const { name, args, json } = asked
-  if (name === 'removeModel' && !asked.yes) {
-    const refusal = await askFirst(`Remove ${String(args['model'])} from the disk?`, world)
+  const question = questionFor(name, args)
+  if (question !== null && !asked.yes) {
+    const refusal = await askFirst(question, world)
     if (refusal !== null) return fail(refusal, EXIT.usage, world)
   }
   const run = commands[name] as (given: unknown) => Promise<unknown>
@@ -206,6 +207,12 @@ async function runOnce(asked: Asked, commands: Partial<AppCommands>, lives: bool
   }
   show(name, result, json, world)
   return exitOf(name, result)
+}
+
+/** What is asked before anything goes; null: nothing goes. */
+function questionFor(name: CommandName, args: Asked['args']): string | null {
+  if (name === 'removeModel') return `Remove ${String(args['model'])} from the disk?`
+  return name === 'clearData' ? `Clear ${String(args['place'])} on the disk?` : null
 }
 
 /** It would go on in a Lexora that runs; in this process it ends with it. */

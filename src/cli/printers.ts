@@ -1,5 +1,6 @@
 import { isBlocked } from '../protocol/blocked.ts'
 import type { AppCommands, CommandName } from '../protocol/commands.ts'
+import type { DataPlaceView } from '../protocol/data.ts'
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.ts'
 import {
   type EngineCommandReport,
@@ -51,7 +52,29 @@ export const PRINTERS: { [Name in CommandName]: (result: ResultOf<Name>, look: L
   listOutbound: outboundLines,
   blockOutbound: CONFIG_PRINTERS.setConfig,
   allowOutbound: CONFIG_PRINTERS.setConfig,
+  readData: dataLines,
+  clearData: ({ place, files, freedBytes }) => [
+    `${place}: ${files > 0 ? `${files} files removed, ` : ''}${bytes(freedBytes)} are free again.`,
+  ],
   ...CONFIG_PRINTERS,
+}
+
+function dataLines({ places }: { places: DataPlaceView[] }, look: Look): string[] {
+  const columns: Column[] = [
+    { title: 'WHAT' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'FILES', align: 'right' },
+    { title: 'CLEAR' },
+    { title: 'WHERE' },
+  ]
+  const rows = places.map(({ place, path, bytes: size, files, whole, canClear }) => [
+    place,
+    `${whole ? '' : '> '}${bytes(size)}`,
+    `${whole ? '' : '> '}${files}`,
+    canClear ? 'yes' : '-',
+    plain(path),
+  ])
+  return [...table(columns, rows, look.width), '', 'To clear one: lexora data clear PLACE']
 }
 
 function outboundLines({ since, rows, offline, blocked }: OutboundReport, look: Look): string[] {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CAPTURE_COMMANDS } from './captures.ts'
 import { type Answers, type CommandRow, flag, row } from './command-row.ts'
 import { CONFIG_COMMANDS } from './config-commands.ts'
+import { DATA_COMMANDS } from './data.ts'
 import type { DoctorReport } from './doctor.ts'
 import type { EngineCommandReport, EngineView, StopReceipt } from './engine.ts'
 import { type ErrorCode, type Problem, problem } from './errors.ts'
@@ -168,6 +169,7 @@ export const COMMANDS = {
   ...CAPTURE_COMMANDS,
   ...NETWORK_COMMANDS,
   ...OUTBOUND_COMMANDS,
+  ...DATA_COMMANDS,
   ...CONFIG_COMMANDS,
 } as const
 

@@ -271,6 +271,14 @@ export class HistoryTables {
     for (const values of last.values()) note.run(...values)
   }
 
+  /** Forgets single requests, and gives their place on the disk back. */
+  clear(): void {
+    const { database } = this.store
+    database.exec('DELETE FROM requests')
+    database.exec('VACUUM')
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
   private prune(nowMs: number): void {
     this.sincePruned = 0
     const { maxRows, keepDays } = this.bounds

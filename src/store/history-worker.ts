@@ -21,6 +21,7 @@ export type Question =
   | { about: 'usage'; query: UsageQuery }
   | { about: 'reasons'; query: ReasonsQuery }
   | { about: 'memory'; nowMs: number }
+  | { about: 'clear' }
   | { about: 'backup'; files: StoreFiles; file: string }
   | { about: 'prepare'; file: string; folder: string }
   | { about: 'restore'; prepared: Parameters<typeof restoreHistory>[1] }
@@ -87,6 +88,8 @@ function answer(question: Question): unknown {
       return history.reasons(question.query)
     case 'memory':
       return history.memory(question.nowMs)
+    case 'clear':
+      return history.clear()
     case 'backup':
       return writeBackup(question.files, question.file, new Date())
     case 'prepare':

@@ -84,6 +84,11 @@ export class History {
     return (await this.ask({ about: 'memory', nowMs })) as Memory
   }
 
+  /** Forgets single requests, and gives their place on the disk back. What users have used stays counted. */
+  async clear(): Promise<void> {
+    await this.ask({ about: 'clear' })
+  }
+
   /** Rejects with the reason in words for who named the file. */
   async backup(files: StoreFiles, file: string): Promise<BackupReport> {
     return (await this.ask({ about: 'backup', files, file })) as BackupReport

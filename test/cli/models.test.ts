@@ -78,9 +78,9 @@ describe('without a Lexora that runs', () => {
     const large = await run('fit acme/tiny --context 100000000')
     expect(large).toMatchObject({ code: EXIT.noMemory, out: expect.stringMatching(/does not fit/) })
     expect((await run('models files acme/tiny')).out).toMatch(
-      /^acme\/tiny at \w+, in .*\nFILE +SIZE +STATE *\nconfig.json +0 MiB +not verified *\nmodel.safetensors /,
+      /^acme\/tiny at \w+, in .*\nFILE +SIZE +STATE *\nconfig.json +\d KiB +not verified *\nmodel.safetensors /,
     )
-    expect((await run('models verify acme/tiny')).out).toBe('acme/tiny: 2 files, 0 MiB; every hash is right.\n')
+    expect((await run('models verify acme/tiny')).out).toBe('acme/tiny: 2 files, 3 KiB; every hash is right.\n')
     expect(await run('models rm acme/tiny')).toMatchObject({ code: EXIT.usage, err: /--yes/ })
     expect(await run('models rm acme/tiny', { ask: async () => false })).toMatchObject({ code: EXIT.usage })
     expect(existsSync(join(home, 'hf', 'hub', 'models--acme--tiny'))).toBe(true)

@@ -1,6 +1,6 @@
 /** Models, Users, Settings and the first run in a real Chromium: a real headless Lexora, a fake vLLM, GPU and hub. */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -434,6 +434,25 @@ describe('settings', () => {
     await expect.poll(async () => (await at.commands.snapshot()).backends.map(({ name }) => name)).toEqual(['far'])
     await row('never.example').getByRole('switch').click()
     await row('never.example').waitFor({ state: 'detached' })
+  })
+
+  test('what lies on the disk is told with its size, and old logs go when that was asked', async () => {
+    const at = await own(routed({ main: fake }))
+    const old = join(at.home, 'logs', 'requests-20200101.jsonl')
+    mkdirSync(join(at.home, 'logs'), { recursive: true })
+    writeFileSync(old, 'x'.repeat(50_000))
+    const page = await aWindow(at)
+    await goTo(page, '/settings/data')
+    const places = page.getByRole('region', { name: 'Where things lie' })
+    const row = places.getByRole('row').filter({ hasText: join(at.home, 'logs') })
+    await row.getByText(/^\d\d.kB$/).waitFor()
+    await row.getByRole('button', { name: 'Clear' }).click()
+    const asks = page.getByRole('dialog', { name: 'Clear Logs' })
+    expect(await violations(page)).toEqual([])
+    await asks.getByRole('button', { name: 'Clear now' }).click()
+    await asks.waitFor({ state: 'detached' })
+    await page.getByText(/50.kB are free again/).waitFor()
+    expect(existsSync(old)).toBe(false)
   })
 
   test('the port says who has it, while it is typed', async () => {
