@@ -1,5 +1,6 @@
 import { canStart, canStop, type EngineView } from '../../src/protocol/engine.ts'
 import {
+  BENCH_PROMPTS,
   type BenchReport,
   type DiskView,
   type FitReport,
@@ -211,17 +212,39 @@ export function rowVerb({ model, engine, pull }: ModelRow): RowVerb {
   return engine === null || canStart(engine.state) ? 'start' : 'none'
 }
 
-export type KeptBench = BenchReport & { at: string }
+/** `prompt` is missing in those of earlier versions, which all had short ones. */
+export type KeptBench = Omit<BenchReport, 'prompt'> & { at: string; prompt?: number }
+
+/** What it changed against the last one of the same kind, as a share; null: there is none, or it says nothing. */
+export type BenchChange = { ttft: number | null; each: number | null; all: number | null }
+
+/** Each measurement with what it changed against the one before it with as many requests at once and such prompts. */
+export function benchRows(kept: readonly KeptBench[]): (KeptBench & { prompt: number; change: BenchChange })[] {
+  const rows = kept.map((one) => ({ ...one, prompt: one.prompt ?? BENCH_PROMPTS.short }))
+  return rows.map((row, i) => {
+    const isAlike = ({ concurrency, prompt, tokens }: typeof row): boolean =>
+      concurrency === row.concurrency && prompt === row.prompt && tokens === row.tokens
+    const before = rows.slice(i + 1).find(isAlike)
+    const share = (of: (one: typeof row) => number | null | undefined): number | null => {
+      const [now, then] = [of(row), before === undefined ? null : of(before)]
+      return now == null || then == null || then === 0 ? null : now / then - 1
+    }
+    const each = share((one) => one.tokensPerSecondPerStream)
+    const change = { ttft: share((one) => one.ttftMs?.p50), each, all: share((one) => one.tokensPerSecond) }
+    return { ...row, change }
+  })
+}
 
 /** As a table for a message or an issue. */
 export function benchMarkdown(rows: readonly KeptBench[]): string {
   const cell = (value: number | null | undefined, digits = 0): string =>
     value === null || value === undefined ? '–' : value.toFixed(digits)
-  const head = '| model | at once | requests | tokens | TTFT p50 ms | TTFT p95 ms | tok/s each | tok/s all | errors |'
-  const line = '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |'
-  const body = rows.map(
+  const head =
+    '| model | at once | prompt | requests | tokens | TTFT p50 ms | TTFT p95 ms | tok/s each | tok/s all | errors |'
+  const line = '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |'
+  const body = benchRows(rows).map(
     (row) =>
-      `| ${row.model} | ${row.concurrency} | ${row.requests} | ${row.tokens} | ${cell(row.ttftMs?.p50)} | ${cell(row.ttftMs?.p95)} | ${cell(row.tokensPerSecondPerStream, 1)} | ${cell(row.tokensPerSecond, 1)} | ${row.errors} |`,
+      `| ${row.model} | ${row.concurrency} | ${row.prompt} | ${row.requests} | ${row.tokens} | ${cell(row.ttftMs?.p50)} | ${cell(row.ttftMs?.p95)} | ${cell(row.tokensPerSecondPerStream, 1)} | ${cell(row.tokensPerSecond, 1)} | ${row.errors} |`,
   )
   return [head, line, ...body].join('\n')
 }

@@ -22,7 +22,7 @@ const ONE_MS = 300_000
 
 /** Streams through the gateway as clients do, so many at once, and counts. Never rejects for what a request meets. */
 export async function runBench(order: BenchOrder): Promise<BenchReport> {
-  const { model, requests, concurrency, tokens, signal } = order
+  const { model, requests, concurrency, tokens, prompt, signal } = order
   const samples: Sample[] = []
   const errors: string[] = []
   let next = 0
@@ -46,6 +46,7 @@ export async function runBench(order: BenchOrder): Promise<BenchReport> {
     requests,
     concurrency,
     tokens,
+    prompt,
     errors: errors.length,
     error: errors[0] ?? null,
     seconds: rounded(seconds, 3),

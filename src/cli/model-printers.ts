@@ -282,8 +282,8 @@ function installEnd(view: InstallView, look: Look): string[] {
 }
 
 function benchLines(report: BenchReport, look: Look): string[] {
-  const { model, requests, concurrency, tokens, errors, error, seconds, ttftMs } = report
-  const head = `${plain(model)}: ${requests} requests of ${tokens} tokens, ${concurrency} at once, ${seconds.toFixed(1)} s`
+  const { model, requests, concurrency, tokens, prompt, errors, error, seconds, ttftMs } = report
+  const head = `${plain(model)}: ${requests} prompts of about ${prompt} tokens, each answered with ${tokens}, ${concurrency} at once, ${seconds.toFixed(1)} s`
   const failed = errors === 0 ? [] : [line(look, ['bad', `${errors} failed: ${plain(error ?? '')}`])]
   if (ttftMs === null) return [head, ...failed]
   const rows = [

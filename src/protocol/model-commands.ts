@@ -1,16 +1,17 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
-import type {
-  BenchReport,
-  EngineVersions,
-  FitReport,
-  HubView,
-  InstallView,
-  ModelFilesReport,
-  ModelList,
-  PresetView,
-  PullView,
-  VerifyReport,
+import {
+  BENCH_PROMPTS,
+  type BenchReport,
+  type EngineVersions,
+  type FitReport,
+  type HubView,
+  type InstallView,
+  type ModelFilesReport,
+  type ModelList,
+  type PresetView,
+  type PullView,
+  type VerifyReport,
 } from './models.ts'
 
 const text = (what: string) => z.string(`is missing: name ${what}`).min(1, 'is empty').max(1024, 'is too long')
@@ -27,6 +28,8 @@ const patterns = z
   .transform((given) => (typeof given === 'string' ? given.split(',').filter((one) => one !== '') : given))
 const pullId = z.string().regex(/^[\w.:-]{1,128}$/, 'is not the id of a pull')
 const version = z.string().regex(/^\w[\w.+!-]{0,63}$/, 'is no version')
+
+const isLength = (given: unknown): given is keyof typeof BENCH_PROMPTS => Object.hasOwn(BENCH_PROMPTS, String(given))
 
 /** Models and installed engines: finding, fetching, fitting, measuring. */
 export const MODEL_COMMANDS = {
@@ -243,12 +246,13 @@ export const MODEL_COMMANDS = {
       requests: whole(1, 1000).optional(),
       concurrency: whole(1, 64).optional(),
       tokens: whole(1, 4096).optional(),
-      prompt: whole(1, 32_768).optional(),
+      prompt: z.preprocess((given) => (isLength(given) ? BENCH_PROMPTS[given] : given), whole(1, 32_768)).optional(),
       /** Of a user, where keys are needed and the configuration holds none. */
       apiKey: z.string().min(1).max(512).optional(),
     }),
     secrets: ['apiKey'],
-    about: 'time to the first token and tokens a second of a model that is served',
+    about:
+      'time to the first token and tokens a second of a model that is served; a prompt is short, medium, long or so many tokens',
     answersWithinMs: 900_000,
   }),
 } as const

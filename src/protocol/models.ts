@@ -185,11 +185,17 @@ export type EngineVersions = {
   onPath: string | null
 }
 
+/** Lengths of a prompt that most people mean, in tokens. */
+export const BENCH_PROMPTS = { short: 100, medium: 1000, long: 8000 } as const
+
 export type BenchReport = {
   model: string
   requests: number
   concurrency: number
+  /** Asked of each answer. */
   tokens: number
+  /** About so many in each prompt. */
+  prompt: number
   errors: number
   /** Why the first one failed. */
   error: string | null

@@ -170,8 +170,12 @@ test('a Lexora that runs pulls by itself: the command may leave, and what it sho
   expect(cancelled).toMatchObject({ code: 0, out: expect.stringMatching(/was cancelled/) })
   expect(await run('pull', 'acme/tiny')).toMatchObject({ code: 0, out: expect.stringMatching(/is here/) })
   expect(hub.asked('model.safetensors').at(-1)!.from).toBe(500)
-  const bench = await run('bench', 'lexora-demo', '--requests', '2', '--tokens', '5', '--json')
-  expect(JSON.parse(bench.out)).toMatchObject({ requests: 2, tokens: 5 })
+  const bench = await run('bench', 'lexora-demo', '--requests', '2', '--tokens', '5', '--prompt', 'medium', '--json')
+  expect(JSON.parse(bench.out)).toMatchObject({ requests: 2, tokens: 5, prompt: 1000 })
+  expect(await run('bench', 'lexora-demo', '--prompt', 'huge')).toMatchObject({
+    code: 2,
+    out: expect.stringContaining('prompt: is not a number'),
+  })
 }, 60_000)
 
 describe('for people', () => {

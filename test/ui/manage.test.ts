@@ -6,8 +6,10 @@ import { settingsJa } from '../../renderer/i18n/settings-ja.ts'
 import { settingsKo } from '../../renderer/i18n/settings-ko.ts'
 import {
   benchMarkdown,
+  benchRows,
   diskLook,
   fitLook,
+  type KeptBench,
   type ModelRow,
   memoryParts,
   modelRows,
@@ -631,6 +633,40 @@ describe('memory', () => {
     )
   })
 
+  test('a measurement is held against the last one of its kind', () => {
+    const one = (more: Partial<KeptBench>): KeptBench => ({
+      model: 'm',
+      requests: 8,
+      concurrency: 4,
+      tokens: 128,
+      errors: 0,
+      error: null,
+      seconds: 2,
+      ttftMs: { p50: 100, p95: 200, max: 300 },
+      tokensPerSecondPerStream: 40,
+      tokensPerSecond: 160,
+      promptTokens: 1,
+      completionTokens: 2,
+      at: '',
+      ...more,
+    })
+    const none = { ttft: null, each: null, all: null }
+    const kept = [
+      one({ tokensPerSecond: 200, ttftMs: { p50: 50, p95: 60, max: 70 }, tokensPerSecondPerStream: null, prompt: 100 }),
+      one({ prompt: 1000 }),
+      one({ concurrency: 1 }),
+      one({ tokens: 5 }),
+      one({}),
+    ]
+    expect(benchRows(kept).map(({ prompt, change }) => [prompt, change])).toEqual([
+      [100, { ttft: -0.5, each: null, all: 0.25 }],
+      [1000, none],
+      [100, none],
+      [100, none],
+      [100, none],
+    ])
+  })
+
   test('a measurement is copied as a table of Markdown', () => {
     const text = benchMarkdown([
       {
@@ -638,6 +674,7 @@ describe('memory', () => {
         requests: 8,
         concurrency: 4,
         tokens: 128,
+        prompt: 1000,
         errors: 0,
         error: null,
         seconds: 2,
@@ -649,7 +686,7 @@ describe('memory', () => {
         at: '',
       },
     ])
-    expect(text.split('\n')[2]).toBe('| m | 4 | 8 | 128 | – | – | 41.2 | 160.0 | 0 |')
+    expect(text.split('\n')[2]).toBe('| m | 4 | 1000 | 8 | 128 | – | – | 41.2 | 160.0 | 0 |')
   })
 })
 

@@ -655,7 +655,18 @@ describe('models', () => {
     await drawer.getByRole('button', { name: 'Measure' }).click()
     await drawer.getByRole('button', { name: 'Copy as Markdown' }).waitFor({ timeout: SLOW_MS })
     await drawer.getByRole('button', { name: 'Copy as Markdown' }).click()
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('| tiny-chat | 4 |')
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('| tiny-chat | 4 | 100 |')
+    await drawer.getByRole('radio', { name: 'prompt 1k' }).click()
+    for (const rows of [2, 3]) {
+      await drawer.getByRole('button', { name: 'Measure' }).click()
+      await expect.poll(async () => await drawer.locator('tbody tr').count(), { timeout: SLOW_MS }).toBe(rows)
+    }
+    await drawer.getByRole('row', { name: /^\d.* 4 1k .*%/ }).waitFor()
+    await drawer
+      .getByTitle(/^against the last one/)
+      .first()
+      .waitFor()
+    expect(await violations(page)).toEqual([])
     const { models } = await at.commands.listModels()
     expect(models).toMatchObject([{ id: 'acme/tiny-chat', lastUsed: expect.stringMatching(/^\d{4}-.*Z$/) }])
     await drawer.getByRole('tab', { name: 'Log' }).click()
