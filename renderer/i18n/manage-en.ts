@@ -307,6 +307,7 @@ export const manageEn = {
   'versions.rolledBack': 'The version before is used from the next start on.',
   'versions.install': 'Install another',
   'versions.version': 'Version',
+  'versions.offered': 'Show what can be installed',
   'versions.newest': 'newest',
   'versions.installNow': 'Install',
   'versions.why': 'It gets an environment of its own, and is used once it has shown that it runs.',

@@ -308,6 +308,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'versions.rolledBack': '次の起動から前のバージョンを使います。',
   'versions.install': '別のバージョンを入れる',
   'versions.version': 'バージョン',
+  'versions.offered': 'インストールできる版を表示',
   'versions.newest': '最新',
   'versions.installNow': 'インストール',
   'versions.why': '専用の環境に入れ、動作を確かめてから使います。',

@@ -308,6 +308,7 @@ export const manageKo: Record<keyof typeof manageEn, string> = {
   'versions.rolledBack': '다음 시작부터 이전 버전을 씁니다.',
   'versions.install': '다른 버전 설치',
   'versions.version': '버전',
+  'versions.offered': '설치할 수 있는 버전 보기',
   'versions.newest': '최신',
   'versions.installNow': '설치',
   'versions.why': '전용 환경에 설치하고 작동을 확인한 뒤 씁니다.',

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import type { InstallView } from '../../src/protocol/models.ts'
+import type { InstallView, OfferedVersions } from '../../src/protocol/models.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { Drawer, Field } from '../components/forms.tsx'
@@ -8,6 +8,7 @@ import { Banner, Button, Empty, Skeleton } from '../components/kit.tsx'
 import { duration, gigabytes, moment } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
+import { reasonOf } from '../view-models/log.ts'
 
 /** The versions of vLLM that Lexora has installed aside: use one, go back, install another. */
 export function EngineVersions({ onClose }: { onClose: () => void }) {
@@ -24,8 +25,8 @@ export function EngineVersions({ onClose }: { onClose: () => void }) {
     await told(work, done)
     await again()
   }
-  const begin = (): Promise<void> =>
-    act(client.commands.installEngine(version.trim() === '' ? {} : { version: version.trim() }))
+  const begin = (chosen = version.trim()): Promise<void> =>
+    act(client.commands.installEngine(chosen === '' ? {} : { version: chosen }))
   return (
     <Drawer label={t('models.versions')} title={t('models.versions')} close={t('verb.close')} onClose={onClose}>
       <div className="drawer-body">
@@ -85,6 +86,7 @@ export function EngineVersions({ onClose }: { onClose: () => void }) {
             </Button>
           </div>
           <p className="field-note">{t('versions.why')}</p>
+          <Offered onInstall={(chosen) => void begin(chosen)} isBusy={isBusy} />
         </section>
         {value !== null && (
           <p className="sect small dim">
@@ -93,6 +95,54 @@ export function EngineVersions({ onClose }: { onClose: () => void }) {
         )}
       </div>
     </Drawer>
+  )
+}
+
+/** What the package index has. It is asked only when somebody wants to know. */
+function Offered({ onInstall, isBusy }: { onInstall: (version: string) => void; isBusy: boolean }) {
+  const t = useT()
+  const { client } = useWorld()
+  const [offered, setOffered] = useState<OfferedVersions | null>(null)
+  const [failed, setFailed] = useState<string | null>(null)
+  const [asking, setAsking] = useState(false)
+  const ask = async (): Promise<void> => {
+    setAsking(true)
+    setFailed(null)
+    try {
+      setOffered(await client.commands.offeredEngines())
+    } catch (error) {
+      setFailed(reasonOf(error))
+    }
+    setAsking(false)
+  }
+  return (
+    <>
+      <Button small busy={asking} onClick={() => void ask()}>
+        {t('versions.offered')}
+      </Button>
+      {failed !== null && (
+        <p className="small bad" role="alert">
+          {t.said(failed)}
+        </p>
+      )}
+      {offered !== null && (
+        <ul aria-label={t('versions.offered')}>
+          {offered.versions.map(({ version, at, installed }) => (
+            <li key={version} className="key-line small">
+              <span className="strong grow">{version}</span>
+              {at !== null && <span className="micro dim">{at.slice(0, 10)}</span>}
+              {installed ? (
+                <span className="tag">{t('versions.installed')}</span>
+              ) : (
+                <Button small disabled={isBusy} onClick={() => onInstall(version)}>
+                  {t('versions.installNow')}
+                </Button>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
   )
 }
 

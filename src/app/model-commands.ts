@@ -15,7 +15,7 @@ import { type AppCommands, CommandError } from '../protocol/commands.ts'
 import type { EngineView } from '../protocol/engine.ts'
 import { type ErrorCode, problem } from '../protocol/errors.ts'
 import type { MODEL_COMMANDS } from '../protocol/model-commands.ts'
-import type { DiskView, EngineVersions, HubView, ModelView } from '../protocol/models.ts'
+import type { DiskView, EngineVersions, HubView, ModelView, OfferedVersions } from '../protocol/models.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
 import { say } from '../protocol/sentence.ts'
 import type { EngineStart } from '../store/engine-starts.ts'
@@ -95,6 +95,7 @@ export function modelCommands(parts: ModelParts): ModelCommands {
       }
     },
     engineVersions: async () => versionsOf(desk()),
+    offeredEngines: async () => await offered(desk()),
     installEngine: async ({ version, package: name, canary } = {}) => {
       try {
         return desk().installer.start({ version: version ?? null, package: name ?? 'vllm', canary: canary ?? null })
@@ -305,6 +306,18 @@ function versionsOf({ versions, installer, onPath }: ModelDesk): EngineVersions 
     install: installer.view(),
     folder: versions,
     onPath,
+  }
+}
+
+async function offered(desk: ModelDesk): Promise<OfferedVersions> {
+  const there = installedVersions(desk.versions)
+  try {
+    const { index, versions } = await desk.offeredVersions()
+    const isThere = (version: string): boolean => there.some((one) => one.package === 'vllm' && one.version === version)
+    return { index, versions: versions.map((one) => ({ ...one, installed: isThere(one.version) })) }
+  } catch (error) {
+    if (!(error instanceof InstallError)) throw error
+    return refuse('invalid_request', `${error.message} ${error.fix ?? ''}`.trim(), null)
   }
 }
 

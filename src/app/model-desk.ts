@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { hubAddress, hubCache, hubIsOff, hubToken, hubTokenFile, hubTokenVariable } from '../config/hub-cache.ts'
 import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { writeWhole } from '../config/write.ts'
+import { indexVersions } from '../engine/index-versions.ts'
 import { InstallError, Installer, packageIndexes, WORKS_OFFLINE } from '../engine/installer.ts'
 import { findOnPath } from '../engine/launch.ts'
 import { versionsFolder } from '../engine/versions.ts'
@@ -16,7 +17,7 @@ import type { CheckedFile } from '../models/verify.ts'
 import { blockWords, isBlocked } from '../protocol/blocked.ts'
 import type { Config } from '../protocol/config.ts'
 import type { EngineView } from '../protocol/engine.ts'
-import type { HubView, InstallView, PresetView, PullView } from '../protocol/models.ts'
+import type { HubView, InstallView, OfferedVersion, PresetView, PullView } from '../protocol/models.ts'
 import type { OutboundPurpose } from '../protocol/outbound.ts'
 import { say } from '../protocol/sentence.ts'
 import type { Store } from '../store/database.ts'
@@ -88,10 +89,7 @@ export class ModelDesk {
       home,
       now: () => new Date(),
       isOffline: () => this.isOffline,
-      onIndex: (address) => {
-        const words = this.mayAsk(address, 'packages')
-        if (words !== null) throw new InstallError(words.cause, words.fix)
-      },
+      onIndex: (address) => this.askIndex(address),
       onEnd: (version, problem) => {
         if (problem === null) log.info('vLLM is installed, and used from the next start on', { version })
         else log.warn('vLLM was not installed', { version, reason: problem.cause })
@@ -128,6 +126,27 @@ export class ModelDesk {
     if (this.blocks(address)) return blockWords(new URL(address).host)
     this.options.outbound?.spoke(address, purpose)
     return null
+  }
+
+  /** The releases of vLLM, where uv would look first for them. Rejects with InstallError. */
+  async offeredVersions(): Promise<{ index: string; versions: OfferedVersion[] }> {
+    if (this.isOffline) throw new InstallError(...WORKS_OFFLINE)
+    const [usual = '', ...more] = packageIndexes(this.options.machine.env)
+    let failure: unknown = null
+    for (const address of [...more, usual].filter((one) => one !== '')) {
+      try {
+        const versions = await indexVersions(address, 'vllm', ({ href }) => this.askIndex(href))
+        return { index: new URL(address).host, versions }
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  private askIndex(address: string): void {
+    const words = this.mayAsk(address, 'packages')
+    if (words !== null) throw new InstallError(words.cause, words.fix)
   }
 
   /** Throws HubError while nothing may be fetched. */

@@ -51,6 +51,7 @@ const LOCAL: ReadonlySet<CommandName> = new Set([
   'fitModel',
   'presets',
   'engineVersions',
+  'offeredEngines',
   'installEngine',
   'useEngine',
   'rollbackEngine',

@@ -9,6 +9,7 @@ import {
   type ModelFilesReport,
   type ModelList,
   type ModelView,
+  type OfferedVersions,
   type PresetView,
   type PullView,
   type VerifyReport,
@@ -35,6 +36,7 @@ export const MODEL_PRINTERS = {
   forgetHubToken: hubLines,
   fitModel: fitLines,
   presets: ({ presets }: { presets: PresetView[] }, look: Look) => presetTable(presets, look),
+  offeredEngines: offeredLines,
   engineVersions: versionLines,
   installEngine: (view: InstallView, look: Look) => installEnd(view, look),
   useEngine: versionLines,
@@ -221,6 +223,18 @@ function presetTable(presets: readonly PresetView[], look: Look): string[] {
     one.note,
   ])
   return [...headed(columns, rows, look), '', 'Fetch one: lexora pull MODEL']
+}
+
+function offeredLines({ index, versions }: OfferedVersions, look: Look): string[] {
+  if (versions.length === 0) return [`${plain(index)} has no release of vLLM.`]
+  const columns: Column[] = [{ title: 'VERSION' }, { title: 'PUBLISHED' }, { title: 'INSTALLED' }]
+  const rows = versions.map(({ version, at, installed }) => [version, at?.slice(0, 10) ?? '-', installed ? 'yes' : '-'])
+  return [
+    `As ${plain(index)} has them:`,
+    ...table(columns, rows, look.width),
+    '',
+    'Install one: lexora engine install VERSION',
+  ]
 }
 
 function versionLines({ versions, used, previous, install, folder, onPath }: EngineVersions, look: Look): string[] {

@@ -9,6 +9,7 @@ import {
   type InstallView,
   type ModelFilesReport,
   type ModelList,
+  type OfferedVersions,
   type PresetView,
   type PullView,
   type VerifyReport,
@@ -196,6 +197,15 @@ export const MODEL_COMMANDS = {
     scope: 'admin:read',
     args: z.strictObject({}),
     about: 'the versions of vLLM that Lexora has installed',
+  }),
+  offeredEngines: row<OfferedVersions>()({
+    method: 'GET',
+    path: '/admin/engine-versions/offered',
+    cli: ['engine', 'available'],
+    scope: 'admin:read',
+    args: z.strictObject({}),
+    about: 'the releases of vLLM that the package index has, the newest first',
+    answersWithinMs: 60_000,
   }),
   installEngine: row<InstallView>()({
     method: 'POST',

@@ -173,6 +173,12 @@ export type InstallView = {
   problem: PullProblem | null
 }
 
+/** One that can be installed. `at`: when it was published, ISO 8601, where the index says. */
+export type OfferedVersion = { version: string; at: string | null }
+
+/** `index`: where they were found. */
+export type OfferedVersions = { index: string; versions: (OfferedVersion & { installed: boolean })[] }
+
 export type EngineVersions = {
   versions: EngineVersionView[]
   used: string | null

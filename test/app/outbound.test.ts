@@ -128,9 +128,13 @@ test('a blocked hub is not asked, nor a place that it leads to; a blocked index 
   expect((await pulled('acme/tiny'))?.problem?.cause).toContain(`${cdn}: it is blocked`)
   expect(hub.requests.filter(({ atCdn }) => atCdn)).toHaveLength(asked)
   privacy('pypi.org')
+  await expect(commands.offeredEngines()).rejects.toThrow(/To let it in: lexora outbound allow pypi\.org$/)
   await commands.installEngine({})
   await until(() => desk.installer.view()?.phase === 'failed')
   expect(desk.installer.view()?.problem).toMatchObject({ fix: 'To let it in: lexora outbound allow pypi.org' })
+  desk.reconfigure({ engines: {}, privacy: { offline: true, blocked: [] } })
+  await expect(commands.offeredEngines()).rejects.toThrow(/works offline/)
+  expect(outbound.report().rows.filter(({ purpose }) => purpose === 'packages')).toEqual([])
 })
 
 test('a pull tells of the hub, and of where the hub leads', async () => {

@@ -666,4 +666,6 @@ export const ja: Sentences = {
   '{0}, on Wayland.': '{0*}、Wayland を使用。',
   '{0}, on X11.': '{0*}、X11 を使用。',
   '{0}; nothing was changed.': '{0*}。何も変更されていません。',
+  '{0} answers HTTP {1} for {2}.': '{0} は {2} に対して HTTP {1} を返しました。',
+  'What {0} answers is no list of packages.': '{0} の応答はパッケージの一覧ではありません。',
 }

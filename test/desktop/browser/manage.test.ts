@@ -1,8 +1,9 @@
 /** Models, Users, Settings and the first run in a real Chromium: a real headless Lexora, a fake vLLM, GPU and hub. */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
-import { connect } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
@@ -221,6 +222,35 @@ describe('users', () => {
     await page.getByText('refused with 401').waitFor()
     expect(await ask(at, null)).toBe(401)
   })
+})
+
+test('the versions that can be installed are asked for, listed and installed from the list', async () => {
+  const files = ['0.11.0', '0.10.2'].map((version) => ({ filename: `vllm-${version}.tar.gz` }))
+  const asked: string[] = []
+  const index = createServer(({ url = '' }, response) => {
+    asked.push(url)
+    response.end(JSON.stringify({ files }))
+  })
+  await new Promise<void>((resolve) => index.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void index.close())
+  const { port } = index.address() as AddressInfo
+  const home = aHome()
+  // A machine without uv, whatever this one has.
+  const env = { UV_DEFAULT_INDEX: `http://127.0.0.1:${port}/simple`, HOME: home, PATH: home }
+  const at = await own(routed({ main: fake }), { env, home })
+  const page = await aWindow(at)
+  await goTo(page, '/models/engine-versions')
+  const show = page.getByRole('button', { name: 'Show what can be installed' })
+  await show.waitFor()
+  expect(asked).toEqual([])
+  await show.click()
+  const list = page.getByRole('list', { name: 'Show what can be installed' })
+  await list.getByText('0.11.0').waitFor()
+  expect([asked, await list.getByRole('listitem').count()]).toEqual([['/simple/vllm/'], 2])
+  expect(await violations(page)).toEqual([])
+  await list.getByRole('listitem').filter({ hasText: '0.10.2' }).getByRole('button', { name: 'Install' }).click()
+  await page.getByText('0.10.2 was not installed.').waitFor()
+  await page.getByText('There is no `uv` on this machine').waitFor()
 })
 
 describe('settings', () => {
