@@ -153,18 +153,22 @@ export function presetRows(
 
 export type MemoryPart = { name: 'weights' | 'kv' | 'overhead' | 'other' | 'free'; bytes: number; share: number }
 
-/** How the memory would be taken with so many requests of this context at once. `own`: what it holds already, running. */
+/**
+ * How the memory would be taken with so many requests of this context at once. `own`: what it holds already, running.
+ * `share`: of the memory, that it may take in all; null: whatever is free.
+ */
 export function memoryParts(
   fit: FitReport,
   sequences: number,
   own = 0,
+  share: number | null = null,
 ): { parts: MemoryPart[]; totalBytes: number; missingBytes: number } {
   const kv = fit.kvBytes * sequences
   const needed = fit.weightsBytes + kv + fit.overheadBytes
   const total = fit.gpu?.totalBytes ?? Math.max(needed, fit.neededBytes)
   const free = Math.min(total, (fit.gpu?.freeBytes ?? total) + own)
   const other = total - free
-  const missingBytes = Math.max(0, needed - free)
+  const missingBytes = Math.max(0, needed - Math.min(free, share === null || fit.gpu === null ? free : share * total))
   const whole = Math.max(total, other + needed)
   const part = (name: MemoryPart['name'], bytes: number): MemoryPart => ({
     name,
@@ -257,17 +261,26 @@ export function diskLook({ freeBytes, totalBytes }: DiskView): 'good' | 'low' | 
   return freeBytes < 20 * GB || freeBytes < 0.05 * totalBytes ? 'low' : 'good'
 }
 
+type Settings = readonly { path: string; value: unknown }[]
+type Started = Pick<EngineView, 'name' | 'derived'>
+
+function argsOf(config: Settings, { name }: Started): Readonly<Record<string, unknown>> {
+  const entry = config.find(({ path }) => path === `engines.${name}.args`)
+  return (entry?.value ?? {}) as Readonly<Record<string, unknown>>
+}
+
 /** Requests at once that the fit of an engine begins with: what it may run, as far as they fit; one where nothing is said. */
-export function startsWith(
-  config: readonly { path: string; value: unknown }[],
-  engine: Pick<EngineView, 'name' | 'derived'> | null,
-  fitting: number,
-): number {
+export function startsWith(config: Settings, engine: Started | null, fitting: number): number {
   if (engine === null) return 1
-  const args = config.find(({ path }) => path === `engines.${engine.name}.args`)?.value as Record<
-    string,
-    unknown
-  > | null
-  const most = Number(args?.['max-num-seqs'] ?? engine.derived['max-num-seqs'] ?? 1)
+  const most = Number(argsOf(config, engine)['max-num-seqs'] ?? engine.derived['max-num-seqs'] ?? 1)
   return Number.isInteger(most) ? Math.max(1, Math.min(most, fitting)) : 1
+}
+
+/** The share of the memory that the fit begins with: of one that runs by what Lexora derived, that, since what it holds is not free. */
+export function shareOf(config: Settings, engine: Started | null, computed: number | null): number | null {
+  if (engine === null || computed === null) return computed
+  const args = argsOf(config, engine)
+  const isSaid = (args['gpu-memory-utilization'] ?? args['gpu_memory_utilization']) !== undefined
+  const derived = Number(engine.derived['gpu-memory-utilization'])
+  return isSaid || !(derived > 0) ? computed : derived
 }

@@ -9,7 +9,7 @@ import { gib, kilo, moment, number, signedPercent } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useWorld } from '../stores.ts'
 import { useHeld } from '../use-models.ts'
-import { memoryParts, startsWith } from '../view-models/catalogue.ts'
+import { memoryParts, shareOf, startsWith } from '../view-models/catalogue.ts'
 
 const COLOUR = { weights: 'p2', kv: 'p1', overhead: 'p3', other: 'p6', free: 'p0' } as const
 const STEP = 1024
@@ -20,7 +20,8 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
   const { client } = useWorld()
   const { told } = useActions()
   const [context, setContext] = useState<number | null>(null)
-  const [asked, setAsked] = useState<number | null>(null)
+  const [share, setShare] = useState<number | null>(null)
+  const [asked, setAsked] = useState<{ context?: number; share?: number }>({})
   const [atOnce, setAtOnce] = useState<number | null>(null)
   const about = engine?.name ?? model.id
   const config = useAsked(async () => await client.commands.getConfig(), { key: about })
@@ -29,10 +30,9 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
     value: fit,
     failed,
     again,
-  } = useAsked(
-    async () => await client.commands.fitModel(asked === null ? { model: about } : { model: about, context: asked }),
-    { key: `${about} ${asked ?? ''}` },
-  )
+  } = useAsked(async () => await client.commands.fitModel({ model: about, ...asked }), {
+    key: `${about} ${JSON.stringify(asked)}`,
+  })
   const [last, setLast] = useState(fit)
   if (fit !== null && fit !== last) setLast(fit)
   const shown = fit ?? last
@@ -45,12 +45,14 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
   if (shown === null) return <Skeleton rows={8} widths={[30, 50]} />
   const sequences = atOnce ?? startsWith(config.value?.entries ?? [], engine, shown.sequences)
   const own = engine === null ? 0 : (held.get(engine.name) ?? 0)
-  const { parts, totalBytes, missingBytes } = memoryParts(shown, sequences, own)
+  const part = share ?? shareOf(config.value?.entries ?? [], engine, shown.share)
+  const { parts, totalBytes, missingBytes } = memoryParts(shown, sequences, own, part)
   const mostContext = Math.max(STEP, model.contextLength ?? shown.longestContext, shown.context)
   const length = context ?? shown.context
   const change = {
     ...(context === null ? {} : { 'max-model-len': context }),
     ...(atOnce === null ? {} : { 'max-num-seqs': atOnce }),
+    ...(share === null ? {} : { 'gpu-memory-utilization': share }),
   }
   const canApply = engine !== null && engine.kind === 'vllm' && Object.keys(change).length > 0
   const apply = async (): Promise<void> => {
@@ -64,6 +66,9 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
     if (await told(client.commands.setConfig({ changes }), done)) {
       setContext(null)
       setAtOnce(null)
+      setShare(null)
+      setAsked({})
+      await Promise.all([config.again(), again()])
     }
   }
   return (
@@ -118,7 +123,7 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
           }
           text={`${kilo(length)} tok`}
           onChange={setContext}
-          onDone={setAsked}
+          onDone={(context) => setAsked((before) => ({ ...before, context }))}
         />
         <Slide
           label={t('fit.atOnce')}
@@ -130,6 +135,23 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
           text={number(sequences)}
           onChange={setAtOnce}
         />
+        {part !== null && (
+          <Slide
+            label={t('fit.share')}
+            value={Math.round(part * 100)}
+            min={5}
+            max={100}
+            step={1}
+            shown={
+              <>
+                {number(part * 100)} <span className="u">%</span>
+              </>
+            }
+            text={`${number(part * 100)} %`}
+            onChange={(percent) => setShare(percent / 100)}
+            onDone={(percent) => setAsked((before) => ({ ...before, share: percent / 100 }))}
+          />
+        )}
         <p className="small mid gap-top">
           {own > 0
             ? t('fit.runsNow')
@@ -171,7 +193,7 @@ export function ModelFit({ model, engine }: { model: ModelView; engine: EngineVi
       {engine !== null && engine.kind === 'vllm' && (
         <section className="sect row">
           <Button disabled={!canApply} onClick={() => void apply()}>
-            {t('launch.apply')}
+            {t(canRestart(engine.state) ? 'launch.apply' : 'verb.save')}
           </Button>
           <span className="small dim">
             {canApply

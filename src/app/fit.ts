@@ -52,7 +52,7 @@ export function fitReport(given: FitGiven): FitReport | null {
     measured: null,
   }
   const answer = fitModel({ ...question, measured: measuredOf(earlier, question) })
-  const report = { model, gpu: room.gpu, ...answer }
+  const report = { model, gpu: room.gpu, share: engine === 'vllm' ? room.share : null, ...answer }
   return { ...report, advice: adviceOf(report, question, context) }
 }
 
@@ -64,7 +64,7 @@ function tokensOf(given: unknown): number | null {
   return Math.floor(Number(number) * factor) || null
 }
 
-type Room = { cards: number; budgetBytes: number; totalBytes: number; gpu: FitReport['gpu'] }
+type Room = { cards: number; budgetBytes: number; totalBytes: number } & Pick<FitReport, 'gpu' | 'share'>
 
 /** What may be taken of each card: what is free, less what a desktop may still want. */
 function roomOf(gpus: readonly GpuMemory[] | null, args: EngineConfig['args']): Room {
@@ -74,13 +74,14 @@ function roomOf(gpus: readonly GpuMemory[] | null, args: EngineConfig['args']): 
   )
   const used = known.toSorted((one, other) => other.freeBytes - one.freeBytes).slice(0, wanted)
   const least = used.at(-1)
-  if (least === undefined) return { cards: 1, budgetBytes: freemem(), totalBytes: totalmem(), gpu: null }
+  if (least === undefined) return { cards: 1, budgetBytes: freemem(), totalBytes: totalmem(), gpu: null, share: null }
   const share = Number(args['gpu-memory-utilization'] ?? args['gpu_memory_utilization']) || memoryShare(least)
   const sum = (of: 'totalBytes' | 'freeBytes'): number => used.reduce((all, one) => all + one[of], 0)
   return {
     cards: used.length,
     budgetBytes: Math.min(share * least.totalBytes, least.freeBytes),
     totalBytes: sum('totalBytes'),
+    share,
     gpu: { names: used.map(({ name }) => name), totalBytes: sum('totalBytes'), freeBytes: sum('freeBytes') },
   }
 }
@@ -139,6 +140,10 @@ function adviceOf(report: Omit<FitReport, 'advice'>, question: FitQuestion, aske
     return advice
   }
   if (longestContext > 0) advice.push(say`It fits with at most ${longestContext} tokens: --context ${longestContext}`)
+  const most = gpu === null ? 0 : gpu.freeBytes / gpu.totalBytes
+  const enough = gpu === null ? null : Math.ceil((100 * neededBytes) / gpu.totalBytes) / 100
+  if (report.share !== null && enough !== null && report.share < enough && enough <= most)
+    advice.push(say`With gpu-memory-utilization ${enough} it fits.`)
   const byteCache = fitModel({ ...question, context: asked, cacheValueBytes: 1 })
   if (question.engine === 'vllm' && question.cacheValueBytes > 1 && byteCache.longestContext > longestContext) {
     advice.push(say`With kv-cache-dtype fp8 ${byteCache.longestContext} tokens fit.`)

@@ -77,10 +77,10 @@ export function modelCommands(parts: ModelParts): ModelCommands {
     hub: async () => desk().hubView(),
     setHubToken: async ({ token }) => keepToken(desk(), token),
     forgetHubToken: async () => keepToken(desk(), null),
-    fitModel: async ({ model, context, gpu }) => {
-      const report = fitReport(
-        await fitGiven(desk(), model, context === undefined ? null : Number(context), gpu ?? null),
-      )
+    fitModel: async ({ model, context, gpu, share }) => {
+      const given = await fitGiven(desk(), model, context === undefined ? null : Number(context), gpu ?? null)
+      const args = share === undefined ? given.args : { ...given.args, 'gpu-memory-utilization': Number(share) }
+      const report = fitReport({ ...given, args })
       return (
         report ??
         refuse('invalid_request', say`The files of ${model} do not say what is needed to compute it.`, 'model')

@@ -170,7 +170,7 @@ function pullTable(pulls: readonly PullView[], look: Look): string[] {
 }
 
 function fitLines(report: FitReport, look: Look): string[] {
-  const { model, gpu, fits, neededBytes, context, longestContext, sequences, parts, measured, advice } = report
+  const { model, gpu, share, fits, neededBytes, context, longestContext, sequences, parts, measured, advice } = report
   const where =
     gpu === null
       ? 'the free memory of this machine'
@@ -193,6 +193,7 @@ function fitLines(report: FitReport, look: Look): string[] {
       `${plain(model)} ${verdict}: ${bytes(neededBytes)} for ${count(context)} tokens, on ${where}`,
     ]),
     ...rows.map((row) => line(look, row)),
+    ...(share === null ? [] : [`It may take ${Math.round(100 * share)} % of the GPU (gpu-memory-utilization).`]),
     ...more,
     ...error,
     ...(measured === null ? ['This is an estimate (about 10 %); the first start measures it.'] : []),

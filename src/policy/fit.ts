@@ -26,7 +26,7 @@ export type FitQuestion = {
   measured: { fixedBytes: number; at: string } | null
 }
 
-type Answer = Omit<FitReport, 'model' | 'gpu' | 'advice'>
+type Answer = Omit<FitReport, 'model' | 'gpu' | 'share' | 'advice'>
 
 /** Tokens of the cache are handed out in blocks of so many (reference/vllm.md 7). */
 const BLOCK = 16

@@ -176,8 +176,9 @@ export const MODEL_COMMANDS = {
         .string()
         .regex(/^\d{1,3}(,\d{1,3}){0,15}$/, 'is no GPU: a number as 0, or several as 0,1')
         .optional(),
+      share: z.coerce.number('is not a number').min(0.01, 'is less than 0.01').max(1, 'is over 1').optional(),
     }),
-    about: 'whether a model fits into the memory that is free now, and with which context',
+    about: 'whether a model fits into the memory that is free now, or into a share of it, and with which context',
     answersWithinMs: 60_000,
   }),
   presets: row<{ presets: PresetView[] }>()({

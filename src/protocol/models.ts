@@ -111,6 +111,8 @@ export type FitReport = {
   model: string
   /** Null: no GPU tells its memory; it was compared with the memory of the machine. */
   gpu: { names: string[]; totalBytes: number; freeBytes: number } | null
+  /** Of each GPU, that it may take in all; null: it is not told one. */
+  share: number | null
   weightsBytes: number
   /** Of one token, on all GPUs together. */
   kvBytesPerToken: number

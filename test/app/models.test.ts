@@ -357,6 +357,22 @@ describe('whether it fits', () => {
     expect(busy).toMatchObject({ fits: false, advice: expect.arrayContaining([expect.stringMatching(/gpu --who/)]) })
   })
 
+  test('into a share of the memory is told, and which share would do', async () => {
+    const root = aRoot()
+    const { commands } = aDesk({ root, gpus: [{ ...CARD, freeBytes: 30 * GIB }] })
+    const model = modelOf(root)
+    const asked = async (share?: number) =>
+      await commands.fitModel({ model, context: 40_960, ...(share === undefined ? {} : { share }) })
+    const [all, half] = [await asked(), await asked(0.1)]
+    expect(all).toMatchObject({ fits: true, share: expect.any(Number) })
+    expect(all.share).toBeGreaterThan(0.8)
+    expect(half).toMatchObject({ fits: false, share: 0.1, neededBytes: all.neededBytes })
+    const enough = Math.ceil((100 * all.neededBytes) / CARD.totalBytes!) / 100
+    expect(half.advice).toContain(`With gpu-memory-utilization ${enough} it fits.`)
+    expect(await asked(enough)).toMatchObject({ fits: true, share: enough })
+    expect((await aDesk({ root }).commands.fitModel({ model })).share).toBeNull()
+  })
+
   test('goes by the engine of that name, its options and its GPUs', async () => {
     const root = aRoot()
     const two = [CARD, { ...CARD, index: 1, id: 'GPU-2', name: 'RTX 4090', freeBytes: 20 * GIB, totalBytes: 24 * GIB }]

@@ -183,6 +183,7 @@ describe('for people', () => {
   const FIT: FitReport = {
     model: 'qwen',
     gpu: { names: ['RTX 4090'], totalBytes: 24 * GIB, freeBytes: 22 * GIB },
+    share: 0.88,
     weightsBytes: 15 * GIB,
     kvBytesPerToken: 147_456,
     kvBytes: 1 * GIB,
@@ -201,6 +202,7 @@ describe('for people', () => {
     expect(MODEL_PRINTERS.fitModel(FIT, LOOK)).toEqual([
       'qwen fits: 18.0 GiB for 8,192 tokens, on RTX 4090, 22.0 GiB of 24.0 GiB free',
       '  weights   15.0 GiB  in the files',
+      'It may take 88 % of the GPU (gpu-memory-utilization).',
       'Longest context 32,768 tokens; 4 requests of 8,192 tokens at once.',
       'This is an estimate (about 10 %); the first start measures it.',
       'Be careful.',

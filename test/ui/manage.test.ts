@@ -18,6 +18,7 @@ import {
   rowVerb,
   type Sort,
   type SortKey,
+  shareOf,
   sortedRows,
   startsWith,
   wantedModel,
@@ -561,6 +562,7 @@ describe('the list of models', () => {
 const aFit = (changes: Partial<FitReport> = {}): FitReport => ({
   model: 'm',
   gpu: { names: ['RTX'], totalBytes: 32 * GIB, freeBytes: 30 * GIB },
+  share: 0.92,
   weightsBytes: 16 * GIB,
   kvBytesPerToken: 1,
   kvBytes: GIB,
@@ -589,8 +591,41 @@ describe('memory', () => {
     expect(fitLook(fit, ours).look).toBe(look)
   })
 
+  test.each([
+    ['all that is free', null, aFit(), 0, 0],
+    ['a share with room', 0.9, aFit(), 0, 0],
+    ['a share without', 0.5, aFit(), 0, 3 * GIB],
+    [
+      'a share of more than is free',
+      0.9,
+      aFit({ gpu: { names: [], totalBytes: 32 * GIB, freeBytes: 18 * GIB } }),
+      0,
+      GIB,
+    ],
+    [
+      'a share that it runs in',
+      0.5,
+      aFit({ gpu: { names: [], totalBytes: 32 * GIB, freeBytes: 0 } }),
+      20 * GIB,
+      3 * GIB,
+    ],
+    ['no GPU at all', 0.1, aFit({ gpu: null }), 0, 0],
+  ])('one request into %s', (_, share, fit, own, missing) => {
+    expect(memoryParts(fit, 1, own, share).missingBytes).toBe(missing)
+  })
+
   test('the context that would fit is said in whole thousands', () => {
     expect(fitLook(aFit({ fits: false, neededBytes: 40 * GIB, longestContext: 5000 })).context).toBe(4096)
+  })
+
+  test('a fit begins with the share that is said, or that the engine runs with', () => {
+    const engine = { name: 'main', derived: { 'gpu-memory-utilization': '0.91' } }
+    const entry = (args: Record<string, unknown> | null) => [{ path: 'engines.main.args', value: args }]
+    expect(shareOf([], null, 0.05)).toBe(0.05)
+    expect(shareOf([], engine, null)).toBeNull()
+    expect(shareOf(entry(null), engine, 0.05)).toBe(0.91)
+    expect(shareOf(entry({ gpu_memory_utilization: 0.5 }), engine, 0.5)).toBe(0.5)
+    expect(shareOf([], { ...engine, derived: {} }, 0.9)).toBe(0.9)
   })
 
   test('a fit begins with what the engine may run at once, as far as it fits', () => {

@@ -535,6 +535,7 @@ export const ja: Sentences = {
   'What was used before is still used.': '以前のものを引き続き使います。',
   'Whether a panel shows icons cannot be told: {0}.': 'パネルにアイコンが表示されるか分かりません: {0}。',
   'While it loaded, {0} took its port {1}.': '読み込み中に、{0*} がポート {1} を取りました。',
+  'With gpu-memory-utilization {0} it fits.': 'gpu-memory-utilization を {0} にすれば収まります。',
   'With kv-cache-dtype fp8 {0} tokens fit.': 'kv-cache-dtype を fp8 にすると {0} トークンが収まります。',
   'Write it out in `args`.': '`args` に省略せずに書いてください。',
   '`{0}` is set by Lexora itself.': '`{0}` は Lexora 自身が設定します。',

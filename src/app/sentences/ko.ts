@@ -510,6 +510,7 @@ export const ko: Sentences = {
   'What was used before is still used.': '이전에 쓰던 것을 계속 씁니다.',
   'Whether a panel shows icons cannot be told: {0}.': '패널에 아이콘이 표시되는지 알 수 없습니다: {0}.',
   'While it loaded, {0} took its port {1}.': '로드하는 동안 {0*}이(가) 포트 {1}을(를) 차지했습니다.',
+  'With gpu-memory-utilization {0} it fits.': 'gpu-memory-utilization을 {0}(으)로 하면 들어갑니다.',
   'With kv-cache-dtype fp8 {0} tokens fit.': 'kv-cache-dtype을 fp8로 하면 {0} 토큰이 들어갑니다.',
   'Write it out in `args`.': '`args`에 줄이지 말고 쓰세요.',
   '`{0}` is set by Lexora itself.': '`{0}`은(는) Lexora가 직접 설정합니다.',

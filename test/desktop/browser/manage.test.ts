@@ -731,6 +731,21 @@ describe('models', () => {
       expect.arrayContaining(['--max-num-seqs 4', '--seed 7']),
     )
     await drawer.getByText('Its next start against what runs').waitFor({ state: 'detached' })
+    await drawer.getByRole('tab', { name: 'Fit' }).click()
+    const share = drawer.getByRole('slider', { name: 'share of GPU memory' })
+    const percent = Number(await share.inputValue()) - 1
+    await share.focus()
+    await page.keyboard.press('ArrowLeft')
+    await drawer.getByText(`--gpu-memory-utilization ${percent / 100}`).waitFor()
+    const news = page.getByText(`Saved. ${name} restarts when its requests end.`)
+    await news.waitFor({ state: 'detached' })
+    const { pid: second } = await engine()
+    await drawer.getByRole('button', { name: 'Apply and restart' }).click()
+    await news.waitFor()
+    await expect.poll(async () => (await engine()).pid, { timeout: SLOW_MS }).not.toBe(second)
+    await row.getByText('Ready').waitFor({ timeout: SLOW_MS })
+    expect((await at.commands.engineCommand()).running).toContain(`--gpu-memory-utilization ${percent / 100}`)
+    await expect.poll(async () => await share.inputValue()).toBe(String(percent))
 
     await row.getByRole('button', { name: 'Stop' }).click()
     await row.getByText('Stopped').waitFor({ timeout: SLOW_MS })
