@@ -181,6 +181,60 @@ test('F6 goes from region to region although there are messages, F8 goes to them
   await expect.poll(() => page.evaluate(() => location.hash)).toBe('#/settings')
 })
 
+test('a GPU that cannot be read says so, and why, with a command to look for oneself; then whose its memory is', async () => {
+  const machine = aMachine()
+  onTestFinished(() => machine.dispose())
+  machine.host.smi({ mode: 'mismatch' })
+  const { page } = await open({}, { env: machine.env })
+  const status = page.getByRole('contentinfo').getByText('GPU not readable')
+  await status.waitFor()
+  expect(await status.getAttribute('title')).toBe(
+    'nvidia-smi: The driver was updated under the running system: restart the computer.',
+  )
+  const tile = page.locator('.tile').filter({ hasText: 'VRAM' })
+  await tile.getByText('GPU not readable').waitFor()
+  await tile.getByRole('button', { name: 'nvidia-smi Copy' }).click()
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('nvidia-smi')
+  expect(await violations(page)).toEqual([])
+  machine.host.smi({ mode: 'ok' })
+  await page.locator('.parts-foot').waitFor({ timeout: 50_000 })
+  const label = async () => await page.locator('.parts-foot').getAttribute('aria-label')
+  await expect.poll(label, { timeout: 20_000 }).toBe('used 1.2 · free 30.6 GiB; whose it is, nobody told yet')
+  machine.host.smi({ others: [{ pid: process.pid, name: 'python', mib: 820, gpu: 0 }] })
+  await expect.poll(label, { timeout: 40_000 }).toBe('engine 0.0 · other 1.2 · free 30.6 GiB')
+  expect([await status.count(), await tile.getByRole('button').count()]).toEqual([0, 0])
+})
+
+test('events that cannot be read are said to be, until they can', async () => {
+  const { page } = await open({})
+  const events = page.getByRole('region', { name: 'Events' })
+  await events.waitFor()
+  expect(await events.getByRole('status').count()).toBe(0)
+  await page.route('**/admin/recent*', (route) => route.abort())
+  await events.getByRole('status').filter({ hasText: 'The events cannot be read. Trying again.' }).waitFor()
+  expect(await violations(page)).toEqual([])
+  await page.unroute('**/admin/recent*')
+  await expect.poll(() => events.getByRole('status').count(), { timeout: 20_000 }).toBe(0)
+})
+
+test('of several messages one is shown at a time, the newest', async () => {
+  const { page } = await open({})
+  // Both stay until they are closed.
+  await page.route('**/admin/pause', (route) => route.abort())
+  await page.evaluate(() => {
+    navigator.clipboard.writeText = async () => await Promise.reject(new Error('not allowed'))
+  })
+  const shown = page.locator('.toast:visible')
+  await page.getByRole('button', { name: 'More actions' }).click()
+  await page.getByRole('menuitem', { name: 'Pause gateway' }).click()
+  await shown.filter({ hasText: 'That did not work' }).waitFor()
+  await page.getByRole('button', { name: /^Copy the address/ }).click()
+  await shown.filter({ hasText: 'did not allow copying' }).waitFor()
+  expect(await shown.count()).toBe(1)
+  await shown.locator('button').click()
+  await shown.filter({ hasText: 'That did not work' }).waitFor()
+})
+
 test('a row of the models names its repository beside what its engine does, and its menu leads to what it says', async () => {
   const machine = aMachine()
   onTestFinished(() => machine.dispose())
