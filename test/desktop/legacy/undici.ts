@@ -8,6 +8,13 @@ type Options = {
   signal?: AbortSignal
 }
 
+/** Connections are Node's own here, so nobody asks for one. */
+export function buildConnector() {
+  return (): never => {
+    throw new Error('this build connects by node:http')
+  }
+}
+
 export class Agent {
   async close(): Promise<void> {}
 }
