@@ -96,6 +96,14 @@ export const settingsEn = {
   'engines.*.autostart': ['Start with Lexora', 'Load the model as soon as Lexora starts.'],
   'engines.*.on_demand': ['Start on demand', 'When a request asks for its model.'],
   'engines.*.idle_unload_minutes': ['Stop when idle, min', 'After so long without work; 0: never.'],
+  'engines.*.restart': [
+    'After a crash',
+    'always: it is started again after 1, 2, 5, 15, 60 s, but not after five crashes in ten minutes. never: not by itself.',
+  ],
+  'engines.*.gpu_reserve_mb': [
+    'GPU memory left free, MB',
+    'vLLM: for the desktop and other programs, where no option sets its share. Empty: 717.',
+  ],
   'engines.*.launch': ['Launched by', 'auto looks for an installed version, a program, a container.'],
   'engines.*.executable': ['Program', 'A path, in place of looking for one.'],
   'engines.*.venv': ['Python environment', 'Folder of a virtual environment.'],

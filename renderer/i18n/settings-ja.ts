@@ -91,6 +91,14 @@ export const settingsJa: Record<keyof typeof settingsEn, readonly [label: string
   'engines.*.autostart': ['同時に起動', 'Lexora の起動時に読み込みます。'],
   'engines.*.on_demand': ['要求時に起動', 'モデルへのリクエストで起動します。'],
   'engines.*.idle_unload_minutes': ['アイドルで停止（分）', '仕事がない時間。0 なら停止しません。'],
+  'engines.*.restart': [
+    'クラッシュ後',
+    'always: 1、2、5、15、60 秒後に再起動し、10分で5回なら止めます。never: 自動では再起動しません。',
+  ],
+  'engines.*.gpu_reserve_mb': [
+    '空けておく GPU メモリ、MB',
+    'vLLM: デスクトップなどのため。オプションで割合を決めた場合は無効。空欄なら 717。',
+  ],
   'engines.*.launch': ['起動方法', 'auto はインストール済み、プログラム、コンテナーを探します。'],
   'engines.*.executable': ['プログラム', '探す代わりに使うパス。'],
   'engines.*.venv': ['Python 環境', '仮想環境のフォルダー。'],

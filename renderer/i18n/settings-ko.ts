@@ -85,6 +85,14 @@ export const settingsKo: Record<keyof typeof settingsEn, readonly [label: string
   'engines.*.autostart': ['함께 시작', 'Lexora가 켜질 때 불러옵니다.'],
   'engines.*.on_demand': ['요청 시 시작', '그 모델의 요청이 오면 시작합니다.'],
   'engines.*.idle_unload_minutes': ['유휴 시 중지(분)', '일이 없는 시간. 0이면 안 멈춥니다.'],
+  'engines.*.restart': [
+    '비정상 종료 뒤',
+    'always: 1, 2, 5, 15, 60초 뒤 다시 시작하고 10분에 다섯 번이면 멈춥니다. never: 스스로 다시 시작하지 않습니다.',
+  ],
+  'engines.*.gpu_reserve_mb': [
+    '비워 둘 GPU 메모리, MB',
+    'vLLM: 데스크톱 등을 위해. 옵션으로 비율을 정하면 무시됩니다. 비우면 717.',
+  ],
   'engines.*.launch': ['실행 방식', 'auto는 설치 버전, 프로그램, 컨테이너를 찾습니다.'],
   'engines.*.executable': ['프로그램', '찾는 대신 쓸 경로.'],
   'engines.*.venv': ['파이썬 환경', '가상 환경 폴더.'],

@@ -12,6 +12,7 @@ import { knows, optionWords, ownOptions } from './engine-options.ts'
 import type { EngineConfig, Launch } from './launch.ts'
 import { dockerCommand, wslCommand } from './launch-wrappers.ts'
 
+const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 const MAX_SEQUENCES = 256
 /** Lexora's own queue is the limit; this is what holds if that should fail. */
@@ -47,7 +48,9 @@ export function servedName(config: EngineConfig, name: string): string {
 
 /** Tells two commands of a configuration apart: an engine is restarted, or not adopted, where it differs. */
 export function configHash(config: EngineConfig): string {
-  const { autostart: _, on_demand: __, idle_unload_minutes: ___, ...effective } = config
+  const { autostart: _, on_demand: __, idle_unload_minutes: ___, restart: ____, gpu_reserve_mb, ...rest } = config
+  // Engines of before this setting are still known by their hash.
+  const effective = gpu_reserve_mb === null ? rest : { ...rest, gpu_reserve_mb }
   return createHash('sha256')
     .update(JSON.stringify(sorted(effective)))
     .digest('hex')
@@ -85,7 +88,9 @@ function derivedVllm(own: Options, config: EngineConfig, facts: CommandFacts): O
     'max-num-queued-reqs': sequences + QUEUE_FUSE,
     'disable-access-log-for-endpoints': '/health,/metrics,/v1/models',
     'enable-prompt-tokens-details': true,
-    ...(facts.gpu === null ? {} : { 'gpu-memory-utilization': memoryShare(facts.gpu), 'max-model-len': 'auto' }),
+    ...(facts.gpu === null
+      ? {}
+      : { 'gpu-memory-utilization': memoryShare(facts.gpu, config), 'max-model-len': 'auto' }),
     ...(batch === null ? {} : { 'max-num-batched-tokens': batch, 'long-prefill-token-threshold': batch / 2 }),
     ...(config.sleep === 'off' ? {} : { 'enable-sleep-mode': true }),
     ...(namesOf(config).size === 0 ? {} : { 'enable-lora': true }),
@@ -97,9 +102,13 @@ function derivedVllm(own: Options, config: EngineConfig, facts: CommandFacts): O
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => isWanted(name)))
 }
 
-/** What is free now, less what a desktop may still take; never more than vLLM's own default. */
-export function memoryShare({ totalBytes, freeBytes }: { totalBytes: number; freeBytes: number }): number {
-  const share = Math.floor((100 * (freeBytes - DESKTOP_BYTES)) / totalBytes) / 100
+/** What is free now, less what a desktop may still take, or what is to stay free; never more than vLLM's own default. */
+export function memoryShare(
+  { totalBytes, freeBytes }: { totalBytes: number; freeBytes: number },
+  { gpu_reserve_mb: reserve }: { gpu_reserve_mb: number | null } = { gpu_reserve_mb: null },
+): number {
+  const left = reserve === null ? DESKTOP_BYTES : reserve * MIB
+  const share = Math.floor((100 * (freeBytes - left)) / totalBytes) / 100
   return Math.max(0.05, Math.min(USUAL_SHARE, share))
 }
 

@@ -35,6 +35,6 @@ export function leastFree(config: EngineConfig, world: LaunchWorld, totalBytes: 
   const needs = weightsNeed(config, modelOf(config, world))
   if (needs === null) return null
   // What a desktop may take meanwhile is left free, so a little more than that must be there.
-  const spare = totalBytes - memoryShare({ totalBytes, freeBytes: totalBytes }) * totalBytes
+  const spare = totalBytes - memoryShare({ totalBytes, freeBytes: totalBytes }, config) * totalBytes
   return needs + spare
 }

@@ -225,7 +225,7 @@ function memoryProblem(config: EngineConfig, memory: Memory['gpu'], model: Model
     const fix = say('Choose a smaller or stronger quantised model, or use more GPUs (tensor-parallel-size).')
     return failed('weights_too_big', say`The weights need ${weights} GiB of the GPU, which has ${total} GiB.`, fix)
   }
-  if (needs <= (own === null ? memoryShare(memory) * totalBytes : freeBytes)) return null
+  if (needs <= (own === null ? memoryShare(memory, config) * totalBytes : freeBytes)) return null
   const cause = say`The weights need ${weights} GiB of the GPU, and ${free} of ${total} GiB are free.`
   return failed('vram_busy', cause, say('Close what holds the rest (`lexora gpu --who`).'))
 }

@@ -6,6 +6,7 @@ import {
   INITIAL_ENGINE,
   reduceEngine,
 } from '../policy/engine-state-machine.ts'
+import { underPolicy } from '../policy/restart-policy.ts'
 import { unifiedDiff } from '../policy/unified-diff.ts'
 import {
   type EngineCommandReport,
@@ -125,9 +126,9 @@ export class Supervisor {
     const hash = configHash(config)
     const isKnown = pending !== null && hash === configHash(pending)
     if (hash !== configHash(this.config) && this.isLiving && (later || isKnown)) {
-      const { autostart, on_demand, idle_unload_minutes } = config
+      const { autostart, on_demand, idle_unload_minutes, restart } = config
       this.pending = config
-      this.config = { ...this.config, autostart, on_demand, idle_unload_minutes }
+      this.config = { ...this.config, autostart, on_demand, idle_unload_minutes, restart }
       return this.host.onChange()
     }
     const isSame = hash === configHash(this.config)
@@ -283,7 +284,7 @@ export class Supervisor {
 
   private handle(event: EngineEvent): void {
     const before = this.machine
-    const [after, effects] = reduceEngine(before, event)
+    const [after, effects] = reduceEngine(before, underPolicy(event, this.config.restart))
     if (after === before && effects.length === 0) return
     this.machine = after
     if (this.pending !== null && !this.isLiving) {

@@ -9,6 +9,7 @@ const LATER: readonly (readonly [path: string, effect: Effect])[] = [
   ['telemetry', 'restart'],
   ['engines.*.autostart', 'restart'],
   ['engines.*.on_demand', 'now'],
+  ['engines.*.restart', 'now'],
   ['engines.*.idle_unload_minutes', 'now'],
   ['engines.*', 'engine-restart'],
 ]

@@ -247,6 +247,14 @@ export const engineSchema = z.strictObject({
   autostart: flag(false).describe('Start together with Lexora.'),
   on_demand: flag(true).describe('Start when a request asks for its model.'),
   idle_unload_minutes: z.number().min(0).max(525_600).default(0).describe('Stop after so long without work; 0: never.'),
+  restart: z.enum(['always', 'never']).default('always').describe('Whether it is started again after a crash.'),
+  gpu_reserve_mb: z
+    .number()
+    .min(0)
+    .max(1_048_576)
+    .nullable()
+    .default(null)
+    .describe('vLLM: memory of each GPU that is left free for others; null: 0.7 GiB.'),
   launch: z.enum(['auto', 'path', 'venv', 'docker', 'wsl']).default('auto'),
   executable: printable(1024).nullable().default(null),
   venv: printable(1024).nullable().default(null).describe('Folder of a Python virtual environment.'),

@@ -80,6 +80,13 @@ describe('the command of vLLM', () => {
     expect(memoryShare({ totalBytes: 24 * GIB, freeBytes: 0 })).toBe(0.05)
   })
 
+  test('on a GPU leaves free what it is told to', () => {
+    const facts = theFacts({ gpu: { totalBytes: 24 * GIB, freeBytes: 20 * GIB } })
+    const share = (gpu_reserve_mb: number | null) =>
+      engineCommand(anEngine({ gpu_reserve_mb }), PATH_LAUNCH, facts).derived['gpu-memory-utilization']
+    expect([share(null), share(8 * 1024), share(0), share(100_000)]).toEqual(['0.8', '0.5', '0.83', '0.05'])
+  })
+
   test.each([
     [3000, null],
     [9000, 1024],
@@ -242,6 +249,8 @@ test('two configurations are the same command where only its owner’s habits di
   expect(
     configHash(anEngine({ args: { b: 2, a: 1 }, autostart: true, on_demand: false, idle_unload_minutes: 5 })),
   ).toBe(hash)
+  expect(configHash(anEngine({ args: { a: 1, b: 2 }, restart: 'never' }))).toBe(hash)
+  expect(configHash(anEngine({ args: { a: 1, b: 2 }, gpu_reserve_mb: 1024 }))).not.toBe(hash)
   expect(configHash(anEngine({ args: { a: 1, b: 3 } }))).not.toBe(hash)
 })
 

@@ -298,6 +298,18 @@ describe('a crash', () => {
     expect(rig.host.runs()).toHaveLength(5)
   })
 
+  test.concurrent('of one that is not restarted is its end, until somebody starts it', async ({ given }) => {
+    const rig = given({ engine: { restart: 'never' } })
+    await rig.started()
+    kill(rig.host.runs()[0]!.pid, 'SIGKILL')
+    const { failure } = await rig.reaches('failed')
+    expect(failure).toMatchObject({ canHeal: false, cause: expect.stringMatching(/^It is not restarted by itself\. /) })
+    expect(rig.states).not.toContain('backoff')
+    rig.engine.start()
+    await rig.reaches('ready')
+    expect(rig.host.runs()).toHaveLength(2)
+  })
+
   test.concurrent('takes the gateway’s hands off at once', async ({ given }) => {
     const rig = given()
     await rig.started()

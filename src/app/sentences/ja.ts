@@ -669,4 +669,5 @@ export const ja: Sentences = {
   '{0}; nothing was changed.': '{0*}。何も変更されていません。',
   '{0} answers HTTP {1} for {2}.': '{0} は {2} に対して HTTP {1} を返しました。',
   'What {0} answers is no list of packages.': '{0} の応答はパッケージの一覧ではありません。',
+  'It is not restarted by itself. {0}': '自動では再起動しません。{0*}',
 }

@@ -644,4 +644,5 @@ export const ko: Sentences = {
   '{0}; nothing was changed.': '{0*}. 바뀐 것은 없습니다.',
   '{0} answers HTTP {1} for {2}.': '{0}이(가) {2}에 HTTP {1}로 답했습니다.',
   'What {0} answers is no list of packages.': '{0}의 답은 패키지 목록이 아닙니다.',
+  'It is not restarted by itself. {0}': '스스로 다시 시작하지 않습니다. {0*}',
 }
