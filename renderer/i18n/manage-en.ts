@@ -215,7 +215,7 @@ export const manageEn = {
   'launch.apply': 'Apply and restart',
   'launch.same': 'Nothing changed.',
   'launch.restarts': 'Saved. {engine} restarts when its requests end.',
-  'fit.share': 'share of GPU memory',
+  'fit.share': 'memory share',
   'launch.others': 'other options, one “name: value” a line, without dashes',
   'launch.saveOnly': 'Save only',
   'launch.savedOnly': 'Saved. {engine} goes over to it at its next start.',

@@ -216,7 +216,7 @@ export const manageJa: Record<keyof typeof manageEn, string> = {
   'launch.apply': '適用して再起動',
   'launch.same': '変更はありません。',
   'launch.restarts': '保存しました。{engine} は処理中のリクエストが終わると再起動します。',
-  'fit.share': 'GPU メモリの割合',
+  'fit.share': 'メモリの割合',
   'launch.others': '他のオプション（1 行に「名前: 値」、先頭のダッシュなし）',
   'launch.saveOnly': '保存のみ',
   'launch.savedOnly': '保存しました。{engine} には次の起動から反映されます。',

@@ -53,7 +53,9 @@ export function modelRows(
     .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
 }
 
-export type SortKey = 'name' | 'weights' | 'size' | 'context' | 'memory' | 'speed' | 'used'
+const SORT_KEYS = ['name', 'weights', 'size', 'context', 'memory', 'speed', 'used'] as const
+
+export type SortKey = (typeof SORT_KEYS)[number]
 /** Null: the order of `modelRows`. */
 export type Sort = { by: SortKey; down: boolean } | null
 
@@ -64,6 +66,16 @@ export function nextSort(sort: Sort, by: SortKey): Sort {
   const first = by !== 'name' && by !== 'weights'
   if (sort?.by !== by) return { by, down: first }
   return sort.down === first ? { by, down: !first } : null
+}
+
+/** An order as this window keeps it, and back; what it does not know is none. */
+export function sortWords(sort: Sort): string[] {
+  return sort === null ? [] : [sort.by, sort.down ? 'down' : 'up']
+}
+
+export function wordsSort([name, way]: readonly string[]): Sort {
+  const by = SORT_KEYS.find((key) => key === name)
+  return by === undefined ? null : { by, down: way === 'down' }
 }
 
 /** Rows without a value come last, whichever way; equal ones stay as they were. */

@@ -198,7 +198,7 @@ function Command({ engine, changes }: { engine: EngineView; changes: LaunchChang
     <>
       {problems.map((problem) => (
         <Banner key={problem} look="bad">
-          {problem}
+          {t.said(problem)}
         </Banner>
       ))}
       {told?.differs && (

@@ -8,6 +8,7 @@ import { Icon, StateMark } from '../components/Icon.tsx'
 import { Banner, Button, Empty, IconButton, Menu, Segmented, Skeleton } from '../components/kit.tsx'
 import { ago, gib, gigabytes, kilo, moment, NONE, number, percent } from '../format.ts'
 import { type MessageKey, useT } from '../i18n/index.ts'
+import { keepList, readList } from '../preferences.ts'
 import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
@@ -24,7 +25,9 @@ import {
   type Sort,
   type SortKey,
   sortedRows,
+  sortWords,
   weightsWord,
+  wordsSort,
 } from '../view-models/catalogue.ts'
 import { engineWords, shapeOf } from '../view-models/frame.ts'
 import { fullText, pullText } from '../view-models/pull-text.ts'
@@ -35,6 +38,7 @@ import { ModelDrawer } from './ModelDrawer.tsx'
 import { Presets } from './Presets.tsx'
 
 const VERSIONS = 'engine-versions'
+const SORT = 'lexora.models.sort'
 
 /** `tab`: of its drawer. */
 type OnChoose = (id: string | null, tab?: string) => void
@@ -57,7 +61,7 @@ export function Models({ path }: ScreenProps) {
   const { told } = useActions()
   const [search, setSearch] = useState('')
   const [kind, setKind] = useState<ListKind>('local')
-  const [sort, setSort] = useState<Sort>(null)
+  const [sort, setSort] = useState<Sort>(() => wordsSort(readList(SORT)))
   const speeds = useStore(benches)
   const [adding, setAdding] = useState(false)
   const [scanning, setScanning] = useState(false)
@@ -154,7 +158,10 @@ export function Models({ path }: ScreenProps) {
           <List
             rows={rows}
             sort={sort}
-            onSort={setSort}
+            onSort={(next) => {
+              setSort(next)
+              keepList(SORT, sortWords(next))
+            }}
             speedOf={speedOf}
             fits={fits}
             held={[...held.values()].reduce((sum, bytes) => sum + bytes, 0)}

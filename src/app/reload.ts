@@ -352,7 +352,7 @@ export class Reloader {
 /** Only what an engine is started with: by its name, its model and its adapters callers find it at once. */
 function mayWait(path: string): void {
   if (/^engines\..+\.(args\.(?!lora[-_]modules)|env\.|(gpus|sleep|launch|executable|venv|image)$)/.test(path)) return
-  throw refusal('invalid_request', `${path} cannot wait for an engine's next start; change it without \`later\`.`, path)
+  throw refusal('invalid_request', say`${path} cannot wait for the next start of an engine.`, path)
 }
 
 /** Nothing to change where it may call already. */

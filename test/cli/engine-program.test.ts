@@ -99,7 +99,7 @@ test('an option that may wait is written, shown against what runs, and in force 
   expect(told).toMatch(/^Its next start is another:\n.*\nAgainst what runs:\n.*\n\+ --max-num-seqs 8\n/s)
   expect((await run('engine', 'command', '--args', '{"max-num-seqs":null}')).out).toMatch(/^It runs with:/)
   const served = await run('config', 'set', 'engines.qwen.served_name', 'other', '--later')
-  expect([served.code, served.out]).toEqual([2, expect.stringContaining("cannot wait for an engine's next start")])
+  expect([served.code, served.out]).toEqual([2, expect.stringContaining('cannot wait for the next start of an engine')])
   expect((await run('restart', '--wait')).code).toBe(0)
   expect(host.runs()[1]!.argv.join(' ')).toContain('--max-num-seqs 8')
   expect((await run('engine', 'command')).out).toMatch(/^It runs with:/)

@@ -20,9 +20,11 @@ import {
   type SortKey,
   shareOf,
   sortedRows,
+  sortWords,
   startsWith,
   wantedModel,
   weightsWord,
+  wordsSort,
 } from '../../renderer/view-models/catalogue.ts'
 import {
   type FirstRunEvent,
@@ -612,6 +614,12 @@ describe('memory', () => {
     ['no GPU at all', 0.1, aFit({ gpu: null }), 0, 0],
   ])('one request into %s', (_, share, fit, own, missing) => {
     expect(memoryParts(fit, 1, own, share).missingBytes).toBe(missing)
+  })
+
+  test('an order is kept, and what nobody knows any more is none', () => {
+    for (const sort of [null, { by: 'size', down: true }, { by: 'name', down: false }] as const)
+      expect(wordsSort(sortWords(sort))).toEqual(sort)
+    expect([wordsSort(['price', 'up']), wordsSort([])]).toEqual([null, null])
   })
 
   test('the context that would fit is said in whole thousands', () => {

@@ -618,6 +618,7 @@ export const ja: Sentences = {
   '{0} cannot be reached, or the connection broke ({1}).': '{0} に接続できないか、接続が切れました（{1}）。',
   '{0} cannot be removed ({1}).': '{0} を削除できません（{1}）。',
   '{0} cannot be written ({1}); nothing was changed.': '{0} に書き込めません（{1}）。何も変更されていません。',
+  '{0} cannot wait for the next start of an engine.': '{0} はエンジンの次の起動まで待てません。',
   '{0} does not let your token read {1} (HTTP {2}).': '{0} は、このトークンでは {1} を読ませません（HTTP {2}）。',
   '{0} does not say enough to compute it before it is fetched.': '{0} の情報が足りず、取得する前には計算できません。',
   '{0} does not show {1} to everybody (HTTP {2}).': '{0} は {1} を一般には公開していません（HTTP {2}）。',

@@ -593,6 +593,7 @@ export const ko: Sentences = {
   '{0} cannot be reached, or the connection broke ({1}).': '{0}에 연결할 수 없거나 연결이 끊겼습니다({1}).',
   '{0} cannot be removed ({1}).': '{0}을(를) 지울 수 없습니다({1}).',
   '{0} cannot be written ({1}); nothing was changed.': '{0}을(를) 쓸 수 없습니다({1}). 바뀐 것은 없습니다.',
+  '{0} cannot wait for the next start of an engine.': '{0}은(는) 엔진의 다음 시작까지 기다릴 수 없습니다.',
   '{0} does not let your token read {1} (HTTP {2}).': '{0}이(가) 이 토큰으로는 {1}을(를) 읽게 하지 않습니다(HTTP {2}).',
   '{0} does not say enough to compute it before it is fetched.': '{0}의 정보가 부족해 받기 전에는 계산할 수 없습니다.',
   '{0} does not show {1} to everybody (HTTP {2}).': '{0}은(는) {1}을(를) 모두에게 공개하지 않습니다(HTTP {2}).',

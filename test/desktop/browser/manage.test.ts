@@ -628,6 +628,8 @@ describe('models', () => {
     await page.keyboard.press('Enter')
     await reads('ascending', ['tiny-chat', 'big-chat'])
     expect(await violations(page)).toEqual([])
+    await page.reload()
+    await reads('ascending', ['tiny-chat', 'big-chat'])
     await title.getByRole('button').click()
     await reads(null, ['big-chat', 'tiny-chat'])
   })
@@ -732,7 +734,7 @@ describe('models', () => {
     )
     await drawer.getByText('Its next start against what runs').waitFor({ state: 'detached' })
     await drawer.getByRole('tab', { name: 'Fit' }).click()
-    const share = drawer.getByRole('slider', { name: 'share of GPU memory' })
+    const share = drawer.getByRole('slider', { name: 'memory share' })
     const percent = Number(await share.inputValue()) - 1
     await share.focus()
     await page.keyboard.press('ArrowLeft')
