@@ -31,7 +31,8 @@ export class Notifications {
 
   /** What somebody asked for by a click did not work: that is told always. */
   fail(reason: string): void {
-    this.show(this.parts.say()('notice.command-failed.title'), reason, '/dashboard')
+    const say = this.parts.say()
+    this.show(say('notice.command-failed.title'), say('notice.command-failed.body', { reason }), '/dashboard')
   }
 
   /** And so is what came of a click that has nothing else to show for it. */

@@ -1,3 +1,7 @@
+import { ja as jaSaid } from '../app/sentences/ja.ts'
+import { ko as koSaid } from '../app/sentences/ko.ts'
+import { interpreter, type Sentences } from '../protocol/sentence.ts'
+
 /** What the desktop app itself says: tray, notifications, dialogs and pages without a renderer. */
 const en = {
   'icon.stopped': '○',
@@ -104,6 +108,7 @@ const en = {
   'notice.act.settings': 'Open Settings',
   'notice.act.requests': 'Open Requests',
   'notice.command-failed.title': 'That did not work',
+  'notice.command-failed.body': '{reason}',
   'window.quitting': 'Lexora – finishing {left}',
   'close.title': 'Close the window',
   'close.message': 'This desktop shows no tray icon. Keep Lexora serving in the background?',
@@ -258,6 +263,7 @@ const ja: Words = {
   'notice.act.settings': '設定を開く',
   'notice.act.requests': 'リクエストを開く',
   'notice.command-failed.title': '実行できませんでした',
+  'notice.command-failed.body': '{reason}',
   'window.quitting': 'Lexora – 残り {left} 件を処理中',
   'close.title': 'ウィンドウを閉じる',
   'close.message': 'このデスクトップにはトレイアイコンが表示されません。Lexora をバックグラウンドで動作させますか?',
@@ -401,6 +407,7 @@ const ko: Words = {
   'notice.act.settings': '설정 열기',
   'notice.act.requests': '요청 열기',
   'notice.command-failed.title': '실행하지 못했습니다',
+  'notice.command-failed.body': '{reason}',
   'window.quitting': 'Lexora – 남은 {left}건 처리 중',
   'close.title': '창 닫기',
   'close.message': '이 데스크톱에는 트레이 아이콘이 보이지 않습니다. Lexora를 백그라운드에서 계속 작동할까요?',
@@ -451,9 +458,24 @@ export const SHELL_LANGUAGES = Object.keys(WORDS) as Language[]
 /** A sentence of the shell, with what stands in its braces. */
 export type Say = (key: WordKey, values?: Readonly<Record<string, string | number>>) => string
 
+/** Values that are texts of the core, `cause` and `reason`, are told in the same language. */
 export function sayIn(language: Language): Say {
   const words: Words = WORDS[language]
-  return (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+  return (key, values = {}) =>
+    words[key].replace(/\{(\w+)\}/g, (whole, name: string) => {
+      const value = values[name]
+      if (value === undefined) return whole
+      return name === 'cause' || name === 'reason' ? saidIn(language)(String(value)) : String(value)
+    })
+}
+
+const SENTENCES: Partial<Record<Language, Sentences>> = { ja: jaSaid, ko: koSaid }
+const interpreters = new Map<Language, (text: string) => string>()
+
+function saidIn(language: Language): (text: string) => string {
+  const known = interpreters.get(language) ?? interpreter(SENTENCES[language] ?? {})
+  interpreters.set(language, known)
+  return known
 }
 
 /** What the person chose, else the system's where we speak it. */

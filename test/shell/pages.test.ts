@@ -128,3 +128,11 @@ test.each<[ms: number, text: string]>([
 ])('%i ms is %s', (ms, text) => {
   expect(clock(ms)).toBe(text)
 })
+
+test('what the core says is told in the language of the words around it', () => {
+  const values = { cause: 'Docker does not run.', reason: "There is no engine 'a'. There is b." }
+  expect(sayIn('en')('engine.failed', values)).toBe('Failed · Docker does not run.')
+  expect(sayIn('ja')('engine.failed', values)).toBe('失敗 · Docker が動いていません。')
+  expect(sayIn('ko')('notice.command-failed.body', values)).toBe("엔진 'a'이(가) 없습니다. 있는 것은 b입니다.")
+  expect(sayIn('ja')('notice.engine-ready.body', { address: 'Docker does not run.' })).toContain('Docker does not run.')
+})
