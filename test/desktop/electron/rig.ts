@@ -1,6 +1,7 @@
 /** The shell on a real Electron 22, in front of a headless Lexora in today's Node. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,6 +54,8 @@ export type Shell = {
   app: ElectronApplication
   process: ChildProcess
   window: () => Promise<Page>
+  /** The same, when it shows its frame. */
+  frame: () => Promise<Page>
   ended: Promise<Exit>
 }
 export type Exit = { code: number | null; signal: NodeJS.Signals | null }
@@ -72,7 +75,8 @@ export async function openShell(session: DesktopSession, home: string, args: str
   const child = app.process()
   const ended = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
   const window = async (): Promise<Page> => await app.firstWindow({ timeout: PATIENCE_MS })
-  return { app, process: child, window, ended }
+  const frame = async (): Promise<Page> => await frameOf(await window(), home)
+  return { app, process: child, window, frame, ended }
 }
 
 /** As a person starts it, a second time for instance. What does not end by itself is ended, and says so. */
@@ -96,3 +100,17 @@ export async function startPlainly(
 }
 
 const PATIENCE_MS = 60_000
+
+/** Where the window's frame does not come, tells what stands in its place and what the app wrote down. */
+async function frameOf(page: Page, home: string): Promise<Page> {
+  try {
+    await page.locator('.app').waitFor()
+    return page
+  } catch (error) {
+    const shown = await page
+      .evaluate(() => `${location.href} ${document.readyState} ${document.body.innerHTML.slice(0, 2000)}`)
+      .catch((trouble: unknown) => `nothing that answers: ${String(trouble)}`)
+    const log = await readFile(join(home, 'logs', 'desktop.log'), 'utf8').catch(() => 'none')
+    throw new Error(`${(error as Error).message}\nIt shows: ${shown}\nIts log: ${log}`)
+  }
+}

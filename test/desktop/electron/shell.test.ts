@@ -98,8 +98,7 @@ const isHidden = async (): Promise<unknown> => await until(isVisible, (all) => a
 describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
   test('the window shows the Lexora that serves, and has nothing of Node', async () => {
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     expect(page.url()).toBe('app://lexora/index.html')
     const seen = await page.evaluate(() => ({
       node: [typeof globalThis.require, typeof (globalThis as { process?: unknown }).process],
@@ -131,8 +130,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     extra.push(() => outside.close())
     const elsewhere = `http://127.0.0.1:${(outside.address() as { port: number }).port}/`
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     // What main decides is judged by what main saw: ours is the last listener, and hears what the first has made of it.
     await app.evaluate(({ BrowserWindow }) => {
       const navigations: [string, boolean][] = []
@@ -194,8 +192,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('commands, data and preferences go through the bridge, and what is wrong is named', async () => {
     await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     await until(engineIs, (is) => is === 'ready')
     const answers = await page.evaluate(async () => {
       const { call, send, desktop } = window.lexora!
@@ -236,8 +233,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     const notices = await openNoticeHost(session.address)
     extra.push(notices.close)
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    await shell!.frame()
     await until(line, (text) => text.startsWith('● Running'))
 
     await tray!.click('Copy address')
@@ -383,8 +379,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('a second start hands over and ends; the first does it', async () => {
     await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    await shell!.frame()
     await closeWindow()
     await isHidden()
     const second = await startPlainly(session, lexora!.home, ['lexora://requests/history', '--port', '8100'])
@@ -416,7 +411,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     '%s ends it in order and leaves the Lexora that it watched',
     async (signal) => {
       await open(DEMO)
-      await (await shell!.window()).locator('.app').waitFor()
+      await shell!.frame()
       shell!.process.kill(signal)
       expect(await shell!.ended).toEqual({ code: 0, signal: null })
       expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
@@ -425,8 +420,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('SIGHUP is no end', async () => {
     await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    await shell!.frame()
     shell!.process.kill('SIGHUP')
     await tray!.click('Logs…')
     await until(route, (at) => at === '#/requests/gateway-log')
@@ -454,8 +448,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     const notices = await openNoticeHost(session.address)
     extra.push(notices.close)
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     await app.evaluate(({ clipboard }) => clipboard.clear())
     await page.evaluate(() => window.lexora!.desktop.change({ notifications: { copied: false } }))
     await tray!.click('Copy address')
@@ -474,8 +467,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
   test('without a panel the window asks once before it hides, and a second start brings it back', async () => {
     lexora = await startLexora({ logging: { level: 'INFO' } })
     shell = await openShell(session, lexora.home)
-    const page = await shell.window()
-    await page.locator('.app').waitFor()
+    const page = await shell.frame()
     await page.getByText('This desktop shows no tray icon.').waitFor()
     await shell.app.evaluate(({ dialog }) => {
       const asked: string[] = []
@@ -524,8 +516,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('the window ends the app as the tray does, in the same words', async () => {
     await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     await page.keyboard.press('Control+k')
     const palette = page.getByPlaceholder('Type a command')
     await palette.fill('Quit')
@@ -539,8 +530,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('the language that is chosen in the window is the tray’s, at once', async () => {
     await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     for (const [language, item] of [
       ['日本語', 'Lexora を開く'],
       ['한국어', 'Lexora 열기'],
@@ -555,8 +545,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('another kind of icon and another theme are drawn at once', async () => {
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     await until(line, (text) => text.startsWith('● Running'))
     await app.evaluate(({ nativeImage, nativeTheme }) => {
       const drawn: string[] = []
@@ -580,8 +569,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('it has no menu of Electron’s; the page grows and shrinks by its keys all the same', async () => {
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    await shell!.frame()
     expect(await app.evaluate(({ Menu }) => Menu.getApplicationMenu())).toBeNull()
     const press = async (keyCode: string): Promise<number> =>
       await app.evaluate(async ({ BrowserWindow }, key) => {
@@ -603,8 +591,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('an update that is ready is on Settings in the navigation, and its notification leads to it', async () => {
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     const view = await page.evaluate(() => window.lexora!.desktop.read())
     const ready = { ...view, updates: { is: 'ready', version: '9.9.9', asked: false } }
     await app.evaluate(({ BrowserWindow }, told) => {
@@ -621,8 +608,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('Settings open the configuration and the logs', async () => {
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     await app.evaluate(({ shell: system }) => {
       const opened: string[] = []
       Object.assign(globalThis, { opened })
@@ -656,8 +642,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
       return /^Exec=\S.* --hidden$/m.test(text)
     }
     const click = async (): Promise<void> => {
-      const page = await shell!.window()
-      await page.locator('.app').waitFor()
+      const page = await shell!.frame()
       await page.evaluate(() => {
         location.hash = '#/settings/general'
       })
@@ -671,7 +656,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
       shell!.process.kill('SIGTERM')
       await shell!.ended
       shell = await openShell(session, lexora!.home)
-      await (await shell.window()).locator('.app').waitFor()
+      await shell.frame()
     }
     await click()
     await until(isWritten, (is) => is)
@@ -694,7 +679,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('a renderer that crashes comes back; one that crashes again says so, with a way on', async () => {
     const { app } = await open(DEMO)
-    await (await shell!.window()).locator('.app').waitFor()
+    await shell!.frame()
     await app.evaluate(({ BrowserWindow }) => {
       const told = { crashes: 0 }
       Object.assign(globalThis, { told })
@@ -745,7 +730,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('a Lexora that goes is told and looked for; when it comes back it is watched again', async () => {
     await open(DEMO)
-    await (await shell!.window()).locator('.app').waitFor()
+    await shell!.frame()
     await lexora!.kill()
     await until(lines, (all) => all[0] === '▲ Lexora is not reachable' && all.includes('Start Lexora here'))
     lexora = await lexora!.again()
@@ -754,7 +739,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('a configuration that breaks is shown in the tray, with the way to its text, until it is mended', async () => {
     await open(DEMO)
-    await (await shell!.window()).locator('.app').waitFor()
+    await shell!.frame()
     const file = join(lexora!.home, 'config.yaml')
     const good = await readFile(file, 'utf8')
     writeFileSync(file, 'server: {prot: 1}\n')
@@ -768,7 +753,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('when the system goes down it ends in order, and leaves the Lexora that it watched', async () => {
     const { app } = await open(DEMO)
-    await (await shell!.window()).locator('.app').waitFor()
+    await shell!.frame()
     await app.evaluate(({ powerMonitor }) => void powerMonitor.emit('shutdown'))
     expect(await shell!.ended).toEqual({ code: 0, signal: null })
     expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
@@ -776,7 +761,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('when its display is gone it ends, the gateway does not, and a later start shows it again', async () => {
     await open(DEMO)
-    await (await shell!.window()).locator('.app').waitFor()
+    await shell!.frame()
     await session.loseDisplay()
     await shell!.ended
     expect((await lexora!.commands.snapshot()).server.state).toBe('serving')
@@ -790,8 +775,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('when the session bus is gone the Lexora that it watched serves on; the window too, if Chromium lets it', async () => {
     await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     await session.loseBus()
     await lexora!.commands.pause()
     const { process: own } = shell!
@@ -810,8 +794,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('opened and closed 200 times it holds no more listeners and no more memory than before', async () => {
     const { app } = await open(DEMO)
-    const page = await shell!.window()
-    await page.locator('.app').waitFor()
+    const page = await shell!.frame()
     await page.evaluate(() => {
       location.hash = '#/users'
     })
@@ -866,7 +849,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
 
   test('where the window was is remembered, and forgotten with its display', async () => {
     const { app } = await open(DEMO)
-    await (await shell!.window()).locator('.app').waitFor()
+    await shell!.frame()
     await app.evaluate(({ BrowserWindow }) =>
       BrowserWindow.getAllWindows()[0]!.setBounds({ x: 60, y: 40, width: 1000, height: 640 }),
     )
@@ -874,7 +857,7 @@ describe.skipIf(missing.length > 0)('on a real Electron 22', () => {
     shell!.process.kill('SIGTERM')
     await shell!.ended
     shell = await openShell(session, lexora!.home)
-    await (await shell.window()).locator('.app').waitFor()
+    await shell.frame()
     await until(
       () => shell!.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.getBounds()),
       ({ x, y, width, height }) => [x, y, width, height].join() === '60,40,1000,640',

@@ -85,8 +85,7 @@ describe.skipIf(missing.length > 0)('the tray before a real Lexora', () => {
     // Without anything else it would begin with its demo engine.
     lexora = await startLexora({ routing }, { home, env: { PATH: host.env['PATH']!, HOME: home } })
     shell = await openShell(session, home)
-    const page = await shell.window()
-    await page.locator('.app').waitFor()
+    const page = await shell.frame()
     clicks = new WindowClicks(tray, shell, page)
   })
 

@@ -49,8 +49,7 @@ describe.skipIf(missing.length > 0)('the tray over D-Bus', () => {
     tray = await TrayHost.open(session.address)
     lexora = await scriptLexora(home, snapshotOf(null))
     shell = await openShell(session, home)
-    const page = await shell.window()
-    await page.locator('.app').waitFor()
+    const page = await shell.frame()
     clicks = new WindowClicks(tray, shell, page)
     // A quit is counted and does not come; the last test gives it back.
     await shell.app.evaluate(({ app }) => {
