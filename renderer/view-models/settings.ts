@@ -51,6 +51,7 @@ const PARTS = {
   language: ['general', 'set.language', 'set.languageWhy'],
   theme: ['general', 'set.theme', 'set.themeWhy'],
   density: ['general', 'set.density', 'set.densityWhy'],
+  autostart: ['general', 'set.autostart', 'set.autostartWhy'],
   firstRun: ['general', 'set.firstRun', 'set.firstRunWhy'],
   startAtLogin: ['general', 'desk.startAtLogin', 'desk.startAtLoginWhy'],
   onClose: ['general', 'desk.onClose', 'desk.onCloseWhy'],
@@ -120,7 +121,7 @@ export function settingGroups(
   return groups
 }
 
-/** How a setting is changed. `lines`: one `name: value` a line. `fixed`: only in the file. */
+/** How a setting is changed. `lines`: one `name: value` a line. `names`: their values are never shown. `fixed`: only in the file. */
 export type Control =
   | { is: 'switch' }
   | { is: 'choice'; options: string[] }
@@ -128,6 +129,7 @@ export type Control =
   | { is: 'text'; secret: boolean }
   | { is: 'list' }
   | { is: 'lines' }
+  | { is: 'names' }
   | { is: 'fixed' }
 
 export function controlOf({ kind, value, secret, path }: ConfigEntry): Control {
@@ -138,10 +140,16 @@ export function controlOf({ kind, value, secret, path }: ConfigEntry): Control {
     return { is: 'choice', options: kinds }
   if (kinds.includes('a list')) return isPlainList(value) ? { is: 'list' } : { is: 'fixed' }
   if (kinds.includes('a map')) {
+    if (/\.(env|headers)$/.test(path)) return { is: 'names' }
     const isOpen = path.endsWith('.args') || path.endsWith('.model_mapping') || path === 'routing.aliases'
     return isOpen && isFlatMap(value) ? { is: 'lines' } : { is: 'fixed' }
   }
   return kind === 'a number' || kind === 'a whole number' ? { is: 'number' } : { is: 'text', secret }
+}
+
+/** A value of such a name is hidden also while it is typed. */
+export function isSecretName(name: string): boolean {
+  return /key|token|secret|passw|auth|credential/i.test(name)
 }
 
 function isPlainList(value: unknown): boolean {
@@ -154,7 +162,7 @@ function isFlatMap(value: unknown): boolean {
 
 /** A value as it stands in its field. */
 export function fieldText({ value, secret }: Pick<ConfigEntry, 'value' | 'secret'>, control: Control): string {
-  if (value === null || value === undefined || (secret && control.is === 'text')) return ''
+  if (value === null || value === undefined || (secret && control.is === 'text') || control.is === 'names') return ''
   if (control.is === 'lines')
     return Object.entries(value)
       .map(([name, item]) => `${name}: ${String(item)}`)
@@ -213,6 +221,21 @@ function readLines(text: string): Typed {
 function scalarOf(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true'
   return isNumeral(text) ? Number(text) : text.replace(/^(["'])(.*)\1$/, '$2')
+}
+
+/** All engines start with Lexora, or none does: what has to change for that, and how many do now. */
+export function autostartOf(entries: readonly ConfigEntry[]): {
+  count: number
+  on: number
+  changes: (on: boolean) => { path: string; value: boolean }[]
+} {
+  const found = entries.filter(({ path }) => patternOf(path) === 'engines.*.autostart')
+  return {
+    count: found.length,
+    on: found.filter(({ value }) => value === true).length,
+    changes: (on) =>
+      found.filter(({ value, locked }) => !locked && value !== on).map(({ path }) => ({ path, value: on })),
+  }
 }
 
 /** Of a refusal of the whole configuration, what it says of this setting. */

@@ -8,6 +8,7 @@ import { type Translate, useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { reasonOf } from '../view-models/log.ts'
 import { controlOf, fieldText, ownerOf, refusalOf, typedValue, wordsOf } from '../view-models/settings.ts'
+import { HiddenValues } from './HiddenValues.tsx'
 
 /** One setting: what it is, what it does, when a change acts, and the way to change it. */
 export function SettingRow({
@@ -35,19 +36,23 @@ export function SettingRow({
   const id = `set-${entry.path}`
   const isDirty = typed !== held
   const isFixed = entry.locked || entry.unbuilt || control.is === 'fixed'
-  const save = async (value: unknown): Promise<void> => {
+  const put = async (path: string, value: unknown): Promise<boolean> => {
     setBusy(true)
     setBad(null)
     try {
-      const report = await client.commands.setConfig({ changes: [{ path: entry.path, value }] })
-      toasts.say(savedWords(report, entry.path, label, engines, t))
+      const report = await client.commands.setConfig({ changes: [{ path, value }] })
+      toasts.say(savedWords(report, path, label, engines, t))
       setNotes(report.notes)
       onChanged(report)
+      setBusy(false)
+      return true
     } catch (error) {
       setBad(t.said(refusalOf(reasonOf(error), entry.path)))
     }
     setBusy(false)
+    return false
   }
+  const save = async (value: unknown): Promise<boolean> => await put(entry.path, value)
   const take = (text: string): void => {
     const read = typedValue(text, control, entry)
     if (read.ok) void save(read.value)
@@ -98,6 +103,13 @@ export function SettingRow({
           </div>
         ) : control.is === 'switch' ? (
           <Switch label={label} checked={entry.value === true} onChange={(on) => void save(on)} />
+        ) : control.is === 'names' ? (
+          <HiddenValues
+            label={label}
+            names={Object.keys((entry.value ?? {}) as object)}
+            busy={busy}
+            onSave={async (name, value) => await put(`${entry.path}.${name}`, value)}
+          />
         ) : control.is === 'choice' ? (
           <Select
             grow

@@ -3,7 +3,7 @@ import type { ConfigView } from '../../src/protocol/config-view.ts'
 import { useActions } from '../actions.ts'
 import { useAsked } from '../asked.ts'
 import { Confirm, Field } from '../components/forms.tsx'
-import { Banner, Button, Empty, Segmented, Select, Skeleton } from '../components/kit.tsx'
+import { Banner, Button, Empty, Segmented, Select, Skeleton, Switch } from '../components/kit.tsx'
 import { stepFirstRun } from '../first-run-store.ts'
 import { LANGUAGES, type Language, useT } from '../i18n/index.ts'
 import { type Density, prefer, preferences, type Theme } from '../preferences.ts'
@@ -11,6 +11,7 @@ import { goTo, type ScreenProps } from '../route.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import {
+  autostartOf,
   type Part,
   resettable,
   SECTION_NAMES,
@@ -65,7 +66,7 @@ export function Settings({ path }: ScreenProps) {
         {config.value !== null && config.value.pendingRestart.length > 0 && (
           <Pending waits={config.value.pendingRestart} onChanged={changed} />
         )}
-        <General parts={parts} isSearch={isSearch} />
+        <General parts={parts} isSearch={isSearch} config={config.value} onChanged={changed} />
         {parts.has('lan') && config.value !== null && <LanDoor config={config.value} onChanged={changed} />}
         {parts.has('tls') && config.value !== null && <TlsDoor config={config.value} onChanged={changed} />}
         {parts.has('folders') && config.value !== null && <Folders config={config.value} />}
@@ -206,13 +207,26 @@ function Pending({ waits, onChanged }: { waits: readonly string[]; onChanged: ()
 }
 
 /** How this window looks to this person; nothing of it stands in the file. */
-function General({ parts, isSearch }: { parts: ReadonlySet<Part>; isSearch: boolean }) {
+function General({
+  parts,
+  isSearch,
+  config,
+  onChanged,
+}: {
+  parts: ReadonlySet<Part>
+  isSearch: boolean
+  config: ConfigView | null
+  onChanged: () => void
+}) {
   const t = useT()
   const { theme, language, density } = useStore(preferences)
   const { client } = useWorld()
+  const { told } = useActions()
+  const engines = autostartOf(config?.entries ?? [])
   const own = (['startAtLogin', 'onClose', 'trayIcon', 'notifications'] as const).filter((part) => parts.has(part))
   const isThere =
-    own.length > 0 || (['language', 'theme', 'density', 'firstRun'] as const).some((part) => parts.has(part))
+    own.length > 0 ||
+    (['language', 'theme', 'density', 'autostart', 'firstRun'] as const).some((part) => parts.has(part))
   if (!isThere) return null
   const row = (part: Part, label: string, effect: string, control: React.ReactNode) =>
     parts.has(part) && (
@@ -256,6 +270,23 @@ function General({ parts, isSearch }: { parts: ReadonlySet<Part>; isSearch: bool
           onChange={(next) => prefer({ density: next })}
         />,
       )}
+      {engines.count > 0 &&
+        row(
+          'autostart',
+          t('set.autostart'),
+          `${t('set.autostartWhy')} ${t('set.autostartNow', { on: engines.on, count: engines.count })}`,
+          <Switch
+            label={t('set.autostart')}
+            checked={engines.on === engines.count}
+            disabled={engines.changes(engines.on < engines.count).length === 0}
+            onChange={(on) => {
+              const changes = engines.changes(on)
+              void told(client.commands.setConfig({ changes }), t('set.saved', { name: t('set.autostart') })).then(
+                onChanged,
+              )
+            }}
+          />,
+        )}
       {row(
         'firstRun',
         t('set.firstRun'),

@@ -58,8 +58,10 @@ import {
 } from '../../renderer/view-models/people.ts'
 import { fullText, pullText } from '../../renderer/view-models/pull-text.ts'
 import {
+  autostartOf,
   controlOf,
   fieldText,
+  isSecretName,
   ownerOf,
   patternOf,
   refusalOf,
@@ -793,10 +795,29 @@ describe('settings', () => {
     ['server.tls', false, ['tls']],
     ['lie', false, ['folders']],
     ['outbound', false, ['outbound']],
-    ['general', false, ['language', 'theme', 'density', 'firstRun']],
+    ['general', false, ['language', 'theme', 'density', 'autostart', 'firstRun']],
     ['keepalive', true, []],
   ])('a search for %j (desktop app: %s) finds of the rows that no file holds %j', (search, isDesktop, parts) => {
     expect([...shownParts('limits', search, t, isDesktop)]).toEqual(parts)
+  })
+
+  test('one switch sets the start of all engines that the file may change', () => {
+    const one = entry('engines.big.autostart')
+    const of = (...values: [value: boolean, locked: boolean][]) =>
+      autostartOf(values.map(([value, locked], i) => ({ ...one, path: `engines.e${i}.autostart`, value, locked })))
+    const mixed = of([true, false], [false, false], [false, true])
+    expect([mixed.count, mixed.on]).toEqual([3, 1])
+    expect(mixed.changes(true)).toEqual([{ path: 'engines.e1.autostart', value: true }])
+    expect(mixed.changes(false)).toEqual([{ path: 'engines.e0.autostart', value: false }])
+    expect(of([true, false]).changes(true)).toEqual([])
+    expect(autostartOf(entries.filter(({ path }) => !path.startsWith('engines.')))).toMatchObject({ count: 0, on: 0 })
+    expect(['HF_TOKEN', 'x-api-key', 'AWS_SECRET_X', 'NCCL_DEBUG', 'OMP_NUM_THREADS'].map(isSecretName)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ])
   })
 
   test('a section shows its own rows beside the settings of the file', () => {
@@ -813,7 +834,10 @@ describe('settings', () => {
     ['auth.admin_key', 'text'],
     ['rate_limit.enabled', 'switch'],
     ['engines.big.args', 'lines'],
-    ['engines.big.env', 'fixed'],
+    ['engines.big.env', 'names'],
+    ['engines.big.restart', 'choice'],
+    ['engines.big.gpu_reserve_mb', 'number'],
+    ['routing.backends.main.headers', 'names'],
     ['engines.big.sleep', 'choice'],
     ['routing.backends.main.max_in_flight', 'text'],
     ['routing.backends.main.url', 'text'],
@@ -851,7 +875,7 @@ describe('settings', () => {
   test('what stands in a field is read back as the same value', () => {
     for (const one of entries) {
       const control = controlOf(one)
-      if (control.is === 'fixed' || one.secret) continue
+      if (control.is === 'fixed' || control.is === 'names' || one.secret) continue
       const read = typedValue(fieldText(one, control), control, one)
       const empty =
         one.value === null || (Array.isArray(one.value) && one.value.length === 0) || JSON.stringify(one.value) === '{}'
@@ -861,6 +885,7 @@ describe('settings', () => {
 
   test('a secret never stands in its field', () => {
     expect(fieldText({ value: '***', secret: true }, { is: 'text', secret: true })).toBe('')
+    expect(fieldText({ value: { HF_TOKEN: '***' }, secret: false }, { is: 'names' })).toBe('')
   })
 
   test('of a refusal the part about the setting is shown', () => {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { encode } from 'uqr'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { parse } from 'yaml'
 import { pathOfModules } from '../../../renderer/view-models/qr.ts'
 import { FakeHub } from '../../support/fake-hub.ts'
 import { type FakeVllm, startFakeVllm } from '../../support/fake-vllm/server.ts'
@@ -464,6 +465,44 @@ describe('settings', () => {
     await expect.poll(async () => (await at.commands.snapshot()).backends.map(({ name }) => name)).toEqual(['far'])
     await row('never.example').getByRole('switch').click()
     await row('never.example').waitFor({ state: 'detached' })
+  })
+
+  test('the environment of an engine is changed name by name, and what it holds is never shown', async () => {
+    const env = { HF_TOKEN: 'hf_secret_of_ann', NCCL_DEBUG: 'INFO' }
+    const at = await own({ engines: { tiny: { model: 'acme/tiny', env }, big: { model: 'acme/big', port: 8123 } } })
+    const held = () => {
+      const { engines } = parse(readFileSync(join(at.home, 'config.yaml'), 'utf8')) as {
+        engines: Record<string, { env?: object; autostart?: boolean }>
+      }
+      return engines
+    }
+    const page = await aWindow(at)
+    await goTo(page, '/settings/engines')
+    const list = page.locator('[data-path="engines.tiny.env"]').getByRole('list', { name: 'Environment' })
+    await list.getByLabel('Value HF_TOKEN').waitFor()
+    expect(await page.content()).not.toContain('hf_secret_of_ann')
+    expect(await violations(page)).toEqual([])
+    await list.getByLabel('Value HF_TOKEN').fill('hf_other')
+    await list.getByRole('button', { name: 'Save' }).click()
+    await expect.poll(() => held()['tiny']?.env).toEqual({ ...env, HF_TOKEN: 'hf_other' })
+    await list.getByRole('button', { name: 'Remove NCCL_DEBUG' }).click()
+    await expect.poll(() => held()['tiny']?.env).toEqual({ HF_TOKEN: 'hf_other' })
+    await list.getByLabel('Environment: Name').fill('no name')
+    await list.getByLabel('Value no name').fill('1')
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').filter({ hasText: 'must be the name of an environment variable' }).waitFor()
+    await list.getByLabel('Environment: Name').fill('OMP_NUM_THREADS')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => held()['tiny']?.env).toEqual({ HF_TOKEN: 'hf_other', OMP_NUM_THREADS: '1' })
+    await list.getByLabel('Value OMP_NUM_THREADS').waitFor()
+    await goTo(page, '/settings/general')
+    const all = page.getByRole('switch', { name: 'Start engines with Lexora' })
+    await page.getByText('Now for 0 of 2.').waitFor()
+    await all.click()
+    await page.getByText('Now for 2 of 2.').waitFor()
+    expect(Object.values(held()).map(({ autostart }) => autostart)).toEqual([true, true])
+    expect(await all.isChecked()).toBe(true)
   })
 
   test('what lies on the disk is told with its size, and old logs go when that was asked', async () => {
