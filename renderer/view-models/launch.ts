@@ -62,34 +62,56 @@ function others(args: Args, flags: readonly LaunchFlag[]): Args {
   )
 }
 
-/** What was typed, by the option's name; `lines`: all of those without a field, null where they were not touched. */
-export type LaunchDraft = { fields: Readonly<Record<string, string>>; lines: string | null }
+/** Variables as lines; what they hold is masked. */
+export function variableLines(env: Args): string {
+  return otherLines(env, [])
+}
 
-export const NO_DRAFT: LaunchDraft = { fields: {}, lines: null }
+/** What was typed, by the option's name; `lines`: all of those without a field, `env`: variables; null where not touched. */
+export type LaunchDraft = { fields: Readonly<Record<string, string>>; lines: string | null; env: string | null }
+
+export const NO_DRAFT: LaunchDraft = { fields: {}, lines: null, env: null }
+
+type Changes = Record<string, Scalar | null>
 
 export type LaunchChanges = {
   /** By their names; null takes one away. */
-  changes: Record<string, Scalar | null>
-  /** What cannot be read: of a field, or of the lines (''). */
+  args: Changes
+  env: Changes
+  /** What cannot be read: of a field by its name, of `lines` or of `env`. */
   bad: ({ name: string } & Extract<Typed, { ok: false }>) | null
 }
 
-/** What a draft changes of the options that the configuration has. */
-export function launchChanges(args: Args, flags: readonly LaunchFlag[], { fields, lines }: LaunchDraft): LaunchChanges {
-  const changes: LaunchChanges['changes'] = {}
+/** What a draft changes of the options and variables that the configuration has. */
+export function launchChanges(
+  { args, env }: { args: Args; env: Args },
+  flags: readonly LaunchFlag[],
+  draft: LaunchDraft,
+): LaunchChanges {
+  const changes: Changes = {}
   for (const { name, is } of flags) {
-    const text = fields[name]?.trim()
+    const text = draft.fields[name]?.trim()
     if (text === undefined || text === flagText(args, name)) continue
     const read = typedValue(text, is === 'number' ? { is } : { is: 'text', secret: false }, { kind: 'a number' })
-    if (!read.ok) return { changes: {}, bad: { name, ...read } }
+    if (!read.ok) return { args: {}, env: {}, bad: { name, ...read } }
     changes[spelling(args, name)] = is === 'switch' && text !== '' ? text === 'true' : (read.value as Scalar | null)
   }
-  if (lines === null) return { changes, bad: null }
-  const read = typedValue(lines, { is: 'lines' }, { kind: 'a map' })
-  if (!read.ok) return { changes: {}, bad: { name: '', ...read } }
-  const [before, after] = [others(args, flags), (read.value ?? {}) as Record<string, Scalar>]
-  for (const name of Object.keys(before)) if (!(name in after)) changes[name] = null
-  for (const [name, value] of Object.entries(after))
-    if (String(before[name] ?? '') !== String(value)) changes[name] = value
-  return { changes, bad: null }
+  const lines = lineChanges(others(args, flags), draft.lines)
+  if (!lines.ok) return { args: {}, env: {}, bad: { name: 'lines', ...lines } }
+  const variables = lineChanges(others(env, []), draft.env)
+  if (!variables.ok) return { args: {}, env: {}, bad: { name: 'env', ...variables } }
+  return { args: { ...changes, ...lines.changes }, env: variables.changes, bad: null }
+}
+
+function lineChanges(
+  before: Args,
+  text: string | null,
+): { ok: true; changes: Changes } | Extract<Typed, { ok: false }> {
+  if (text === null) return { ok: true, changes: {} }
+  const read = typedValue(text, { is: 'lines' }, { kind: 'a map' })
+  if (!read.ok) return read
+  const after = (read.value ?? {}) as Record<string, Scalar>
+  const gone = Object.keys(before).filter((name) => !(name in after))
+  const come = Object.entries(after).filter(([name, value]) => String(before[name] ?? '') !== String(value))
+  return { ok: true, changes: { ...Object.fromEntries(gone.map((name) => [name, null])), ...Object.fromEntries(come) } }
 }

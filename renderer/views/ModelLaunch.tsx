@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useId, useState } from 'react'
 import type { ConfigEntry } from '../../src/protocol/config-view.ts'
 import { canRestart, type EngineView, shellText } from '../../src/protocol/engine.ts'
 import { useActions, useCopy } from '../actions.ts'
@@ -16,6 +16,7 @@ import {
   launchFlags,
   NO_DRAFT,
   otherLines,
+  variableLines,
 } from '../view-models/launch.ts'
 import { wordsOf } from '../view-models/settings.ts'
 import { SettingRow } from './SettingRow.tsx'
@@ -27,9 +28,9 @@ export function ModelLaunch({ engine }: { engine: EngineView }) {
   const [draft, setDraft] = useState(NO_DRAFT)
   const config = useAsked(async () => await client.commands.getConfig(), { everyMs: 5000, key: engine.name })
   const entries = config.value?.entries.filter(({ path }) => path.startsWith(`engines.${engine.name}.`)) ?? null
-  const options = entries?.find(({ path, locked }) => path.endsWith('.args') && !locked)
-  const args = (options?.value ?? {}) as Readonly<Record<string, unknown>>
-  const made = launchChanges(args, launchFlags(engine), draft)
+  const open = (name: string) => entries?.find(({ path, locked }) => path.endsWith(`.${name}`) && !locked)
+  const [options, variables] = [open('args'), open('env')]
+  const made = launchChanges({ args: mapOf(options), env: mapOf(variables) }, launchFlags(engine), draft)
   return (
     <>
       {engine.warnings.map((warning) => (
@@ -41,13 +42,14 @@ export function ModelLaunch({ engine }: { engine: EngineView }) {
         <Options
           engine={engine}
           entry={options}
+          variables={variables}
           draft={draft}
           made={made}
           onDraft={setDraft}
           onSaved={() => void config.again().then(() => setDraft(NO_DRAFT))}
         />
       )}
-      <Command engine={engine} changes={made.changes} />
+      <Command engine={engine} changes={made.args} />
       {entries === null ? (
         config.failed === null ? (
           <Skeleton rows={6} widths={[30, 40]} />
@@ -59,7 +61,7 @@ export function ModelLaunch({ engine }: { engine: EngineView }) {
       ) : (
         <div className="set-narrow">
           {entries
-            .filter((entry) => entry !== options)
+            .filter((entry) => options === undefined || (entry !== options && entry !== variables))
             .map((entry) => (
               <SettingRow key={entry.path} entry={entry} onChanged={() => void config.again()} />
             ))}
@@ -73,13 +75,16 @@ export function ModelLaunch({ engine }: { engine: EngineView }) {
 function Options({
   engine,
   entry,
+  variables,
   draft,
-  made: { changes, bad },
+  made,
   onDraft,
   onSaved,
 }: {
   engine: EngineView
   entry: ConfigEntry
+  /** Where they may be changed. */
+  variables: ConfigEntry | undefined
   draft: LaunchDraft
   made: LaunchChanges
   onDraft: (draft: LaunchDraft) => void
@@ -89,17 +94,20 @@ function Options({
   const { client } = useWorld()
   const { told } = useActions()
   const { name, state, derived } = engine
-  const args = entry.value as Readonly<Record<string, unknown>>
+  const { bad } = made
+  const args = mapOf(entry)
   const flags = launchFlags(engine)
   const { label } = wordsOf(entry, t)
   const lives = canRestart(state)
+  const words = wordsOf(variables ?? entry, t)
   const says = bad === null ? null : t(bad.bad, { text: bad.at })
-  const isSame = Object.keys(changes).length === 0
+  const changes = [[entry, made.args] as const, [variables, made.env] as const].flatMap(([of, list]) =>
+    Object.entries(list).map(([option, value]) => ({ path: `${of?.path}.${option}`, value })),
+  )
   const set = (flag: string, text: string): void => onDraft({ ...draft, fields: { ...draft.fields, [flag]: text } })
   const save = async (later: boolean): Promise<void> => {
     const done = lives ? t(later ? 'launch.savedOnly' : 'launch.restarts', { engine: name }) : t('set.saved', { name })
-    const list = Object.entries(changes).map(([option, value]) => ({ path: `${entry.path}.${option}`, value }))
-    if (await told(client.commands.setConfig({ changes: list, later }), done)) onSaved()
+    if (await told(client.commands.setConfig({ changes, later }), done)) onSaved()
   }
   return (
     <section className="sect">
@@ -138,35 +146,31 @@ function Options({
             />
           )
         })}
-        <div className="form-row form-wide">
-          <label htmlFor="launch-lines">{t('launch.others')}</label>
-          <div className="row">
-            <textarea
-              id="launch-lines"
-              className="field area mono small grow"
-              rows={3}
-              spellCheck={false}
-              value={draft.lines ?? otherLines(args, flags)}
-              onChange={(event) => onDraft({ ...draft, lines: event.target.value })}
-            />
-          </div>
-          {bad?.name === '' && (
-            <p className="field-note bad" role="alert">
-              {says}
-            </p>
-          )}
-        </div>
+        <Lines
+          label={t('launch.others')}
+          value={draft.lines ?? otherLines(args, flags)}
+          bad={bad?.name === 'lines' ? says : null}
+          onChange={(lines) => onDraft({ ...draft, lines })}
+        />
+        {variables !== undefined && (
+          <Lines
+            label={`${words.label}: ${words.effect}`}
+            value={draft.env ?? variableLines(mapOf(variables))}
+            bad={bad?.name === 'env' ? says : null}
+            onChange={(env) => onDraft({ ...draft, env })}
+          />
+        )}
       </div>
       <div className="row gap-top">
-        <Button look="first" disabled={isSame} onClick={() => void save(false)}>
+        <Button look="first" disabled={changes.length === 0} onClick={() => void save(false)}>
           {t(lives ? 'launch.apply' : 'verb.save')}
         </Button>
         {lives && (
-          <Button disabled={isSame} onClick={() => void save(true)}>
+          <Button disabled={changes.length === 0} onClick={() => void save(true)}>
             {t('launch.saveOnly')}
           </Button>
         )}
-        <Button look="quiet" disabled={isSame && bad === null} onClick={() => onDraft(NO_DRAFT)}>
+        <Button look="quiet" disabled={changes.length === 0 && bad === null} onClick={() => onDraft(NO_DRAFT)}>
           {t('raw.discard')}
         </Button>
       </div>
@@ -174,8 +178,48 @@ function Options({
   )
 }
 
+function Lines({
+  label,
+  value,
+  bad,
+  onChange,
+}: {
+  label: string
+  value: string
+  bad: string | null
+  onChange: (text: string) => void
+}) {
+  const id = useId()
+  return (
+    <div className="form-row form-wide">
+      <label htmlFor={id}>{label}</label>
+      <div className="row">
+        <textarea
+          id={id}
+          className="field area mono small grow"
+          rows={Math.max(2, value.split('\n').length)}
+          spellCheck={false}
+          value={value}
+          placeholder="name: value"
+          aria-invalid={bad === null ? undefined : true}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      </div>
+      {bad !== null && (
+        <p className="field-note bad" role="alert">
+          {bad}
+        </p>
+      )}
+    </div>
+  )
+}
+
+function mapOf(entry: ConfigEntry | undefined): Readonly<Record<string, unknown>> {
+  return (entry?.value ?? {}) as Readonly<Record<string, unknown>>
+}
+
 /** The command of the next start, with what is typed above, against the one that runs. */
-function Command({ engine, changes }: { engine: EngineView; changes: LaunchChanges['changes'] }) {
+function Command({ engine, changes }: { engine: EngineView; changes: LaunchChanges['args'] }) {
   const t = useT()
   const { client } = useWorld()
   const actions = useActions()

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { flagText, launchChanges, launchFlags, NO_DRAFT, otherLines } from '../../renderer/view-models/launch.ts'
+import {
+  flagText,
+  launchChanges,
+  launchFlags,
+  NO_DRAFT,
+  otherLines,
+  variableLines,
+} from '../../renderer/view-models/launch.ts'
 
 const FLAGS = launchFlags({ kind: 'vllm' })
 const ARGS = { max_model_len: 4096, 'enforce-eager': true, seed: 7, 'hf-token': '***', 'allowed-origins': ['a', 'b'] }
@@ -31,16 +38,26 @@ describe('the options of an engine', () => {
     ['lines that come, go and change', {}, 'seed: 8\nx: true\nhf-token: ***', { seed: 8, x: true }],
     ['lines that are gone; lists stay', {}, '', { seed: null, 'hf-token': null }],
   ])('change by %s', (_, fields, lines, changes) => {
-    expect(launchChanges(ARGS, FLAGS, { fields, lines })).toEqual({ changes, bad: null })
+    expect(launchChanges({ args: ARGS, env: {} }, FLAGS, { fields, lines, env: null })).toEqual({
+      args: changes,
+      env: {},
+      bad: null,
+    })
   })
 
-  test('that cannot be read change nothing, and say which', () => {
-    const draft = { fields: { 'max-num-seqs': 'many', dtype: 'float16' }, lines: null }
-    const bad = { name: 'max-num-seqs', ok: false, bad: 'set.bad.number', at: 'many' }
-    expect(launchChanges(ARGS, FLAGS, draft)).toEqual({ changes: {}, bad })
-    expect(launchChanges(ARGS, FLAGS, { ...NO_DRAFT, lines: 'seed 8' })).toEqual({
-      changes: {},
-      bad: { name: '', ok: false, bad: 'set.bad.line', at: 'seed 8' },
-    })
+  test('and variables change line by line; what is masked stays as it is', () => {
+    const given = { args: ARGS, env: { A: '***', B: '***', C: '***' } }
+    expect(variableLines(given.env)).toBe('A: ***\nB: ***\nC: ***')
+    const { args, env } = launchChanges(given, FLAGS, { ...NO_DRAFT, env: 'A: ***\nB: new\nD: 1' })
+    expect([args, env]).toEqual([{}, { C: null, B: 'new', D: 1 }])
+  })
+
+  test.each([
+    [{ fields: { 'max-num-seqs': 'many', dtype: 'float16' } }, 'max-num-seqs', 'set.bad.number', 'many'],
+    [{ fields: { dtype: 'float16' }, lines: 'seed 8' }, 'lines', 'set.bad.line', 'seed 8'],
+    [{ lines: 'seed: 8', env: 'A' }, 'env', 'set.bad.line', 'A'],
+  ])('that cannot be read change nothing, and say which: %j', (draft, name, bad, at) => {
+    const made = launchChanges({ args: ARGS, env: {} }, FLAGS, { ...NO_DRAFT, ...draft })
+    expect(made).toEqual({ args: {}, env: {}, bad: { name, ok: false, bad, at } })
   })
 })

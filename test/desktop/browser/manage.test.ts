@@ -758,6 +758,7 @@ describe('models', () => {
     await drawer.getByLabel(/one “name: value” a line/).fill('max-model-le: 1')
     await drawer.getByText(/Did you mean `max-model-len`\?/).waitFor()
     await drawer.getByLabel(/one “name: value” a line/).fill('seed: 7')
+    await drawer.getByLabel(/^Environment: /).fill('MY_FLAG: 1')
     expect(await violations(page)).toEqual([])
     await drawer.getByRole('button', { name: 'Save only' }).click()
     await page.getByText(`Saved. ${name} goes over to it at its next start.`).waitFor()
@@ -769,7 +770,7 @@ describe('models', () => {
     await expect.poll(async () => (await engine()).pid, { timeout: SLOW_MS }).not.toBe(pid)
     await row.getByText('Ready').waitFor({ timeout: SLOW_MS })
     expect((await at.commands.engineCommand()).running).toEqual(
-      expect.arrayContaining(['--max-num-seqs 4', '--seed 7']),
+      expect.arrayContaining(['--max-num-seqs 4', '--seed 7', 'MY_FLAG=***']),
     )
     await drawer.getByText('Its next start against what runs').waitFor({ state: 'detached' })
     await drawer.getByRole('tab', { name: 'Fit' }).click()
