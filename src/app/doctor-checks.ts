@@ -1,10 +1,10 @@
 import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { LITTLE_DISK_BYTES } from '../protocol/disk.ts'
 import type { DoctorCheck } from '../protocol/doctor.ts'
 import { say } from '../protocol/sentence.ts'
 
 const GIB = 1024 ** 3
-const LITTLE_DISK_BYTES = 5 * GIB
 const NO_DISK_BYTES = GIB
 
 /** Room on the disk of a folder, which may not be there yet. */

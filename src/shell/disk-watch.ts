@@ -1,8 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-
-/** As the doctor has it. */
-export const LITTLE_BYTES = 5 * 1024 ** 3
+import { LITTLE_DISK_BYTES } from '../protocol/disk.ts'
 
 /** The first of these folders whose disk is nearly full; null: none is, or nobody can tell. */
 export async function nearlyFull(
@@ -11,7 +9,7 @@ export async function nearlyFull(
 ): Promise<{ folder: string; freeBytes: number } | null> {
   for (const folder of folders) {
     const bytes = await free(folder)
-    if (bytes !== null && bytes < LITTLE_BYTES) return { folder, freeBytes: bytes }
+    if (bytes !== null && bytes < LITTLE_DISK_BYTES) return { folder, freeBytes: bytes }
   }
   return null
 }

@@ -165,7 +165,7 @@ function lowNotices({ low }: NoticeMemory, isFull: boolean, disk: NoticeFacts['l
   if (disk === undefined) return [low, []]
   if (disk === null) return [false, []]
   if (low || isFull) return [true, []]
-  const values = { folder: disk.folder, size: (disk.freeBytes / 1024 ** 3).toFixed(1) }
+  const values = { folder: disk.folder, size: (disk.freeBytes / 1e9).toFixed(1) }
   return [true, [{ kind: 'disk-full', says: 'disk-low', values, at: '/models' }]]
 }
 

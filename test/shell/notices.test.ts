@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { NOTICE_KINDS, type NoticeKind } from '../../src/protocol/desktop.ts'
+import { LITTLE_DISK_BYTES } from '../../src/protocol/disk.ts'
 import type { EngineFailure, EngineState, EngineView, StopReceipt } from '../../src/protocol/engine.ts'
 import type { PullView } from '../../src/protocol/models.ts'
 import type { AppSnapshot, FullRecord, GpuView } from '../../src/protocol/snapshot.ts'
-import { LITTLE_BYTES, nearlyFull } from '../../src/shell/disk-watch.ts'
+import { nearlyFull } from '../../src/shell/disk-watch.ts'
 import { freedSaid } from '../../src/shell/freed.ts'
 import { noticeActions } from '../../src/shell/notice-actions.ts'
 import { type Notice, newMemory, nextNotices } from '../../src/shell/notices.ts'
@@ -155,7 +156,7 @@ test('a GPU that slows itself down for a minute is told as such, unless it is ho
 })
 
 describe('a disk that is nearly full', () => {
-  const LOW = { folder: '/models', freeBytes: 3.2 * 1024 ** 3 }
+  const LOW = { folder: '/models', freeBytes: 3.2e9 }
 
   /** What is told as the disk goes, with the same downloads all along. */
   function disks(steps: (typeof LOW | null | undefined)[], pulls: PullView[] = []): (string | undefined)[] {
@@ -188,8 +189,11 @@ describe('a disk that is nearly full', () => {
 
   test('is the first of the folders that has little; one that nobody can ask has none', async () => {
     const free = async (folder: string): Promise<number | null> =>
-      ({ '/a': 8 * LITTLE_BYTES, '/b': LITTLE_BYTES - 1, '/c': 0 })[folder] ?? null
-    expect(await nearlyFull(['/a', '/gone', '/b', '/c'], free)).toEqual({ folder: '/b', freeBytes: LITTLE_BYTES - 1 })
+      ({ '/a': 8 * LITTLE_DISK_BYTES, '/b': LITTLE_DISK_BYTES - 1, '/c': 0 })[folder] ?? null
+    expect(await nearlyFull(['/a', '/gone', '/b', '/c'], free)).toEqual({
+      folder: '/b',
+      freeBytes: LITTLE_DISK_BYTES - 1,
+    })
     expect(await nearlyFull(['/a', '/gone'], free)).toBeNull()
   })
 })
