@@ -6,6 +6,7 @@ import {
   plainBackend,
   type ResolvedBackend,
 } from '../protocol/config.ts'
+import { say } from '../protocol/sentence.ts'
 import { isOtherComputer } from '../telemetry/outbound.ts'
 import type { Environment } from './environment.ts'
 import { type Finding, type Issue, located } from './issues.ts'
@@ -42,7 +43,7 @@ export function resolveBackends(settings: Settings, env: Environment): ResolvedB
       : []
   for (const name of Object.keys(config.engines)) {
     if (backends.some((backend) => backend.name === name))
-      report.refuse({ path: ['engines', name], message: 'is the name of a backend too; choose another' })
+      report.refuse({ path: ['engines', name], message: say('is the name of a backend too; choose another') })
   }
   const defaultBackend = usesVllm ? 'vllm' : routedDefault(config, report)
   return {
@@ -63,10 +64,10 @@ function allowed(
   const isElsewhere = ({ type, url, remote }: ResolvedBackend): boolean =>
     remote || (type !== 'dummy' && isOtherComputer(new URL(url).hostname))
   const away = offline ? all.filter(isElsewhere).map(({ name }) => name) : []
-  if (away.length > 0) report.note(`privacy.offline is on: ${away.join(', ')} on other computers will not be asked`)
+  if (away.length > 0) report.note(say`privacy.offline is on: ${away.join(', ')} on other computers will not be asked`)
   const shut = all.filter(({ type, url }) => type !== 'dummy' && isBlocked(new URL(url).host, blocked))
   for (const { name, url } of shut)
-    report.note(`privacy.blocked names ${new URL(url).host}: the backend ${name} will not be asked`)
+    report.note(say`privacy.blocked names ${new URL(url).host}: the backend ${name} will not be asked`)
   const resting = [...away, ...shut.map(({ name }) => name)]
   const backends = all.flatMap((backend) => {
     if (resting.includes(backend.name)) return []
@@ -104,12 +105,13 @@ function routed({ routing }: Config, env: Environment, report: Report): Resolved
     if (backend.type === 'anthropic') {
       report.refuse({
         path: [...path, 'type'],
-        message: 'its adapter is not built yet; set enabled: false on this backend',
+        message: say('its adapter is not built yet; set enabled: false on this backend'),
       })
       return []
     }
     const off = backend.fallback_backends.filter((other) => routing.backends[other]?.enabled === false)
-    for (const other of off) report.note(`${path.join('.')}: its fallback ${other} is disabled and will not be tried`)
+    for (const other of off)
+      report.note(say`${path.join('.')}: its fallback ${other} is disabled and will not be tried`)
     const fallbackBackends = backend.fallback_backends.filter((other) => !off.includes(other))
     return [resolved(name, backend, fallbackBackends, keyOf(backend, path, env, report))]
   })
@@ -148,7 +150,7 @@ function resolved(
 function routedDefault({ routing }: Config, report: Report): string | null {
   const name = routing.enabled ? routing.default_backend : null
   if (name === null || routing.backends[name]?.enabled) return name
-  report.note(`routing.default_backend ${name} is disabled: unknown models are a 404`)
+  report.note(say`routing.default_backend ${name} is disabled: unknown models are a 404`)
   return null
 }
 
@@ -160,12 +162,12 @@ function keyOf({ api_key_env, api_key }: KeySettings, path: string[], env: Envir
   const variable = `the environment variable ${nameOrKey(api_key_env)}`
   const key = env[api_key_env]?.trim()
   if (!key) {
-    const instead = api_key === null ? 'requests go there without a key' : 'api_key is used'
-    report.note(`${path.join('.')}.api_key_env: ${variable} is not set; ${instead}`)
+    const instead = api_key === null ? say('requests go there without a key') : say('api_key is used')
+    report.note(say`${path.join('.')}.api_key_env: ${variable} is not set; ${instead}`)
     return api_key
   }
   if (/^[\x21-\x7e]+$/.test(key)) return key
-  report.refuse({ path: [...path, 'api_key_env'], message: `${variable} holds characters that no key has` })
+  report.refuse({ path: [...path, 'api_key_env'], message: say`${variable} holds characters that no key has` })
   return null
 }
 

@@ -1,4 +1,5 @@
 import { nearestNames } from '../protocol/nearest-name.ts'
+import { say } from '../protocol/sentence.ts'
 import { dotted, type Found, valueAt } from './layer.ts'
 import { describeKinds, describeValue, keysOf, type Path, type Shape, schemaKeys, shapeAt } from './shape.ts'
 
@@ -49,7 +50,7 @@ export function findings(issues: readonly SchemaIssue[], tree: unknown, base: Pa
       case 'invalid_union':
         return unionFindings(issue, tree, path)
       case 'invalid_key':
-        return [{ path, message: `as a name, ${issue.issues?.[0]?.message ?? 'it is not usable'}` }]
+        return [{ path, message: say`as a name, ${issue.issues?.[0]?.message ?? say('it is not usable')}` }]
       default:
         return [{ path, message: describe(issue, valueAt(tree, path), shapeAt(path)) }]
     }
@@ -72,29 +73,34 @@ function describe(issue: SchemaIssue, value: unknown, shape: Shape | undefined):
   if (value === undefined && issue.code !== 'custom') return missing(shape)
   if (issue.code === 'invalid_type' && shape) return expected(shape, value)
   if (issue.code === 'invalid_value') return oneOf(issue.values ?? [], value)
-  if (issue.code === 'too_small') return bound(issue, 'least', 'more than', issue.minimum)
-  if (issue.code === 'too_big') return bound(issue, 'most', 'less than', issue.maximum)
+  if (issue.code === 'too_small') return bound(issue, 'least', issue.minimum)
+  if (issue.code === 'too_big') return bound(issue, 'most', issue.maximum)
   return issue.message
 }
 
 function missing(shape: Shape | undefined): string {
-  return `is missing${shape ? `; it must be ${describeKinds(shape)}` : ''}`
+  return shape ? say`is missing; it must be ${describeKinds(shape)}` : say('is missing')
 }
 
 function expected(shape: Shape, value: unknown): string {
   const wanted = describeKinds(shape)
   const quoted = typeof value === 'string' && /^(\d+(\.\d+)?|true|false)$/.test(value) && !wanted.includes('text')
-  return `must be ${wanted}, not ${describeValue(value)}${quoted ? '; remove the quotes' : ''}`
+  const given = describeValue(value)
+  return quoted ? say`must be ${wanted}, not ${given}; remove the quotes` : say`must be ${wanted}, not ${given}`
 }
 
 function oneOf(values: unknown[], value: unknown): string {
   const words = values.map(String)
-  return `must be ${words.length > 1 ? 'one of ' : ''}${words.join(', ')}${didYouMean(String(value), words)}`
+  const [near] = nearestNames(String(value), words, 1)
+  if (words.length <= 1) return say`must be ${words.join(', ')}`
+  const all = words.join(', ')
+  return near === undefined ? say`must be one of ${all}` : say`must be one of ${all}. Did you mean "${near}"?`
 }
 
-function bound(issue: SchemaIssue, limit: string, beyond: string, number: number | bigint | undefined): string {
-  if (issue.origin === 'array' || issue.origin === 'string') return 'must not be empty'
-  return `must be ${issue.inclusive ? `at ${limit}` : beyond} ${number}`
+function bound(issue: SchemaIssue, limit: 'least' | 'most', number: number | bigint | undefined): string {
+  if (issue.origin === 'array' || issue.origin === 'string') return say('must not be empty')
+  if (limit === 'least') return issue.inclusive ? say`must be at least ${number}` : say`must be more than ${number}`
+  return issue.inclusive ? say`must be at most ${number}` : say`must be less than ${number}`
 }
 
 /** What people write under auth by mistake may be a key in the other sense: only a near miss is repeated there. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { configSchema } from '../protocol/config.ts'
+import { say } from '../protocol/sentence.ts'
 
 /**
  * The schema as plain data (JSON Schema), for everything that asks about keys rather than values: typing environment
@@ -86,20 +87,20 @@ export function describeKinds(shape: Shape): string {
 
 /** What a value is, in words; the value itself is never repeated, since it may be a secret. */
 export function describeValue(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing'
-  if (Array.isArray(value)) return 'a list'
-  if (Number.isInteger(value)) return 'a whole number'
-  if (typeof value === 'number') return Number.isFinite(value) ? 'a fraction' : 'a number without end'
+  if (value === null || value === undefined) return say('nothing')
+  if (Array.isArray(value)) return say('a list')
+  if (Number.isInteger(value)) return say('a whole number')
+  if (typeof value === 'number') return Number.isFinite(value) ? say('a fraction') : say('a number without end')
   return KIND_WORDS[typeof value] ?? typeof value
 }
 
 const KIND_WORDS: Record<string, string> = {
-  string: 'text',
-  number: 'a number',
-  integer: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a map',
+  string: say('text'),
+  number: say('a number'),
+  integer: say('a whole number'),
+  boolean: say('true or false'),
+  array: say('a list'),
+  object: say('a map'),
 }
 
 function isShape(value: Shape | boolean | undefined): value is Shape {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
+import { say } from './sentence.ts'
 
 /** Whose requests are written down just now, and until when. */
 export type CaptureView = {
@@ -43,7 +44,7 @@ export const CAPTURE_COMMANDS = {
     path: '/admin/captures/start',
     cli: ['capture', 'start'],
     scope: 'admin:write',
-    args: z.strictObject({ user: z.string().min(1, 'is empty').max(128, 'is too long').optional() }),
+    args: z.strictObject({ user: z.string().min(1, say('is empty')).max(128, say('is too long')).optional() }),
     about: 'keep what requests and answers say, in memory, for ten minutes; of one user, or of all',
   }),
   stopCapture: row<CaptureReport>()({
@@ -68,7 +69,7 @@ export const CAPTURE_COMMANDS = {
     path: '/admin/captures/{id}/read',
     cli: ['capture', 'show'],
     scope: 'admin:write',
-    args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, 'is not a request id') }),
+    args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, say('is not a request id')) }),
     about: 'what one captured request and its answer said',
   }),
 } as const

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { say } from './sentence.ts'
 
 /** As JSON has it, or as text in a query. */
-export const flag = z.union([z.boolean(), z.stringbool()], 'is neither true nor false').optional()
+export const flag = z.union([z.boolean(), z.stringbool()], say('is neither true nor false')).optional()
 
 type Argument = z.ZodObject<Record<string, z.ZodType>, z.core.$strict>
 

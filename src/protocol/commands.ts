@@ -9,12 +9,13 @@ import { type ErrorCode, type Problem, problem } from './errors.ts'
 import { MODEL_COMMANDS } from './model-commands.ts'
 import { NETWORK_COMMANDS } from './network-commands.ts'
 import { OUTBOUND_COMMANDS } from './outbound.ts'
+import { say } from './sentence.ts'
 import type { AppSnapshot, GpuHolderView, GpuReport, RequestView, ServerView } from './snapshot.ts'
 import { UI_COMMANDS } from './ui-commands.ts'
 import { USERS_COMMANDS } from './users-commands.ts'
 
 /** One by name; it may be left out where there is only one. */
-const engine = z.string().min(1, 'is empty').max(128, 'is too long').optional()
+const engine = z.string().min(1, say('is empty')).max(128, say('is too long')).optional()
 
 /**
  * Everything a face may ask for, one row each. HTTP routes, the CLI's words and AppCommands are made of this table, so
@@ -44,7 +45,7 @@ export const COMMANDS = {
     path: '/admin/requests/{id}/cancel',
     cli: ['requests', 'cancel'],
     scope: 'admin:write',
-    args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, 'is not a request id') }),
+    args: z.strictObject({ id: z.string().regex(/^[\w.:-]{1,128}$/, say('is not a request id')) }),
     about: 'end one request; its client is told by whom',
   }),
   pause: row<{ state: ServerView['state'] }>()({
@@ -115,7 +116,7 @@ export const COMMANDS = {
     cli: ['engine', 'command'],
     places: ['engine'],
     scope: 'admin:read',
-    args: z.strictObject({ engine, args: z.string().max(8192, 'is longer than 8192 characters').optional() }),
+    args: z.strictObject({ engine, args: z.string().max(8192, say('is longer than 8192 characters')).optional() }),
     about: 'what an engine runs with, and its next start; with --args, with these options changed',
   }),
   freeGpu: row<{ freed: { engine: string; receipt: StopReceipt | null }[] }>()({
@@ -144,10 +145,15 @@ export const COMMANDS = {
     scope: 'admin:read',
     args: z.strictObject({
       engine,
-      lines: z.coerce.number('is not a number').int('is not whole').min(1, 'is less than 1').max(2000).optional(),
+      lines: z.coerce
+        .number(say('is not a number'))
+        .int(say('is not whole'))
+        .min(1, say('is less than 1'))
+        .max(2000)
+        .optional(),
       after: z
         .string()
-        .regex(/^\d{1,20}-\d{1,20}$/, 'is no place in a log')
+        .regex(/^\d{1,20}-\d{1,20}$/, say('is no place in a log'))
         .optional(),
     }),
     about: 'the last lines that an engine printed, also when it is gone; -f follows',
@@ -222,6 +228,6 @@ export function parseCommandArgs(
   if (parsed.success) return { ok: true, args: parsed.data }
   const issue = parsed.error.issues[0]!
   const field = issue.code === 'unrecognized_keys' ? issue.keys[0]! : issue.path.join('.')
-  const says = issue.code === 'unrecognized_keys' ? 'is not known here' : issue.message
+  const says = issue.code === 'unrecognized_keys' ? say('is not known here') : issue.message
   return { ok: false, problem: problem('invalid_request', `${field || 'The body'}: ${says}`, { param: field || null }) }
 }

@@ -1,14 +1,17 @@
 import { z } from 'zod'
 import { flag, row } from './command-row.ts'
 import type { ConfigText, ConfigView, ReloadReport, ValidationReport } from './config-view.ts'
+import { say } from './sentence.ts'
 import { TLS_COMMANDS } from './tls.ts'
 
-const text = z.string('is not text').max(1024 * 1024, 'is larger than 1 MiB')
-const revision = z.string('is not text').regex(/^[0-9a-f]{24}$/, 'is no revision; take the one that came with the text')
+const text = z.string(say('is not text')).max(1024 * 1024, say('is larger than 1 MiB'))
+const revision = z
+  .string(say('is not text'))
+  .regex(/^[0-9a-f]{24}$/, say('is no revision; take the one that came with the text'))
 /** JSON takes up to six bytes for one character. */
 const MOST_BYTES = 6 * 1024 * 1024 + 1024
 
-const path = z.string().min(1, 'is empty').max(512, 'is too long')
+const path = z.string().min(1, say('is empty')).max(512, say('is too long'))
 
 /** What a face may do with the configuration. The CLI has words of its own for all but the reload. */
 export const CONFIG_COMMANDS = {
@@ -37,9 +40,9 @@ export const CONFIG_COMMANDS = {
     scope: 'admin:write',
     args: z.strictObject({
       changes: z
-        .array(z.strictObject({ path, value: z.unknown() }), 'is not a list of {path, value}')
-        .min(1, 'is empty')
-        .max(200, 'is too long'),
+        .array(z.strictObject({ path, value: z.unknown() }), say('is not a list of {path, value}'))
+        .min(1, say('is empty'))
+        .max(200, say('is too long')),
       later: flag,
     }),
     about:

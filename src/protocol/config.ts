@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { blockedPlace } from './outbound.ts'
+import { say } from './sentence.ts'
 
 /**
  * The whole of lexora_config.yaml (DESIGN 3), with defaults and ranges: the one place that knows its keys. Keys keep the
@@ -7,35 +8,38 @@ import { blockedPlace } from './outbound.ts'
  */
 
 const printable = (most: number) =>
-  z.string().regex(new RegExp(`^[^\\p{Cc}]{1,${most}}$`, 'u'), `must be 1 to ${most} printable characters`)
+  z.string().regex(new RegExp(`^[^\\p{Cc}]{1,${most}}$`, 'u'), say`must be 1 to ${most} printable characters`)
 const name = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be a short name of letters, digits, "-" and "_", as in "main"')
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, say('must be a short name of letters, digits, "-" and "_", as in "main"'))
 const modelName = printable(256)
 const userName = printable(128)
 const secret = z
   .string()
-  .regex(/^[\x21-\x7e]{1,4096}$/, 'must be 1 to 4096 characters without spaces')
+  .regex(/^[\x21-\x7e]{1,4096}$/, say('must be 1 to 4096 characters without spaces'))
   .meta({ writeOnly: true })
 const variableName = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable, not the key itself')
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, say('must be the name of an environment variable, not the key itself'))
 const headerName = z
   .string()
-  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'must be an HTTP header name, as in "x-api-key"')
-  .refine((header) => !FRAMING_HEADERS.has(header.toLowerCase()), 'is set by the connection itself; choose another')
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, say('must be an HTTP header name, as in "x-api-key"'))
+  .refine(
+    (header) => !FRAMING_HEADERS.has(header.toLowerCase()),
+    say('is set by the connection itself; choose another'),
+  )
 const hostName = z
   .string()
   .regex(
     /^(\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$/,
-    'must be a host name or an address without scheme and port, as in "127.0.0.1" or "gpu.lan"',
+    say('must be a host name or an address without scheme and port, as in "127.0.0.1" or "gpu.lan"'),
   )
 /** One page's origin, as a browser writes it. */
 export const origin = z
   .string()
   .regex(
     /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s/*?#@]+$/,
-    'must be one exact origin without a path, as in "https://app.example.com"; there is no wildcard',
+    say('must be one exact origin without a path, as in "https://app.example.com"; there is no wildcard'),
   )
 const httpUrl = z.string().superRefine((text, check) => {
   const problem = urlProblem(text)
@@ -141,7 +145,10 @@ const queue = z.strictObject({
       normal: z.int().default(5),
       low: z.int().default(10),
     })
-    .refine(({ high, normal, low }) => high < normal && normal < low, 'must rise from high to normal to low: 1, 5, 10')
+    .refine(
+      ({ high, normal, low }) => high < normal && normal < low,
+      say('must rise from high to normal to low: 1, 5, 10'),
+    )
     .prefault({})
     .describe('What an engine that schedules by priority is told; the lowest number runs first.'),
   guarantee: z
@@ -186,7 +193,7 @@ const backend = z.strictObject({
       headerName,
       z
         .string()
-        .regex(/^[\t\x20-\x7e]*$/, 'must be plain ASCII on one line')
+        .regex(/^[\t\x20-\x7e]*$/, say('must be plain ASCII on one line'))
         .meta({ writeOnly: true }),
     )
     .default({})
@@ -261,7 +268,7 @@ export const engineSchema = z.strictObject({
   image: printable(512).nullable().default(null).describe('Container image.'),
   args: z
     .record(
-      z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'must be an option name without leading dashes'),
+      z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, say('must be an option name without leading dashes')),
       z.union([scalar, z.array(scalar), z.null()]),
     )
     .default({})
@@ -403,13 +410,13 @@ const FRAMING_HEADERS = new Set(['connection', 'content-length', 'host', 'keep-a
 
 /** Why an address cannot be a backend's, or null. Never repeats the address, which may hold a password. */
 function urlProblem(text: string): string | null {
-  if (!URL.canParse(text)) return 'must be a whole address, as in "http://127.0.0.1:8000"'
+  if (!URL.canParse(text)) return say('must be a whole address, as in "http://127.0.0.1:8000"')
   const url = new URL(text)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must begin with http:// or https://'
-  if (url.username || url.password) return 'must not hold a user or password; use api_key_env'
-  if (text.includes('?') || text.includes('#')) return 'must not hold a query or fragment'
-  if (isUnspecified(url.hostname)) return 'names no machine; use 127.0.0.1 for this one'
-  if (isForbidden(url.hostname)) return 'must not be a link-local, multicast or cloud metadata address'
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return say('must begin with http:// or https://')
+  if (url.username || url.password) return say('must not hold a user or password; use api_key_env')
+  if (text.includes('?') || text.includes('#')) return say('must not hold a query or fragment')
+  if (isUnspecified(url.hostname)) return say('names no machine; use 127.0.0.1 for this one')
+  if (isForbidden(url.hostname)) return say('must not be a link-local, multicast or cloud metadata address')
   return null
 }
 

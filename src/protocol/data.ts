@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
+import { say } from './sentence.ts'
 
 /** What Lexora keeps on the disk. `partial`: what downloads that did not end have fetched. `state`: users, keys and the rest. */
 export const DATA_PLACES = ['state', 'history', 'logs', 'engines', 'models', 'partial'] as const
@@ -37,7 +38,7 @@ export const DATA_COMMANDS = {
     cli: ['data', 'clear'],
     places: ['place'],
     scope: 'admin:write',
-    args: z.strictObject({ place: z.string('is missing').max(32, 'is too long') }),
+    args: z.strictObject({ place: z.string(say('is missing')).max(32, say('is too long')) }),
     about: 'remove ended requests, logs of earlier days, or what downloads that did not end have fetched',
     terminal: ['yes'],
     answersWithinMs: 300_000,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { say } from './sentence.ts'
 
 /** What may be told by the desktop's own notifications, each with a switch of its own. */
 export const NOTICE_KINDS = [
@@ -17,15 +18,15 @@ export const NOTICE_KINDS = [
 
 export type NoticeKind = (typeof NOTICE_KINDS)[number]
 
-const on = z.boolean('is neither true nor false')
+const on = z.boolean(say('is neither true nor false'))
 
 /** How the desktop app behaves for this person, on this machine. */
 export const desktopPreferences = z.strictObject({
-  language: z.enum(['system', 'en', 'ja', 'ko'], 'is none of system, en, ja, ko'),
+  language: z.enum(['system', 'en', 'ja', 'ko'], say('is none of system, en, ja, ko')),
   /** `ask`: nobody was asked yet, which only matters where no tray shows that Lexora goes on. */
-  onClose: z.enum(['hide', 'quit', 'ask'], 'is none of hide, quit, ask'),
+  onClose: z.enum(['hide', 'quit', 'ask'], say('is none of hide, quit, ask')),
   startAtLogin: on,
-  trayIcon: z.enum(['colour', 'mono'], 'is neither colour nor mono'),
+  trayIcon: z.enum(['colour', 'mono'], say('is neither colour nor mono')),
   notifications: z.strictObject(
     Object.fromEntries(NOTICE_KINDS.map((kind) => [kind, on])) as Record<NoticeKind, typeof on>,
   ),

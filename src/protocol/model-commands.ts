@@ -14,21 +14,23 @@ import {
   type PullView,
   type VerifyReport,
 } from './models.ts'
+import { say } from './sentence.ts'
 
-const text = (what: string) => z.string(`is missing: name ${what}`).min(1, 'is empty').max(1024, 'is too long')
+const text = (what: string) =>
+  z.string(say`is missing: name ${what}`).min(1, say('is empty')).max(1024, say('is too long'))
 const model = text('a model')
 const whole = (least: number, most: number) =>
   z.coerce
-    .number('is not a number')
-    .int('is not whole')
-    .min(least, `is less than ${least}`)
-    .max(most, `is over ${most}`)
+    .number(say('is not a number'))
+    .int(say('is not whole'))
+    .min(least, say`is less than ${least}`)
+    .max(most, say`is over ${most}`)
 /** A list, or text with commas as the CLI has it. */
 const patterns = z
-  .union([z.array(z.string().min(1).max(256)).max(64), z.string().max(1024)], 'is no list of file names')
+  .union([z.array(z.string().min(1).max(256)).max(64), z.string().max(1024)], say('is no list of file names'))
   .transform((given) => (typeof given === 'string' ? given.split(',').filter((one) => one !== '') : given))
-const pullId = z.string().regex(/^[\w.:-]{1,128}$/, 'is not the id of a pull')
-const version = z.string().regex(/^\w[\w.+!-]{0,63}$/, 'is no version')
+const pullId = z.string().regex(/^[\w.:-]{1,128}$/, say('is not the id of a pull'))
+const version = z.string().regex(/^\w[\w.+!-]{0,63}$/, say('is no version'))
 
 const isLength = (given: unknown): given is keyof typeof BENCH_PROMPTS => Object.hasOwn(BENCH_PROMPTS, String(given))
 
@@ -94,7 +96,7 @@ export const MODEL_COMMANDS = {
       repo: text('a hub repository, as Qwen/Qwen3-8B or REPO:*Q4_K_M.gguf'),
       revision: z
         .string()
-        .regex(/^[\w][\w./-]{0,127}$/, 'is no revision')
+        .regex(/^[\w][\w./-]{0,127}$/, say('is no revision'))
         .optional(),
       files: patterns.optional(),
     }),
@@ -150,8 +152,8 @@ export const MODEL_COMMANDS = {
     scope: 'admin:write',
     args: z.strictObject({
       token: z
-        .string('is missing')
-        .regex(/^[\x21-\x7e]{1,512}$/, 'must be up to 512 characters without spaces, as in hf_…'),
+        .string(say('is missing'))
+        .regex(/^[\x21-\x7e]{1,512}$/, say('must be up to 512 characters without spaces, as in hf_…')),
     }),
     about: 'keep a token for gated models, where the tools of the hub keep theirs',
   }),
@@ -174,9 +176,13 @@ export const MODEL_COMMANDS = {
       context: whole(1, 100_000_000).optional(),
       gpu: z
         .string()
-        .regex(/^\d{1,3}(,\d{1,3}){0,15}$/, 'is no GPU: a number as 0, or several as 0,1')
+        .regex(/^\d{1,3}(,\d{1,3}){0,15}$/, say('is no GPU: a number as 0, or several as 0,1'))
         .optional(),
-      share: z.coerce.number('is not a number').min(0.01, 'is less than 0.01').max(1, 'is over 1').optional(),
+      share: z.coerce
+        .number(say('is not a number'))
+        .min(0.01, say('is less than 0.01'))
+        .max(1, say('is over 1'))
+        .optional(),
     }),
     about: 'whether a model fits into the memory that is free now, or into a share of it, and with which context',
     answersWithinMs: 60_000,
@@ -218,7 +224,7 @@ export const MODEL_COMMANDS = {
       version: version.optional(),
       package: z
         .string()
-        .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'is no name of a package')
+        .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, say('is no name of a package'))
         .optional(),
       canary: model.optional(),
     }),
@@ -234,7 +240,7 @@ export const MODEL_COMMANDS = {
     places: ['version'],
     scope: 'admin:write',
     args: z.strictObject({
-      version: z.string('is missing: name a version').regex(/^\w[\w.+!-]{0,63}$/, 'is no version'),
+      version: z.string(say('is missing: name a version')).regex(/^\w[\w.+!-]{0,63}$/, say('is no version')),
     }),
     about: 'start engines with this installed version from now on',
   }),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { row } from './command-row.ts'
 import type { ReloadReport } from './config-view.ts'
 import type { LanReport } from './lan.ts'
+import { say } from './sentence.ts'
 
 /** A web page that was turned away for its origin, and that somebody may let in. */
 export type RefusedOrigin = {
@@ -20,7 +21,9 @@ export type PortUse = {
 }
 
 /** What makes it an origin says the schema of the configuration, which the window does not carry. */
-const args = z.strictObject({ origin: z.string('is not text').min(1, 'is empty').max(512, 'is too long') })
+const args = z.strictObject({
+  origin: z.string(say('is not text')).min(1, say('is empty')).max(512, say('is too long')),
+})
 
 /** Who may reach this Lexora, as far as it is decided while it runs. */
 export const NETWORK_COMMANDS = {
@@ -48,7 +51,7 @@ export const NETWORK_COMMANDS = {
     cli: ['port'],
     places: ['port'],
     scope: 'admin:read',
-    args: z.strictObject({ port: z.union([z.number(), z.string().max(16)], 'is not a number') }),
+    args: z.strictObject({ port: z.union([z.number(), z.string().max(16)], say('is not a number')) }),
     about: 'whether a port of this machine is free, and who listens on it',
   }),
   checkLan: row<LanReport>()({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
 import type { ReloadReport } from './config-view.ts'
+import { say } from './sentence.ts'
 
 /** What Lexora speaks to other computers for. `packages`: an engine's, by a child process. */
 export type OutboundPurpose = 'backend' | 'hub' | 'updates' | 'packages'
@@ -28,11 +29,11 @@ export type OutboundReport = OutboundLines & { offline: boolean; blocked: string
 
 /** A computer that Lexora may not speak to. */
 export const blockedPlace = z
-  .string('is not text')
-  .max(260, 'is too long')
+  .string(say('is not text'))
+  .max(260, say('is too long'))
   .regex(
     /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)(:\d{1,5})?$/,
-    'must be a host without scheme and path, as in "huggingface.co" or "gpu.lan:8000"',
+    say('must be a host without scheme and path, as in "huggingface.co" or "gpu.lan:8000"'),
   )
 
 const args = z.strictObject({ host: blockedPlace })

@@ -19,8 +19,8 @@ const REMEMBERED = 500
 const LONGEST = 2000
 
 /**
- * What tells a text of the core in another language: a sentence, several of them, or one with details in brackets
- * behind it. What it does not know stays in English.
+ * What tells a text of the core in another language: a sentence, several of them or lines of them, one with details
+ * in brackets behind it, or with the place before it that it is about. What it does not know stays in English.
  */
 export function interpreter(sentences: Sentences): (text: string) => string {
   const patterns = Object.keys(sentences)
@@ -39,7 +39,7 @@ export function interpreter(sentences: Sentences): (text: string) => string {
     return told
   }
 
-  const known = (text: string): string | null => word(text) ?? several(text) ?? filled(text)
+  const known = (text: string): string | null => word(text) ?? several(text) ?? filled(text) ?? placed(text)
 
   const word = (text: string): string | null => (Object.hasOwn(sentences, text) ? sentences[text]! : null)
 
@@ -55,6 +55,13 @@ export function interpreter(sentences: Sentences): (text: string) => string {
 
   const details = (text: string): string | null =>
     /^\(.*\)$/s.test(text) ? `(${text.slice(1, -1).split('; ').map(tell).join('; ')})` : null
+
+  const placed = (text: string): string | null => {
+    if (text.includes('\n')) return text.split('\n').map(tell).join('\n')
+    const [, place = '', rest = ''] = PLACED.exec(text) ?? []
+    const told = place === '' ? null : known(rest)
+    return told === null ? null : place + told
+  }
 
   const filled = (text: string): string | null => {
     for (const { english, pattern } of patterns) {
@@ -73,6 +80,8 @@ export function interpreter(sentences: Sentences): (text: string) => string {
 
 const PLACE = /\{\d+\}/
 const PLACES = /\{(\d+)(\*?)\}/g
+/** `server.port: …`, `lexora_config.yaml:12:5  server.port: …`. */
+const PLACED = /^((?:\S+ {2})?[\w.\-[\]]+: )(.+)$/s
 const BETWEEN = /(?<=[.?]) /g
 
 function patternOf(english: string): RegExp {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
+import { say } from './sentence.ts'
 
 /** What clients are shown. */
 export type CertificateView = {
@@ -36,7 +37,7 @@ export const TLS_COMMANDS = {
     cli: ['tls', 'create'],
     scope: 'admin:write',
     args: z.strictObject({
-      names: z.string('is not text').max(MOST_NAMES_LENGTH, 'is too long').optional(),
+      names: z.string(say('is not text')).max(MOST_NAMES_LENGTH, say('is too long')).optional(),
     }),
     about: 'make a certificate for this machine that signs itself, and serve https with it from the next start on',
     answersWithinMs: 120_000,

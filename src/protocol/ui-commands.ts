@@ -2,13 +2,17 @@ import { z } from 'zod'
 import { row } from './command-row.ts'
 import { type GatewayLog, LOG_LEVELS } from './gateway-log.ts'
 import type { Happening } from './happenings.ts'
-import type { Sentences } from './sentence.ts'
+import { type Sentences, say } from './sentence.ts'
 import type { SeriesRange, SeriesReport } from './series.ts'
 
 const RANGE_NAMES = ['5m', '15m', '1h', '24h'] as const satisfies readonly SeriesRange[]
 
 const whole = (least: number, most: number) =>
-  z.coerce.number('is not a number').int('is not whole').min(least, `is less than ${least}`).max(most, 'is too large')
+  z.coerce
+    .number(say('is not a number'))
+    .int(say('is not whole'))
+    .min(least, say`is less than ${least}`)
+    .max(most, say('is too large'))
 
 /** How an engine came up, or did not: for the timeline of a start. */
 export type EngineStartView = {
@@ -37,7 +41,7 @@ export const UI_COMMANDS = {
     cli: ['series'],
     scope: 'admin:read',
     args: z.strictObject({
-      range: z.enum(RANGE_NAMES, 'is none of 5m, 15m, 1h, 24h').optional(),
+      range: z.enum(RANGE_NAMES, say('is none of 5m, 15m, 1h, 24h')).optional(),
       after: whole(0, 1e11).optional(),
     }),
     about: 'what the charts draw: 5m, 15m, 1h or 24h of load, latency and GPU',
@@ -55,7 +59,7 @@ export const UI_COMMANDS = {
     path: '/admin/sentences/{language}',
     cli: ['sentences'],
     scope: 'admin:read',
-    args: z.strictObject({ language: z.string().min(1, 'is empty').max(16, 'is too long') }),
+    args: z.strictObject({ language: z.string().min(1, say('is empty')).max(16, say('is too long')) }),
     about: 'what Lexora says of engines, checks and errors, in Japanese or Korean',
   }),
   engineStarts: row<{ starts: EngineStartView[] }>()({
@@ -64,7 +68,7 @@ export const UI_COMMANDS = {
     cli: ['engines', 'starts'],
     places: ['engine'],
     scope: 'admin:read',
-    args: z.strictObject({ engine: z.string().min(1, 'is empty').max(128, 'is too long').optional() }),
+    args: z.strictObject({ engine: z.string().min(1, say('is empty')).max(128, say('is too long')).optional() }),
     about: 'how long the last starts took, phase by phase',
   }),
   gatewayLog: row<GatewayLog>()({
@@ -75,7 +79,7 @@ export const UI_COMMANDS = {
     args: z.strictObject({
       after: whole(0, Number.MAX_SAFE_INTEGER).optional(),
       lines: whole(1, 5000).optional(),
-      level: z.enum(LOG_LEVELS, 'is none of DEBUG, INFO, WARNING, ERROR').optional(),
+      level: z.enum(LOG_LEVELS, say('is none of DEBUG, INFO, WARNING, ERROR')).optional(),
     }),
     about: 'the last lines of the log of Lexora itself; -f follows',
     terminal: ['follow'],

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { row } from './command-row.ts'
+import { say } from './sentence.ts'
 import {
   type AuditRow,
   type BackupReport,
@@ -16,44 +17,45 @@ import {
 /** As JSON has it, or as the terminal and a query write it. */
 const numeral = z
   .string()
-  .regex(/^\d{1,12}(\.\d{1,6})?$/, 'is not a number')
+  .regex(/^\d{1,12}(\.\d{1,6})?$/, say('is not a number'))
   .transform(Number)
-const whole = z.int('is not whole').min(1, 'is less than 1').max(1_000_000_000, 'is too large')
-const positive = z.number().gt(0, 'is not above 0').max(1_000_000, 'is too large')
-const number = (kind: typeof whole | typeof positive) => z.union([z.number(), numeral], 'is not a number').pipe(kind)
+const whole = z.int(say('is not whole')).min(1, say('is less than 1')).max(1_000_000_000, say('is too large'))
+const positive = z.number().gt(0, say('is not above 0')).max(1_000_000, say('is too large'))
+const number = (kind: typeof whole | typeof positive) =>
+  z.union([z.number(), numeral], say('is not a number')).pipe(kind)
 
 /** Null, or `none` in a terminal, takes a setting away. */
 const none = z.literal('none').transform(() => null)
 const clearable = <Kind extends z.ZodType>(kind: Kind, says: string) => z.union([z.null(), none, kind], says).optional()
 
-const count = clearable(number(whole), 'must be a whole number from 1, or none')
-const rate = clearable(number(positive), 'must be a number above 0, or none')
-const onOff = z.union([z.boolean(), z.stringbool()], 'is neither true nor false').optional()
+const count = clearable(number(whole), say('must be a whole number from 1, or none'))
+const rate = clearable(number(positive), say('must be a number above 0, or none'))
+const onOff = z.union([z.boolean(), z.stringbool()], say('is neither true nor false')).optional()
 
 const PRINTABLE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u
 const words = (most: number) =>
-  z.string().regex(PRINTABLE, 'must be printable, and not empty').max(most, `is longer than ${most} characters`)
+  z.string().regex(PRINTABLE, say('must be printable, and not empty')).max(most, say`is longer than ${most} characters`)
 const userName = words(128)
-const keyId = z.string().regex(/^[\w-]{1,64}$/, 'is not the id of a key')
-const label = clearable(words(128), 'must be 1 to 128 printable characters, or none')
+const keyId = z.string().regex(/^[\w-]{1,64}$/, say('is not the id of a key'))
+const label = clearable(words(128), say('must be 1 to 128 printable characters, or none'))
 
 /** A date, or how long ago or ahead: `24h`, `7d`. The owner of the clock makes a moment of it. */
 const MOMENT = /^(\d{1,6}[smhdw]|\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?)?)$/
 const moment = z
   .string()
-  .regex(MOMENT, 'must be a date as in 2026-11-21T08:00Z, or a time span as in 24h or 7d')
-  .refine((text) => /^\d+[smhdw]$/.test(text) || !Number.isNaN(Date.parse(text)), 'is no date of the calendar')
+  .regex(MOMENT, say('must be a date as in 2026-11-21T08:00Z, or a time span as in 24h or 7d'))
+  .refine((text) => /^\d+[smhdw]$/.test(text) || !Number.isNaN(Date.parse(text)), say('is no date of the calendar'))
 
 /** Of what is measured of a request: `>2s`, `<500ms`. */
 const bound = z
   .string()
-  .regex(/^[<>]\s*\d{1,6}(\.\d{1,3})?\s*(ms|s|m)?$/, 'must be a bound as in >2s or <500ms')
+  .regex(/^[<>]\s*\d{1,6}(\.\d{1,3})?\s*(ms|s|m)?$/, say('must be a bound as in >2s or <500ms'))
   .optional()
 
 const list = <Item extends string>(item: z.ZodType<Item, string>, most: number) =>
   z
     .union([z.array(z.string()), z.string().transform((text) => text.split(',').map((part) => part.trim()))])
-    .pipe(z.array(item).min(1, 'is empty').max(most, 'is too long'))
+    .pipe(z.array(item).min(1, say('is empty')).max(most, say('is too long')))
     .transform((items) => [...new Set(items)])
 
 const limits = {
@@ -63,25 +65,28 @@ const limits = {
   tokens_per_minute: count,
   max_concurrent: count,
   weight: rate,
-  max_priority: clearable(z.enum(['high', 'normal', 'low']), 'must be high, normal, low or none'),
-  models: clearable(list(words(256), 1000), 'must be a list of models, or none'),
-  daily_tokens: clearable(number(z.int('is not whole').min(1).max(1e15)), 'must be a whole number from 1, or none'),
+  max_priority: clearable(z.enum(['high', 'normal', 'low']), say('must be high, normal, low or none')),
+  models: clearable(list(words(256), 1000), say('must be a list of models, or none')),
+  daily_tokens: clearable(
+    number(z.int(say('is not whole')).min(1).max(1e15)),
+    say('must be a whole number from 1, or none'),
+  ),
   allow_remote: onOff,
-  expires: clearable(moment, 'must be a date, a time span ahead as in 30d, or none'),
+  expires: clearable(moment, say('must be a date, a time span ahead as in 30d, or none')),
   disabled: onOff,
-  note: clearable(words(1000), 'must be 1 to 1000 printable characters, or none'),
+  note: clearable(words(1000), say('must be 1 to 1000 printable characters, or none')),
 }
 
-const scopes = list(z.enum(SCOPES, `must be of ${SCOPES.join(', ')}`), SCOPES.length).optional()
+const scopes = list(z.enum(SCOPES, say`must be of ${SCOPES.join(', ')}`), SCOPES.length).optional()
 
 const pageSize = (most: number) =>
   z
-    .union([z.number(), numeral], 'is not a number')
-    .pipe(z.int('is not whole').min(1, 'is less than 1').max(most, `is more than ${most}`))
+    .union([z.number(), numeral], say('is not a number'))
+    .pipe(z.int(say('is not whole')).min(1, say('is less than 1')).max(most, say`is more than ${most}`))
     .optional()
 const cursor = z
   .string()
-  .regex(/^\d{1,15}$/, 'is no place in this list')
+  .regex(/^\d{1,15}$/, say('is no place in this list'))
   .optional()
 const file = words(4096)
 
@@ -147,8 +152,8 @@ export const USERS_COMMANDS = {
     args: z.strictObject({
       id: keyId,
       overlap_minutes: z
-        .union([z.number(), numeral], 'is not a number')
-        .pipe(z.number().min(0, 'is less than 0').max(43_200, 'is more than 30 days'))
+        .union([z.number(), numeral], say('is not a number'))
+        .pipe(z.number().min(0, say('is less than 0')).max(43_200, say('is more than 30 days')))
         .optional(),
     }),
     about: 'mint its successor; the old one works for ten more minutes, or --overlap-minutes',
@@ -177,7 +182,7 @@ export const USERS_COMMANDS = {
     args: z.strictObject({
       since: moment.optional(),
       until: moment.optional(),
-      by: list(z.enum(BY, `must be of ${BY.join(', ')}`), BY.length).optional(),
+      by: list(z.enum(BY, say`must be of ${BY.join(', ')}`), BY.length).optional(),
     }),
     about: 'requests and tokens --since 7d, --by hour, day, user, model or backend, or several of them',
   }),
@@ -190,11 +195,11 @@ export const USERS_COMMANDS = {
       user: userName.optional(),
       model: words(256).optional(),
       outcome: z
-        .enum(['ok', 'error', 'client_error', 'backend_error', 'stream_error', 'client_closed'], 'is no outcome')
+        .enum(['ok', 'error', 'client_error', 'backend_error', 'stream_error', 'client_closed'], say('is no outcome'))
         .optional(),
       status: z
         .string()
-        .regex(/^[1-5](\d\d|xx)$/i, 'must be a status or a class of them, as in 429 or 5xx')
+        .regex(/^[1-5](\d\d|xx)$/i, say('must be a status or a class of them, as in 429 or 5xx'))
         .optional(),
       queue: bound,
       ttft: bound,

@@ -1,7 +1,13 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { ja } from '../../src/app/sentences/ja.ts'
 import { ko } from '../../src/app/sentences/ko.ts'
 import { uiCommands } from '../../src/app/ui-commands.ts'
+import { formatIssue } from '../../src/config/issues.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { COMMANDS, type CommandName, parseCommandArgs } from '../../src/protocol/commands.ts'
 import { interpreter } from '../../src/protocol/sentence.ts'
 import { saidOfCore, unmarkedIn } from '../support/said.ts'
 
@@ -101,5 +107,38 @@ describe.each([
       return tell(text) === told ? [] : [{ text, expected: told, told: tell(text) }]
     })
     expect(odd).toEqual([])
+  })
+})
+
+describe('a refusal as it comes', () => {
+  const tell = interpreter(ja)
+  const refusalOf = (name: CommandName, given: object): string => {
+    const parsed = parseCommandArgs(COMMANDS[name], given)
+    return parsed.ok ? '' : parsed.problem.message
+  }
+
+  test.each<[CommandName, object, string]>([
+    ['createUser', { name: '' }, 'name: 印字できる文字で、空でないようにしてください'],
+    ['createUser', { name: 'a', nam: 1 }, 'nam: ここでは使えない項目です'],
+    ['gatewayLog', { lines: 1.5 }, 'lines: 整数ではありません'],
+    ['createUser', { name: 'a', max_concurrent: 0 }, 'max_concurrent: 1 より小さい値です'],
+  ])('of %s %j', (name, given, told) => expect(tell(refusalOf(name, given))).toBe(told))
+
+  test.each<[object, string]>([
+    [{ server: { port: 'x' } }, 'server.port: 必要なのは 整数 で、テキスト ではありません'],
+    [{ queue: { max_size: -1 } }, 'queue.max_size: '],
+    [{ routing: { enabled: true } }, 'routing.enabled: routing.backends に 1 つ以上の項目が必要です'],
+    [{ vllm: { url: 'ftp://a' } }, 'vllm.url: http:// か https:// で始めてください'],
+  ])('of the configuration %j', (config, told) => {
+    const folder = mkdtempSync(join(tmpdir(), 'said-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, 'c.yaml')
+    writeFileSync(path, JSON.stringify(config))
+    const machine = { env: { LEXORA_HOME: folder }, cwd: folder, home: folder, platform: 'linux' as const }
+    const loaded = loadConfig({ ...machine, flags: {}, configPath: path })
+    const [issue] = loaded.ok ? [] : loaded.issues
+    const text = tell(formatIssue(issue!))
+    expect(text).toContain(told)
+    expect(text.slice(text.indexOf(': ') + 2)).toMatch(/[\u3040-\u30ff\u4e00-\u9fff]/)
   })
 })

@@ -17,6 +17,7 @@ describe('an interpreter', () => {
     'another program': '別のプログラム',
     'There is no {0}.': '{0} がありません。',
     "There is no program '{0}' on PATH.": 'PATH に「{0}」がありません。',
+    'must be more': '大きくしてください',
     'Nothing is here.': 'ここには何もありません。',
     "The engine '{0}' does not run: {1}": 'エンジン「{0}」は動いていません: {1*}',
     'Make room (`models rm`), and say {0}?': '空きを作って {0} と言う',
@@ -39,6 +40,10 @@ describe('an interpreter', () => {
     ],
     // Details in brackets, of which not each is ours.
     ['Nothing is here. (There is no /x.; ENOENT)', 'ここには何もありません。(/x がありません。; ENOENT)'],
+    // The place that it is about, and lines.
+    ['server.port: must be more', 'server.port: 大きくしてください'],
+    ['a.yaml:12:5  server.port: must be more', 'a.yaml:12:5  server.port: 大きくしてください'],
+    ['a: must be more\nOdd.\nNothing is here.', 'a: 大きくしてください\nOdd.\nここには何もありません。'],
     // Characters that mean something in patterns.
     ['Make room (`models rm`), and say a|b?', '空きを作って a|b と言う'],
     // A value over several lines.
