@@ -47,8 +47,12 @@ export async function checkGpus({
 }
 
 function said({ index, name, driver, freeBytes, totalBytes }: GpuView): string {
-  const what = driver === null ? name : say`${name}, driver ${driver}`
-  if (freeBytes === null || totalBytes === null) return say`GPU ${index}: ${what}, its memory is not told.`
+  if (freeBytes === null || totalBytes === null)
+    return driver === null
+      ? say`GPU ${index}: ${name}, its memory is not told.`
+      : say`GPU ${index}: ${name}, driver ${driver}, its memory is not told.`
   const [free, total] = [freeBytes, totalBytes].map((bytes) => (bytes / GIB).toFixed(1))
-  return say`GPU ${index}: ${what}, ${free} of ${total} GiB free.`
+  return driver === null
+    ? say`GPU ${index}: ${name}, ${free} of ${total} GiB free.`
+    : say`GPU ${index}: ${name}, driver ${driver}, ${free} of ${total} GiB free.`
 }

@@ -41,7 +41,7 @@ const sentences = [...said.sentences].sort()
 
 const placesIn = (text: string): string[] => (text.match(/\{\d+\*?\}/g) ?? []).map((place) => place.replace('*', ''))
 /** As a person would see it: values of different kinds, each of which can be found again. */
-const FILLERS = ['/data/models/a.b', '12.5', 'Qwen/Qwen3-8B', 'four']
+const FILLERS = ['/data/models/a.b', '12.5', 'Qwen/Qwen3-8B', 'four', '5']
 const filled = (text: string): string => text.replaceAll(/\{(\d+)\*?\}/g, (_, at: string) => FILLERS[Number(at)]!)
 
 /** Names, which are the same in each language. */
@@ -109,6 +109,23 @@ describe.each([
     expect(odd).toEqual([])
   })
 })
+
+test.each([
+  [
+    'GPU 0: NVIDIA GeForce RTX 5090, driver 580.95.05, 30.6 of 31.8 GiB free.',
+    'GPU 0: NVIDIA GeForce RTX 5090、ドライバー 580.95.05、空き 30.6 / 31.8 GiB。',
+  ],
+  [
+    'vLLM is not installed, as far as Lexora can see. (No `venv` is named.; There is no /opt/b.)',
+    'vLLM は、Lexora から見える範囲にはインストールされていません。(`venv` が指定されていません。; /opt/b がありません。)',
+  ],
+  ['nvidia-smi: It does not answer.', 'nvidia-smi: 応答しません。'],
+  [
+    "The engine 'q' does not run: Docker does not run. Start Docker (or Docker Desktop).",
+    'エンジン「q」は動いていません: Docker が動いていません。Docker（または Docker Desktop）を起動してください。',
+  ],
+  ['It could not be started: spawn EAGAIN.', '起動できませんでした: spawn EAGAIN。'],
+])('as it comes, %s', (text, told) => expect(interpreter(ja)(text)).toBe(told))
 
 describe('a refusal as it comes', () => {
   const tell = interpreter(ja)
