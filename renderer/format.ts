@@ -109,6 +109,7 @@ export function signedPercent(share: number | null): string {
 /** Files and disks, as shops and hubs count them: `15.4 GB`, `310 MB`. */
 export function gigabytes(bytes: number | null | undefined): string {
   if (bytes === null || bytes === undefined) return NONE
+  if (bytes < 1e3) return withUnit(bytes, 'B')
   if (bytes < 1e6) return withUnit(bytes / 1e3, 'kB', bytes < 1e4 ? 1 : 0)
   return bytes < 1e9 ? withUnit(bytes / 1e6, 'MB', bytes < 1e7 ? 1 : 0) : withUnit(bytes / 1e9, 'GB', 1)
 }

@@ -3,6 +3,7 @@ import { constants, copyFileSync, linkSync, readFileSync, renameSync, rmSync, st
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { ensureDir } from '../config/paths.ts'
+import { awakeTimer } from './awake-timer.ts'
 
 /** What a running Lexora leaves for the faces of its user. */
 export type RunRecord = {
@@ -155,10 +156,12 @@ async function answers(address: string): Promise<boolean> {
   return await new Promise<boolean>((resolve) => {
     const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || 80 })
     const tell = (is: boolean): void => {
+      rest()
       socket.destroy()
       resolve(is)
     }
-    socket.setTimeout(REACH_MS, () => tell(false))
+    // A desktop app is busy for seconds while it starts, and would serve a second time.
+    const rest = awakeTimer(REACH_MS, () => tell(false))
     socket.once('connect', () => tell(true))
     socket.once('error', () => tell(false))
   })

@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { awakeTimer } from '../app/awake-timer.ts'
 import { ensureDir } from '../config/paths.ts'
 import { readProcess } from '../engine/processes.ts'
 import type { ShellRequest } from './request.ts'
@@ -122,21 +123,21 @@ async function handOver(address: string, request: ShellRequest): Promise<'taken'
   return await new Promise((resolve) => {
     const socket = connect(address)
     let told = ''
-    const late = setTimeout(() => {
+    const rest = awakeTimer(HANG_MS, () => {
       resolve('silent')
       socket.destroy()
-    }, HANG_MS)
+    })
     socket.setEncoding('utf8')
     socket.once('connect', () => socket.write(`${JSON.stringify(request)}\n`))
     socket.on('data', (text: string) => {
       told += text
     })
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(late)
+      rest()
       resolve(error.code === 'EAGAIN' ? 'silent' : 'gone')
     })
     socket.once('close', () => {
-      clearTimeout(late)
+      rest()
       resolve(told.startsWith('ok') ? 'taken' : 'gone')
     })
   })

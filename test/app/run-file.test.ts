@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { findRunning, RunFile, type RunRecord } from '../../src/app/run-file.ts'
+import { beBusy } from '../support/be-busy.ts'
 
 const onPosix = process.platform !== 'win32'
 
@@ -60,6 +61,14 @@ describe('the run file', () => {
     onTestFinished(() => void process.umask(before))
     await new RunFile(path).claim(facts(await aListener()))
     expect([statSync(path).mode & 0o777, statSync(join(path, '..')).mode & 0o777]).toEqual([0o600, 0o700])
+  })
+
+  test('of who answers is believed by a program that was busy meanwhile', async () => {
+    const path = aPath()
+    await new RunFile(path).claim(facts(await aListener()))
+    const looking = findRunning(path)
+    beBusy(1500)
+    expect(await looking).toMatchObject({ is: 'running' })
   })
 
   test('holds a token that is new with every start', () => {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readProcess } from '../../src/engine/processes.ts'
 import { claimInstance, instanceAddress } from '../../src/shell/instance.ts'
 import type { ShellRequest } from '../../src/shell/request.ts'
+import { beBusy } from '../support/be-busy.ts'
 
 const REQUEST: ShellRequest = { screen: '/models', start: null, stop: null, model: null, hidden: false }
 
@@ -34,6 +35,17 @@ test('the first of two is asked what the second was started for', async () => {
   const later: ShellRequest = { ...REQUEST, start: 'big', hidden: true }
   expect(await claimInstance(place(), later, nobody)).toEqual({ is: 'handed' })
   expect(heard).toEqual([later])
+})
+
+test('the first of two is not called hung by a second one that was too busy to hear it', async () => {
+  const first = await claimInstance(place(), REQUEST, () => {})
+  if (first.is !== 'first') throw new Error(first.is)
+  closers.push(first.release)
+  const second = claimInstance(place(), REQUEST, nobody)
+  // It has sent its request by then, or is about to.
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  beBusy(3500)
+  expect(await second).toEqual({ is: 'handed' })
 })
 
 test('nobody but its user reaches it', async () => {

@@ -6,6 +6,7 @@ import {
   clock,
   duration,
   gib,
+  gigabytes,
   kilo,
   NONE,
   number,
@@ -112,4 +113,15 @@ test.each<[seconds: number, language: string, said: string]>([
 ])('%i seconds back is, in %s, %s', (seconds, language, said) => {
   const now = new Date('2026-11-22T12:00:00.000Z')
   expect(ago(new Date(now.getTime() - seconds * 1000).toISOString(), now, language)).toBe(said)
+})
+
+test.each<[bytes: number | null, said: string]>([
+  [null, '–'],
+  [0, '0 B'],
+  [412, '412 B'],
+  [2048, '2.0 kB'],
+  [310_000_000, '310 MB'],
+  [15_400_000_000, '15.4 GB'],
+])('%j bytes of a file are %j', (bytes, said) => {
+  expect(gigabytes(bytes).replaceAll(/[\u00a0\u202f]/g, ' ')).toBe(said)
 })
