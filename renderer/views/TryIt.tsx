@@ -271,13 +271,13 @@ function Talk({
           {t('try.refused', {
             status: chat.status ?? NONE,
             code: chat.problem?.code ?? '',
-            message: chat.problem?.message ?? '',
+            message: t.said(chat.problem?.message ?? ''),
           })}
         </p>
       )}
       {chat.is === 'cut' && (
         <p className="bad small" role="alert">
-          {t('try.cut', { reason: chat.problem?.message ?? '' })}
+          {t('try.cut', { reason: t.said(chat.problem?.message ?? '') })}
         </p>
       )}
       {chat.is === 'stopped' && <p className="dim small">{t('try.stopped')}</p>}

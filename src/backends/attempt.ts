@@ -3,6 +3,7 @@ import type { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Failure } from '../policy/retry.ts'
 import { parseRetryAfter } from '../policy/retry-after.ts'
+import { say } from '../protocol/sentence.ts'
 import { isJsonObject, judgeAnswer } from '../wire/answer.ts'
 import { SseFramer } from '../wire/sse.ts'
 import { type Dialect, type StreamFault, StreamJudge } from '../wire/stream-judge.ts'
@@ -163,15 +164,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.headers = headers
     const decoder = decoderFor(headers['content-encoding'])
     if (decoder === 'unknown')
-      return this.fail(invalidFailure(this.request.backend, 'used an encoding we did not ask for'))
+      return this.fail(invalidFailure(this.request.backend, say('used an encoding we did not ask for')))
     if (status >= 300 && status < 400)
-      return this.fail(invalidFailure(this.request.backend, `answered with a redirect (${status})`))
+      return this.fail(invalidFailure(this.request.backend, say`answered with a redirect (${status})`))
     if (decoder !== null) this.decodeThrough(decoder)
     const type = contentType(headers)
     if (status >= 300 || type.startsWith(JSON_TYPE)) return
     if (this.request.stream === null || type !== 'text/event-stream') {
       return this.fail(
-        invalidFailure(this.request.backend, `answered with content type '${type.slice(0, 40) || 'none'}'`),
+        invalidFailure(this.request.backend, say`answered with content type '${type.slice(0, 40) || say('none')}'`),
       )
     }
     this.framer = new SseFramer()
@@ -204,7 +205,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.decoder = decoder
     decoder.on('data', (chunk: Buffer) => this.onBody(chunk))
     decoder.on('end', () => this.onBodyEnd())
-    decoder.on('error', () => this.fail(invalidFailure(this.request.backend, 'sent a body that does not decode')))
+    decoder.on('error', () => this.fail(invalidFailure(this.request.backend, say('sent a body that does not decode'))))
   }
 
   private onBody(chunk: Buffer): void {
@@ -217,7 +218,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const events = framer.push(chunk)
     if (events === null) {
       if (framer.pending > MAX_EVENT_BYTES)
-        this.fail(invalidFailure(this.request.backend, 'sent an event of more than 1 MiB'))
+        this.fail(invalidFailure(this.request.backend, say('sent an event of more than 1 MiB')))
       return
     }
     const hadStarted = judge.hasStarted
@@ -261,7 +262,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { maxAnswerBytes } = this.request.limits
     const most = this.status >= 300 ? Math.min(MAX_ERROR_BYTES, maxAnswerBytes) : maxAnswerBytes
     if (this.collectedBytes > most)
-      return this.fail(invalidFailure(this.request.backend, `sent more than ${most} bytes`))
+      return this.fail(invalidFailure(this.request.backend, say`sent more than ${most} bytes`))
     this.collected.push(chunk)
   }
 
@@ -282,7 +283,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { backend, stream } = this.request
     const verdict = judgeAnswer(body)
     if (verdict.ok) {
-      if (stream !== null) return this.fail(invalidFailure(backend, 'answered a stream request with one JSON document'))
+      if (stream !== null)
+        return this.fail(invalidFailure(backend, say('answered a stream request with one JSON document')))
       this.end()
       this.owner.onSuccess()
       const contentType = header(this.headers, 'content-type') ?? JSON_TYPE
@@ -294,7 +296,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
         finish: verdict.finish,
       })
     }
-    if (verdict.kind === 'invalid') return this.fail(invalidFailure(backend, 'sent JSON that does not parse'))
+    if (verdict.kind === 'invalid') return this.fail(invalidFailure(backend, say('sent JSON that does not parse')))
     if (verdict.kind === 'aborted') return this.fail(truncatedFailure(backend))
     const status = verdict.status ?? 502
     this.fail(statusFailure(backend, { status, retryAfterMs: null, answer: { status, body, contentType: JSON_TYPE } }))
@@ -314,7 +316,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private failStream(fault: StreamFault, judge: StreamJudge): void {
     const { backend } = this.request
     if (fault.kind === 'garbled')
-      return this.fail(invalidFailure(backend, 'sent an event that does not parse'), null, judge.usage)
+      return this.fail(invalidFailure(backend, say('sent an event that does not parse')), null, judge.usage)
     if (fault.kind !== 'error-event') return this.fail(truncatedFailure(backend), null, judge.usage)
     const status = fault.status ?? 502
     const answer = { status, body: Buffer.from(fault.data), contentType: JSON_TYPE }
@@ -342,9 +344,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.nextDeadlineIn(now) > 0) return
     const { backend } = this.request
     if (this.controller === null) {
-      return this.fail(timeoutFailure(backend, 'did not accept a connection in time', 'connect_timeout'))
+      return this.fail(timeoutFailure(backend, say('did not accept a connection in time'), 'connect_timeout'))
     }
-    this.fail(timeoutFailure(backend, 'took too long to answer'))
+    this.fail(timeoutFailure(backend, say('took too long to answer')))
   }
 
   /** Milliseconds until the next deadline that holds in the present phase. */

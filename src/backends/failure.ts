@@ -1,5 +1,6 @@
 import type { Failure } from '../policy/retry.ts'
 import { problem } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import { wasReused } from './connector.ts'
 
 /** The reason of a failure to connect that was ours. */
@@ -9,17 +10,17 @@ export const EXHAUSTED_REASON = 'exhausted'
 export type Progress = { sent: boolean; headSeen: boolean }
 
 const UNREACHABLE: Record<string, string> = {
-  ECONNREFUSED: 'refused the connection',
-  ENOTFOUND: 'has a host name that does not resolve',
-  EAI_AGAIN: 'has a host name that does not resolve now',
-  EHOSTUNREACH: 'has no route to its host',
-  ENETUNREACH: 'has no route to its network',
-  EADDRNOTAVAIL: 'has an address that cannot be reached from here',
-  ENOENT: 'has no socket at its path',
-  CERT_HAS_EXPIRED: 'shows an expired certificate',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'shows a self-signed certificate (name its CA file in `ca`)',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'shows a certificate that cannot be verified (name its CA file in `ca`)',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'shows a certificate for another host',
+  ECONNREFUSED: say('refused the connection'),
+  ENOTFOUND: say('has a host name that does not resolve'),
+  EAI_AGAIN: say('has a host name that does not resolve now'),
+  EHOSTUNREACH: say('has no route to its host'),
+  ENETUNREACH: say('has no route to its network'),
+  EADDRNOTAVAIL: say('has an address that cannot be reached from here'),
+  ENOENT: say('has no socket at its path'),
+  CERT_HAS_EXPIRED: say('shows an expired certificate'),
+  DEPTH_ZERO_SELF_SIGNED_CERT: say('shows a self-signed certificate (name its CA file in `ca`)'),
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: say('shows a certificate that cannot be verified (name its CA file in `ca`)'),
+  ERR_TLS_CERT_ALTNAME_INVALID: say('shows a certificate for another host'),
 }
 
 /** What this process, or this machine, has no more of. */
@@ -33,19 +34,19 @@ export function failureFromError(error: Error, backend: string, progress: Progre
   if (isExhausted(error, code)) return exhaustedFailure()
   if (!progress.sent || (!progress.headSeen && code in UNREACHABLE)) {
     if (CONNECT_TIMEOUTS.has(code))
-      return timeoutFailure(backend, 'did not accept a connection in time', 'connect_timeout')
-    const what = UNREACHABLE[code] ?? 'could not be reached'
+      return timeoutFailure(backend, say('did not accept a connection in time'), 'connect_timeout')
+    const what = UNREACHABLE[code] ?? say('could not be reached')
     const reason = code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'dns' : 'unreachable'
-    return failure('unreachable', problem('backend_unreachable', `Backend '${backend}' ${what}.`), reason)
+    return failure('unreachable', problem('backend_unreachable', say`Backend '${backend}' ${what}.`), reason)
   }
   if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || error.message === 'bad upgrade') {
-    return invalidFailure(backend, 'sent something that is not HTTP')
+    return invalidFailure(backend, say('sent something that is not HTTP'))
   }
   if (!progress.headSeen) {
     const kind = wasReused(error) ? 'stale' : 'lost'
     return failure(
       kind,
-      problem('backend_unreachable', `Backend '${backend}' closed the connection before it answered.`),
+      problem('backend_unreachable', say`Backend '${backend}' closed the connection before it answered.`),
       kind,
     )
   }
@@ -54,7 +55,7 @@ export function failureFromError(error: Error, backend: string, progress: Progre
 
 /** No fault of the backend: its breaker does not hear of it. */
 function exhaustedFailure(): Failure {
-  const message = 'This machine has no sockets left for another connection (see ulimit -n). Try again.'
+  const message = say('This machine has no sockets left for another connection (see ulimit -n). Try again.')
   return failure('unreachable', problem('overloaded', message), EXHAUSTED_REASON)
 }
 
@@ -65,15 +66,19 @@ function isExhausted(error: Error, code: string): boolean {
 }
 
 export function timeoutFailure(backend: string, what: string, reason = 'timeout'): Failure {
-  return failure('timeout', problem('backend_timeout', `Backend '${backend}' ${what}.`), reason)
+  return failure('timeout', problem('backend_timeout', say`Backend '${backend}' ${what}.`), reason)
 }
 
 export function invalidFailure(backend: string, what: string): Failure {
-  return failure('invalid', problem('backend_invalid_response', `Backend '${backend}' ${what}.`), 'invalid')
+  return failure('invalid', problem('backend_invalid_response', say`Backend '${backend}' ${what}.`), 'invalid')
 }
 
 export function truncatedFailure(backend: string): Failure {
-  return failure('lost', problem('backend_truncated', `Backend '${backend}' ended its answer half-way.`), 'truncated')
+  return failure(
+    'lost',
+    problem('backend_truncated', say`Backend '${backend}' ended its answer half-way.`),
+    'truncated',
+  )
 }
 
 /** An error that the backend told in words: by status, inside a 200, or as an event of a stream. */
@@ -86,11 +91,11 @@ export function statusFailure(
   const overflow = isOverflow(told.answer)
   const base = { status, retryAfterMs: told.retryAfterMs, garbledRetryAfter, answer: told.answer, overflow }
   if (status === 401 || status === 403) {
-    const refused = problem('backend_auth', `Backend '${backend}' refused Lexora's credentials (${status}).`)
+    const refused = problem('backend_auth', say`Backend '${backend}' refused Lexora's credentials (${status}).`)
     return { ...failure('auth', refused, 'auth'), ...base, answer: null }
   }
   if (isEngineDeath(told.answer)) {
-    const died = problem('backend_unreachable', `The engine of backend '${backend}' died.`)
+    const died = problem('backend_unreachable', say`The engine of backend '${backend}' died.`)
     return { ...failure('lost', died, 'engine_died'), ...base }
   }
   const retryAfterMs = told.retryAfterMs ?? undefined
@@ -98,7 +103,7 @@ export function statusFailure(
   const code = status === 503 ? 'overloaded' : 'backend_invalid_response'
   const reason = status === 429 ? 'rate_limited' : `status_${status}`
   return {
-    ...failure('status', problem(code, `Backend '${backend}' answered ${status}.`, { retryAfterMs }), reason),
+    ...failure('status', problem(code, say`Backend '${backend}' answered ${status}.`, { retryAfterMs }), reason),
     ...base,
   }
 }

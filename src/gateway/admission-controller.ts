@@ -10,6 +10,7 @@ import {
   type UserLimits,
 } from '../policy/limits.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import { type Principal, type UserStanding, userClosedBy } from '../users/api-key.ts'
 import type { Usage } from '../wire/usage.ts'
 import { type Forecast, type Foreseen, TokenForecast, tokensOf } from './token-forecast.ts'
@@ -67,9 +68,9 @@ const TOKEN_HEADERS = ['x-ratelimit-limit-tokens', 'x-ratelimit-remaining-tokens
 const NOBODY: readonly Account[] = []
 
 const MESSAGES: Record<LimitName, string> = {
-  requests: 'Too many requests',
-  tokens: 'Too many tokens per minute',
-  concurrency: 'Too many requests at once',
+  requests: say('Too many requests'),
+  tokens: say('Too many tokens per minute'),
+  concurrency: say('Too many requests at once'),
 }
 
 const DAY_MS = 86_400_000
@@ -116,7 +117,7 @@ export class AdmissionController {
     if (closed !== null) return closed
     const { models } = rules
     if (models !== null && !models.has(model)) {
-      const told = problem('permission_denied', 'This user may not ask for this model.', { param: 'model' })
+      const told = problem('permission_denied', say('This user may not ask for this model.'), { param: 'model' })
       return { ok: false, problem: told, limit: null, headers: [] }
     }
     const accounts = this.accountsOf(principal, named)
@@ -129,7 +130,7 @@ export class AdmissionController {
       return { ok: true, admitted: { receipt: admission.receipt, accounts, foreseen, forecast, reserved } }
     const { limit, waitMs } = admission
     const seconds = limitRetryAfterSeconds(waitMs)
-    const told = problem('rate_limit_exceeded', `${MESSAGES[limit]} for this user. Try again in ${seconds} s.`, {
+    const told = problem('rate_limit_exceeded', say`${MESSAGES[limit]} for this user. Try again in ${seconds} s.`, {
       retryAfterMs: seconds * 1000,
     })
     const headers: string[] = []
@@ -172,12 +173,15 @@ export class AdmissionController {
     const wall = Date.now()
     const why = userClosedBy(standing, wall)
     if (why !== null) {
-      const message = `This ${why === 'user disabled' ? 'user is disabled' : 'user has expired'}. Ask the operator of this Lexora.`
+      const message =
+        why === 'user disabled'
+          ? say('This user is disabled. Ask the operator of this Lexora.')
+          : say('This user has expired. Ask the operator of this Lexora.')
       return { ok: false, problem: problem('permission_denied', message), limit: null, headers: [] }
     }
     const name = principal.user ?? named
     if (dailyTokens == null || name === null || !this.rules.enabled || this.spentToday(name) < dailyTokens) return null
-    const told = problem('rate_limit_exceeded', `The ${dailyTokens} tokens of this user for today are used up.`, {
+    const told = problem('rate_limit_exceeded', say`The ${dailyTokens} tokens of this user for today are used up.`, {
       retryAfterMs: DAY_MS - (wall % DAY_MS),
     })
     return { ok: false, problem: told, limit: 'tokens', headers: [] }

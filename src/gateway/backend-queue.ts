@@ -8,6 +8,7 @@ import { type GateSettings, type GateState, type Load, type Permit, PermitGate }
 import { BLOCK_BYTES, PrefixIndex } from '../policy/prefix-index.ts'
 import { type Bucket, newBucket, perMinute, type Rate, take, waitFor } from '../policy/token-bucket.ts'
 import { type Problem, problem } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import type { QueueView, WaiterView } from '../protocol/snapshot.ts'
 import type { Usage } from '../wire/usage.ts'
 import { LoadWatch } from './load-watch.ts'
@@ -77,9 +78,9 @@ const LIMIT_OF: Partial<Record<Backend['options']['type'], number>> = { ollama: 
 const LIMIT_ELSEWHERE = 64
 
 const FULL: Record<QueueFull, string> = {
-  flow: 'This user has too many requests waiting.',
-  band: 'Too many requests are waiting.',
-  bytes: 'The requests that wait are too large together.',
+  flow: say('This user has too many requests waiting.'),
+  band: say('Too many requests are waiting.'),
+  bytes: say('The requests that wait are too large together.'),
 }
 
 /**
@@ -345,7 +346,7 @@ export class BackendQueue {
       const { load, user, app, weight } = value.ask
       const retryAfterMs = Math.min(this.predictWaitMs({ band: load.band, user, app, weight }, now), 60_000)
       const waitedMs = now - enqueuedAt
-      const message = `The request waited ${(waitedMs / 1000).toFixed(1)} s for backend '${this.backend.name}' without getting its turn.`
+      const message = say`The request waited ${(waitedMs / 1000).toFixed(1)} s for backend '${this.backend.name}' without getting its turn.`
       value.sink.onRefused(problem('queue_timeout', message, { retryAfterMs }), waitedMs)
     }
   }

@@ -10,6 +10,7 @@ import { countRequest, type RetryBudget, takeRetry } from '../policy/retry-budge
 import { type Candidate, planRoute, type RouteTable } from '../policy/route.ts'
 import type { Endpoint } from '../protocol/endpoints.ts'
 import { type Problem, problem, retryAfterSeconds, statusOf } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import type { RequestView } from '../protocol/snapshot.ts'
 import type { Capture, CaptureSubject, Captures } from '../telemetry/captures.ts'
 import type { Principal } from '../users/api-key.ts'
@@ -302,7 +303,7 @@ export class Exchange implements AttemptSink, TurnOwner, Ready {
   /** The operator ends it. False when it is over already. */
   cancel(): boolean {
     // Not a 503: client libraries would send it again at once.
-    return this.end(problem('permission_denied', 'The operator of this Lexora cancelled the request.'))
+    return this.end(problem('permission_denied', say('The operator of this Lexora cancelled the request.')))
   }
 
   /** Ends it wherever it is, and tells its client why. False when it is over already. */

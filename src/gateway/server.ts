@@ -7,6 +7,7 @@ import { LiveList } from '../backends/live-list.ts'
 import { newRetryBudget } from '../policy/retry-budget.ts'
 import { ASSISTED, type Endpoint, MANAGED, PASSED_THROUGH, REALTIME } from '../protocol/endpoints.ts'
 import { type Problem, problem, statusOf } from '../protocol/errors.ts'
+import { say } from '../protocol/sentence.ts'
 import type { RequestView, UserLoad } from '../protocol/snapshot.ts'
 import type { Caller, Scope } from '../protocol/users.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
@@ -558,7 +559,7 @@ export class Gateway {
   private admit({ head, res }: Context, method: string): Problem | null {
     if (this.draining) return shuttingDown()
     if (this.paused)
-      return problem('overloaded', 'Lexora is paused by its operator.', { retryAfterMs: PAUSED_RETRY_MS })
+      return problem('overloaded', say('Lexora is paused by its operator.'), { retryAfterMs: PAUSED_RETRY_MS })
     if (head.method === method) return null
     res.setHeader('allow', method)
     return problem('method_not_allowed', `Use ${method} for ${head.path}.`)

@@ -119,6 +119,12 @@ test.each([
     'vLLM is not installed, as far as Lexora can see. (No `venv` is named.; There is no /opt/b.)',
     'vLLM は、Lexora から見える範囲にはインストールされていません。(`venv` が指定されていません。; /opt/b がありません。)',
   ],
+  ["Backend 'main' refused the connection.", 'バックエンド「main」: 接続を拒否しました。'],
+  ["Backend 'main' answered 503.", 'バックエンド「main」が 503 を返しました。'],
+  [
+    'Too many requests at once for this user. Try again in 3 s.',
+    'このユーザー: 同時のリクエストが多すぎます。3 秒後にもう一度試してください。',
+  ],
   ['nvidia-smi: It does not answer.', 'nvidia-smi: 応答しません。'],
   [
     "The engine 'q' does not run: Docker does not run. Start Docker (or Docker Desktop).",

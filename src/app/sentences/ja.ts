@@ -38,6 +38,11 @@ export const ja: Sentences = {
   "Another program listens on the engine's port.": '別のプログラムがエンジンのポートを使っています。',
   'Any free port is taken.': '空いているポートを使います。',
   'Ask again: it goes on with what was fetched.': 'もう一度実行すると、取得済みの分から続きます。',
+  "Backend '{0}' answered {1}.": 'バックエンド「{0}」が {1} を返しました。',
+  "Backend '{0}' closed the connection before it answered.": 'バックエンド「{0}」が応答する前に接続を閉じました。',
+  "Backend '{0}' ended its answer half-way.": 'バックエンド「{0}」が応答を途中で終えました。',
+  "Backend '{0}' refused Lexora's credentials ({1}).": 'バックエンド「{0}」が Lexora の認証情報を拒否しました（{1}）。',
+  "Backend '{0}' {1}.": 'バックエンド「{0}」: {1*}。',
   'Callers need one of the keys that Lexora minted.': '呼び出しには、Lexora が発行したキーが必要です。',
   'Callers of {0} need one of {1} keys.': '{0} への呼び出しには、{1} 個のキーのいずれかが必要です。',
   'Cancel some of them.': 'いくつかをキャンセルしてください。',
@@ -205,6 +210,7 @@ export const ja: Sentences = {
   'Let the hub in again (`lexora outbound`), and fetch it: `lexora pull`.':
     'ハブへの通信を許可し（`lexora outbound`）、取得してください: `lexora pull`',
   'Lexora has installed no vLLM itself.': 'Lexora がインストールした vLLM はありません。',
+  'Lexora is paused by its operator.': 'Lexora は管理者により一時停止されています。',
   'Lexora stood still for {0} s, {1} s ago: the machine is overloaded or was suspended':
     'Lexora が {1} 秒前に {0} 秒間止まりました。マシンが過負荷か、休止していました',
   'Lexora works without: everything the tray offers is in its window. GNOME shows icons by its AppIndicator extension.':
@@ -383,6 +389,7 @@ export const ja: Sentences = {
   "The engine '{0}' of an earlier Lexora lives (pid {1}).":
     '以前の Lexora のエンジン「{0}」が残っています（pid {1}）。',
   "The engine '{0}' of an earlier Lexora lives.": '以前の Lexora のエンジン「{0}」が残っています。',
+  "The engine of backend '{0}' died.": 'バックエンド「{0}」のエンジンが異常終了しました。',
   'The engine sees no GPU.': 'エンジンから GPU が見えません。',
   "The engine's program could not be started ({0}).": 'エンジンのプログラムを起動できませんでした（{0}）。',
   "The engine's program is not made for this machine.": 'エンジンのプログラムがこのマシン向けではありません。',
@@ -434,11 +441,15 @@ export const ja: Sentences = {
   "The model's tokenizer is missing or damaged.": 'モデルのトークナイザーがないか、壊れています。',
   "The model's {0} attention heads cannot be shared by {1} GPUs.":
     'モデルの {0} 個のアテンションヘッドを {1} 枚の GPU に分けられません。',
+  'The operator of this Lexora cancelled the request.': 'この Lexora の管理者がリクエストをキャンセルしました。',
   'The package index cannot be reached, or the connection broke.':
     'パッケージの索引に接続できないか、接続が切れました。',
   'The package index does not say which {0} is the newest.': 'パッケージの索引から、最新の {0} が分かりません。',
   'The program that guards it was ended from outside; the engine is ended as well.':
     '監視プログラムが外部から終了されたため、エンジンも終了しました。',
+  "The request waited {0} s for backend '{1}' without getting its turn.":
+    'リクエストはバックエンド「{1}」を {0} 秒待ちましたが、順番が来ませんでした。',
+  'The requests that wait are too large together.': '待っているリクエストの合計が大きすぎます。',
   'The same in 4 bits, for a card of 12 GiB.': '同じモデルの 4 ビット版。12 GiB のカード向け。',
   'The system could not start one more program ({0}).': 'これ以上プログラムを起動できませんでした（{0}）。',
   'The system gave it no more memory or threads.': 'システムがこれ以上メモリかスレッドを割り当てませんでした。',
@@ -458,6 +469,7 @@ export const ja: Sentences = {
   'The weights need {0} GiB of the GPU, which has {1} GiB.':
     '重みには GPU メモリが {0} GiB 必要ですが、GPU には {1} GiB しかありません。',
   'The window is switched off here: see ui.enabled.': 'ここではウィンドウが無効です。ui.enabled を見てください。',
+  'The {0} tokens of this user for today are used up.': 'このユーザーの今日のトークン {0} を使い切りました。',
   'There are no weights in {0}.': '{0} に重みがありません。',
   'There are several engines: {0}. Say which one.': 'エンジンが複数あります: {0}。どれかを指定してください。',
   'There are {0} users already.': 'ユーザーがすでに {0} 人います。',
@@ -504,9 +516,17 @@ export const ja: Sentences = {
   'This key stands in the configuration file; change it there.':
     'このキーは設定ファイルに書かれています。そこで変更してください。',
   'This llama.cpp does not know the architecture {0}.': 'この llama.cpp はアーキテクチャ {0} に対応していません。',
+  'This machine has no sockets left for another connection (see ulimit -n). Try again.':
+    'このマシンには、接続に使えるソケットが残っていません（ulimit -n を確認）。もう一度試してください。',
   'This origin does not wait to be allowed.': 'このオリジンは許可を待っていません。',
+  'This user has expired. Ask the operator of this Lexora.':
+    'このユーザーは期限切れです。この Lexora の管理者に問い合わせてください。',
+  'This user has too many requests waiting.': 'このユーザーの待機中のリクエストが多すぎます。',
   'This user has {0} keys already; revoke one.':
     'このユーザーにはすでにキーが {0} 個あります。どれかを失効させてください。',
+  'This user is disabled. Ask the operator of this Lexora.':
+    'このユーザーは無効です。この Lexora の管理者に問い合わせてください。',
+  'This user may not ask for this model.': 'このユーザーはこのモデルを使えません。',
   'This user may not read the figures of the GPU.': 'このユーザーには GPU の値を読む権限がありません。',
   'This user may not use Docker.': 'このユーザーには Docker を使う権限がありません。',
   'This vLLM does not know the architecture of the model.': 'この vLLM はモデルのアーキテクチャに対応していません。',
@@ -520,6 +540,10 @@ export const ja: Sentences = {
   'Tiny, to try things out. Thinks before it answers; switch that off with /no_think.':
     '試用向けの小さなモデル。答える前に考えます（/no_think で切れます）。',
   'To let it in: lexora outbound allow {0}': '許可するには: lexora outbound allow {0}',
+  'Too many requests': 'リクエストが多すぎます',
+  'Too many requests are waiting.': '待機中のリクエストが多すぎます。',
+  'Too many requests at once': '同時のリクエストが多すぎます',
+  'Too many tokens per minute': '1 分あたりのトークンが多すぎます',
   'Try again later.': '後でもう一度試してください。',
   'Unset it where this Lexora is started.': 'この Lexora を起動する環境で外してください。',
   'Update the driver, or install a build for an older CUDA.':
@@ -557,6 +581,9 @@ export const ja: Sentences = {
   'a whole number': '整数',
   'amd-smi: {0}': 'amd-smi: {0*}',
   'another program': '別のプログラム',
+  'answered a stream request with one JSON document': 'ストリームの要求に 1 つの JSON で応答しました',
+  'answered with a redirect ({0})': 'リダイレクトで応答しました（{0}）',
+  "answered with content type '{0}'": 'コンテンツタイプ「{0*}」で応答しました',
   any: '任意のモデル',
   'api_key is used': 'api_key を使います',
   'as a name, {0}': '名前: {0*}',
@@ -568,12 +595,20 @@ export const ja: Sentences = {
   'backend {0} is failing: its breaker is {1}': 'バックエンド {0} が失敗しています。ブレーカー: {1}',
   'built in': '内蔵プログラム',
   config: '設定',
+  'could not be reached': '接続できませんでした',
   desktop: 'デスクトップ',
+  'did not accept a connection in time': '時間内に接続を受け付けませんでした',
   disk: 'ディスク',
   'enable-auto-tool-choice needs a tool-call-parser.': 'enable-auto-tool-choice には tool-call-parser が必要です。',
   'engine {0}': 'エンジン {0}',
   gpu: 'GPU',
   'gpu memory': 'GPU メモリ',
+  'has a host name that does not resolve': 'ホスト名を解決できません',
+  'has a host name that does not resolve now': '今はホスト名を解決できません',
+  'has an address that cannot be reached from here': 'ここから届かないアドレスです',
+  'has no route to its host': 'ホストへの経路がありません',
+  'has no route to its network': 'ネットワークへの経路がありません',
+  'has no socket at its path': 'パスにソケットがありません',
   'installed by Lexora, {0}': 'Lexora がインストールした {0}',
   'is empty': '空です',
   'is larger than 1 MiB': '1 MiB を超えています',
@@ -699,6 +734,7 @@ export const ja: Sentences = {
   'no model': 'モデルなし',
   'no token for {0} s while {1} requests wait for one': '{1} 件のリクエストが待つ間、{0} 秒間トークンがありません',
   node: 'Node',
+  none: 'なし',
   nothing: '空の値',
   'nvidia-smi: {0}': 'nvidia-smi: {0*}',
   orphans: '残ったエンジン',
@@ -713,13 +749,26 @@ export const ja: Sentences = {
     'privacy.offline が有効なため、他のコンピューターの {0} には要求しません',
   'put them back with `lexora restore FILE`, or go on without them with `lexora keys forget-lost`':
     '`lexora restore ファイル` で戻すか、`lexora keys forget-lost` でそのまま続けてください',
+  'refused the connection': '接続を拒否しました',
   'request log cannot be written ({0})': 'リクエストログを書き込めません（{0}）',
   'requests go there without a key': 'キーなしで要求します',
   'rocm-smi: {0}': 'rocm-smi: {0*}',
   'routing.default_backend {0} is disabled: unknown models are a 404':
     'routing.default_backend の {0} は無効です。不明なモデルは 404 になります',
+  'sent JSON that does not parse': '読み取れない JSON を送りました',
+  'sent a body that does not decode': '復号できない本文を送りました',
+  'sent an event of more than 1 MiB': '1 MiB を超えるイベントを送りました',
+  'sent an event that does not parse': '読み取れないイベントを送りました',
+  'sent more than {0} bytes': '{0} バイトを超えて送りました',
+  'sent something that is not HTTP': 'HTTP でないものを送りました',
   'server.host is {0} and no key is set; {1}': 'server.host が {0} ですが、キーが設定されていません。{1*}',
   serving: '提供',
+  'shows a certificate for another host': '別のホストの証明書を示しました',
+  'shows a certificate that cannot be verified (name its CA file in `ca`)':
+    '検証できない証明書を示しました（CA ファイルを `ca` に指定）',
+  'shows a self-signed certificate (name its CA file in `ca`)':
+    '自己署名の証明書を示しました（CA ファイルを `ca` に指定）',
+  'shows an expired certificate': '期限切れの証明書を示しました',
   'some memory: {0} (pid {1})': '一部のメモリ: {0}（pid {1}）',
   'start with --host 127.0.0.1 to serve this machine only, list a key in auth.api_keys, or set auth.mode: off to serve everybody':
     'このマシンだけなら --host 127.0.0.1 で起動し、そうでなければ auth.api_keys にキーを入れるか、全員に開くなら auth.mode: off にしてください',
@@ -732,10 +781,12 @@ export const ja: Sentences = {
   'the shares must add up to at most 1': '割合の合計は 1 以下にしてください',
   'this model': 'このモデル',
   'this name is taken while routing.auto.enabled': 'routing.auto.enabled の間、この名前は使えません',
+  'took too long to answer': '応答に時間がかかりすぎました',
   'traces are not built in: nothing would be sent there; remove it (figures are at /metrics)':
     'トレースの送信は組み込まれておらず、何も送られません。外してください（数値は /metrics にあります）',
   tray: 'トレイ',
   'true or false': 'true か false',
+  'used an encoding we did not ask for': '要求していないエンコーディングを使いました',
   'users and keys can only be read ({0})': 'ユーザーとキーは読み取り専用です（{0}）',
   'users and keys cannot be read ({0}); mend or move that file and start Lexora again':
     'ユーザーとキーを読み取れません（{0}）。そのファイルを直すか移して、Lexora を起動し直してください',
@@ -764,6 +815,7 @@ export const ja: Sentences = {
   '{0} does not show {1} to everybody (HTTP {2}).': '{0} は {1} を一般には公開していません（HTTP {2}）。',
   '{0} does not take what it was given: {1}.': '{0} に渡した値は使えません: {1}。',
   '{0} ended with {1}: {2}': '{0} が {1} で終了しました: {2}',
+  '{0} for this user. Try again in {1} s.': 'このユーザー: {0*}。{1} 秒後にもう一度試してください。',
   '{0} has a broken header.': '{0} のヘッダーが壊れています。',
   '{0} holds characters that no key has': '{0} に、キーには使われない文字があります',
   '{0} holds no config.json.': '{0} に config.json がありません。',
