@@ -242,7 +242,10 @@ export class Desktop {
   private async host(): Promise<void> {
     this.coreIs = 'starting'
     this.look()
-    const hosted = await this.parts.host()
+    const hosted: Hosted = await this.parts.host().catch((error: Error) => {
+      // A file of the core is missing, or is not what it was.
+      return { is: 'refused', code: 1, said: error.stack ?? error.message }
+    })
     if (hosted.is === 'refused') return this.lost('refused', hosted)
     this.join(hosted.core)
     void hosted.ended.then((ended) => {

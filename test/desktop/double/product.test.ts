@@ -1,6 +1,6 @@
 /** The whole product, gateway and supervisor inside, with a double of Electron: Node 24 runs main, Chromium the window. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -114,6 +114,21 @@ test('the window, the gateway and an engine live in one app; quitting ends all o
   expect(await ended).toBe(0)
   expect(() => process.kill(enginePid, 0)).toThrow()
   expect((await findRunning(paths().runFile)).is).toBe('absent')
+})
+
+test('without the files of its core it says so, and can be quit', async () => {
+  const folder = join(ROOT, 'dist', 'shell')
+  const core = join(folder, readdirSync(folder).find((name) => /^hosted-.*\.js$/.test(name))!)
+  renameSync(core, `${core}.away`)
+  try {
+    const page = await openConfigured()
+    await page.getByRole('heading', { name: 'Lexora could not start' }).waitFor()
+    expect(await page.locator('pre').textContent()).toContain('hosted-')
+    await page.getByRole('link', { name: 'Quit' }).click()
+    await ended
+  } finally {
+    renameSync(`${core}.away`, core)
+  }
 })
 
 test('a quit waits for what runs, counts it, and a second one does not wait', async () => {
