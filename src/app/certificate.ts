@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } 
 import { isIP } from 'node:net'
 import type { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { say } from '../protocol/sentence.ts'
 import type { CertificateView } from '../protocol/tls.ts'
 
 /** Apple's systems trust none that is valid for longer. */
@@ -95,8 +96,8 @@ async function openssl(args: readonly string[], env: NodeJS.ProcessEnv): Promise
       reject(
         new Error(
           isMissing
-            ? 'openssl is not installed here: install it, or set server.tls to a certificate of your own'
-            : `openssl made no certificate: ${why}`,
+            ? say('openssl is not installed here: install it, or set server.tls to a certificate of your own')
+            : say`openssl made no certificate: ${why}`,
         ),
       )
     })

@@ -1,5 +1,6 @@
 import { type Problem, problem } from '../protocol/errors.ts'
 import { nearestNames } from '../protocol/nearest-name.ts'
+import { say } from '../protocol/sentence.ts'
 import { type Arm, armOf, unitHash } from './choose-backend.ts'
 
 /** What routing needs to know of a backend, taken from the registry at the moment of the request. */
@@ -109,10 +110,10 @@ function closedTo(
   const serving = all.filter((view) => view.name === defaultBackend || models.some((model) => view.models.has(model)))
   if (serving.length === 0) return null
   if (serving.every(({ remote }) => remote && !allowRemote)) {
-    const message = 'Only a remote backend serves this model, and this user may not send anything there.'
+    const message = say('Only a remote backend serves this model, and this user may not send anything there.')
     return problem('permission_denied', message, { param: 'model' })
   }
-  return problem('overloaded', 'The tokens of this day are used up where this model is served.', {
+  return problem('overloaded', say('The tokens of this day are used up where this model is served.'), {
     param: 'model',
     retryAfterMs: SPENT_RETRY_MS,
   })
@@ -156,10 +157,10 @@ function missingModel(backends: readonly BackendView[], table: RouteTable): Rout
     return { ok: true, model: '', candidates: [{ backend: fallback.name, model: null, role: 'peer' }] }
   }
   if (backends.length === 0) return noBackend(table)
-  const known = listModels(backends, table).slice(0, 5).join(', ')
+  const known = listModels(backends, table)
   return {
     ok: false,
-    problem: problem('invalid_request', `Name a model. Served here: ${known || 'none yet'}.`, { param: 'model' }),
+    problem: problem('invalid_request', `${say('Name a model.')} ${servedHere(known, 'none yet')}`, { param: 'model' }),
   }
 }
 
@@ -167,35 +168,46 @@ function unknownModel(model: string, backends: readonly BackendView[], table: Ro
   if (backends.length === 0) return noBackend(table)
   const silent = backends.filter((view) => !view.modelsKnown).map(({ name }) => name)
   if (silent.length > 0) {
-    const message = `No backend is known to serve '${printable(model)}', and ${silent.join(', ')} has not told its models yet.`
+    const message = say`No backend is known to serve '${printable(model)}', and ${silent.join(', ')} has not told its models yet.`
     return { ok: false, problem: problem('no_backend', message, { param: 'model', retryAfterMs: 2000 }) }
   }
   const names = listModels(backends, table)
-  const near = nearestNames(model, names)
-  const hint =
-    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Served here: ${names.slice(0, 5).join(', ') || 'none'}.`
-  const where = table.offline ? ` on this computer, and Lexora works offline` : blockedWords(table, ', and ', '')
-  return {
+  const near = nearestNames(model, names).join(' or ')
+  const refused = (message: string): Route => ({
     ok: false,
-    problem: problem('model_not_found', `The model '${printable(model)}' does not exist${where}. ${hint}`, {
-      param: 'model',
-    }),
-  }
+    problem: problem('model_not_found', message, { param: 'model' }),
+  })
+  const name = printable(model)
+  const isPlain = !table.offline && !table.blocked?.length
+  if (isPlain && near !== '') return refused(say`The model '${name}' does not exist. Did you mean ${near}?`)
+  const missing = isPlain
+    ? say`The model '${name}' does not exist.`
+    : table.offline
+      ? say`The model '${name}' does not exist on this computer, and Lexora works offline.`
+      : `The model '${name}' does not exist, and ${blockedWords(table.blocked!)}.`
+  return refused(`${missing} ${near === '' ? servedHere(names, 'none') : `Did you mean ${near}?`}`)
 }
 
 function noBackend({ absence, offline, blocked = [] }: RouteTable): Route {
   if (absence !== undefined) return { ok: false, problem: absence }
   const message = offline
-    ? 'No backend is on this computer, and Lexora works offline.'
-    : `${blockedWords({ blocked }, 'No backend is left: ', 'No backend is configured')}.`
+    ? say('No backend is on this computer, and Lexora works offline.')
+    : blocked.length > 0
+      ? `No backend is left: ${blockedWords(blocked)}.`
+      : say('No backend is configured.')
   return { ok: false, problem: problem('no_backend', message, { retryAfterMs: 5000 }) }
 }
 
 /** Which backends are blocked, and how an operator lets them in again. */
-function blockedWords({ blocked = [] }: Pick<RouteTable, 'blocked'>, before: string, none: string): string {
-  if (blocked.length === 0) return none
-  const [noun, verb] = blocked.length === 1 ? ['backend', 'is'] : ['backends', 'are']
-  return `${before}the ${noun} ${blocked.join(', ')} ${verb} blocked (privacy.blocked; lifted by lexora outbound allow)`
+function blockedWords(blocked: readonly string[]): string {
+  const [only] = blocked
+  return blocked.length === 1
+    ? `the backend ${only} is blocked (privacy.blocked; lifted by lexora outbound allow)`
+    : `the backends ${blocked.join(', ')} are blocked (privacy.blocked; lifted by lexora outbound allow)`
+}
+
+function servedHere(models: readonly string[], none: string): string {
+  return models.length === 0 ? `Served here: ${none}.` : say`Served here: ${models.slice(0, 5).join(', ')}.`
 }
 
 function listModels(backends: readonly BackendView[], table: RouteTable): string[] {

@@ -228,6 +228,7 @@ export const ja: Sentences = {
     'ファイルを実行可能にするか、`executable` に正しいファイルを設定してください。',
   'Models are not looked after here.': 'ここではモデルを管理していません。',
   "Move the model's and the cache's folder.": 'モデルとキャッシュのフォルダーを移してください。',
+  'Name a model.': 'モデル名を指定してください。',
   'Name a version.': 'バージョンを指定してください。',
   'Name another version, or another `--package`.': '別のバージョンか、別の `--package` を指定してください。',
   'Name it as OWNER/NAME, as in Qwen/Qwen3-8B.': '所有者/名前 の形で指定してください（例: Qwen/Qwen3-8B）。',
@@ -236,6 +237,11 @@ export const ja: Sentences = {
   'No `venv` is named.': '`venv` が指定されていません。',
   'No attention backend can do this combination of GPU, head size and types.':
     'この GPU、ヘッドサイズ、型の組み合わせに対応するアテンションバックエンドがありません。',
+  'No backend is configured.': 'バックエンドが設定されていません。',
+  "No backend is known to serve '{0}', and {1} has not told its models yet.":
+    '「{0}」を提供するバックエンドが分からず、{1} はまだモデルを知らせていません。',
+  'No backend is on this computer, and Lexora works offline.':
+    'このコンピューターにバックエンドがなく、Lexora はオフラインで動作しています。',
   'No container image is named.': 'コンテナイメージが指定されていません。',
   'No engine is configured. Name one below `engines:` in the configuration file.':
     'エンジンが設定されていません。設定ファイルの `engines:` に追加してください。',
@@ -258,6 +264,8 @@ export const ja: Sentences = {
   'Of {0} there are {1}. Say which one.': '{0} には {1} があります。どれかを指定してください。',
   'On a CPU, say how much the cache may take: env.VLLM_CPU_KVCACHE_SPACE (GiB).':
     'CPU では、キャッシュに使う量を指定してください: env.VLLM_CPU_KVCACHE_SPACE（GiB）。',
+  'Only a remote backend serves this model, and this user may not send anything there.':
+    'このモデルを提供するのは外部のバックエンドだけで、このユーザーはそこへ送信できません。',
   'Only the installed app can do this here.': 'ここでは、インストールしたアプリでのみ設定できます。',
   'Only {0} MiB are free on the disk of {1}.': '{1} のあるディスクの空きは {0} MiB しかありません。',
   "OpenAI's open model in MXFP4, with a long context on little memory.":
@@ -296,6 +304,7 @@ export const ja: Sentences = {
   'See who holds it (`lexora gpu --who`) and close that, or set gpu-memory-utilization to {0}.':
     '使っているもの（`lexora gpu --who`）を閉じるか、gpu-memory-utilization を {0} にしてください。',
   'See who holds it (`lexora gpu --who`) and close that.': '使っているもの（`lexora gpu --who`）を閉じてください。',
+  'Served here: {0}.': 'ここで使えるモデル: {0}。',
   'Set NCCL_P2P_DISABLE to 1 in `env`; in a container use `--ipc=host`.':
     '`env` で NCCL_P2P_DISABLE を 1 にしてください。コンテナでは `--ipc=host` を使ってください。',
   'Set TRITON_PTXAS_PATH to the ptxas of a newer CUDA.':
@@ -431,6 +440,10 @@ export const ja: Sentences = {
   'The memory of the GPU ran out while it warmed up.': 'ウォームアップ中に GPU メモリがなくなりました。',
   'The memory of the GPU ran out.': 'GPU メモリがなくなりました。',
   'The model': 'モデル',
+  "The model '{0}' does not exist on this computer, and Lexora works offline.":
+    'モデル「{0}」はこのコンピューターになく、Lexora はオフラインで動作しています。',
+  "The model '{0}' does not exist.": 'モデル「{0}」はありません。',
+  "The model '{0}' does not exist. Did you mean {1}?": 'モデル「{0}」はありません。{1} のことでしょうか。',
   'The model comes with a program of its own, which vLLM will not run unasked.':
     'モデルに独自のプログラムが付属しており、vLLM は許可なしには実行しません。',
   'The model is made for {0} tokens.': 'モデルの上限は {0} トークンです。',
@@ -458,6 +471,8 @@ export const ja: Sentences = {
     'システムが GPU を見失いました。コンピューターを再起動してください。',
   'The token is set by {0}, which goes before any file.':
     'トークンは {0} に設定されており、どのファイルよりも優先されます。',
+  'The tokens of this day are used up where this model is served.':
+    'このモデルの提供先では、今日のトークンを使い切りました。',
   'The weights do not fit into the memory of the GPU ({0} more were asked for).':
     '重みが GPU メモリに収まりません（さらに {0} が要求されました）。',
   'The weights do not fit into the memory of the GPU.': '重みが GPU メモリに収まりません。',
@@ -737,6 +752,9 @@ export const ja: Sentences = {
   none: 'なし',
   nothing: '空の値',
   'nvidia-smi: {0}': 'nvidia-smi: {0*}',
+  'openssl is not installed here: install it, or set server.tls to a certificate of your own':
+    'openssl がインストールされていません。インストールするか、server.tls に自分の証明書を設定してください',
+  'openssl made no certificate: {0}': 'openssl は証明書を作成できませんでした: {0}',
   orphans: '残ったエンジン',
   'points at Lexora itself (server.port {0}); give the address of the backend':
     'Lexora 自身（server.port {0}）を指しています。バックエンドのアドレスを指定してください',

@@ -219,6 +219,7 @@ export const ko: Sentences = {
     '파일을 실행할 수 있게 하거나 `executable`에 올바른 파일을 설정하세요.',
   'Models are not looked after here.': '여기서는 모델을 관리하지 않습니다.',
   "Move the model's and the cache's folder.": '모델과 캐시의 폴더를 옮기세요.',
+  'Name a model.': '모델 이름을 지정하세요.',
   'Name a version.': '버전을 지정하세요.',
   'Name another version, or another `--package`.': '다른 버전이나 다른 `--package`를 지정하세요.',
   'Name it as OWNER/NAME, as in Qwen/Qwen3-8B.': '소유자/이름 형식으로 지정하세요(예: Qwen/Qwen3-8B).',
@@ -227,6 +228,11 @@ export const ko: Sentences = {
   'No `venv` is named.': '`venv`가 지정되지 않았습니다.',
   'No attention backend can do this combination of GPU, head size and types.':
     '이 GPU, 헤드 크기, 형식의 조합을 지원하는 어텐션 백엔드가 없습니다.',
+  'No backend is configured.': '설정된 백엔드가 없습니다.',
+  "No backend is known to serve '{0}', and {1} has not told its models yet.":
+    "'{0}'을(를) 제공하는 백엔드를 알 수 없으며, {1}이(가) 아직 모델을 알리지 않았습니다.",
+  'No backend is on this computer, and Lexora works offline.':
+    '이 컴퓨터에 백엔드가 없고 Lexora는 오프라인으로 동작합니다.',
   'No container image is named.': '컨테이너 이미지가 지정되지 않았습니다.',
   'No engine is configured. Name one below `engines:` in the configuration file.':
     '설정된 엔진이 없습니다. 설정 파일의 `engines:` 아래에 추가하세요.',
@@ -249,6 +255,8 @@ export const ko: Sentences = {
   'Of {0} there are {1}. Say which one.': '{0}에는 {1}이(가) 있습니다. 하나를 지정하세요.',
   'On a CPU, say how much the cache may take: env.VLLM_CPU_KVCACHE_SPACE (GiB).':
     'CPU에서는 캐시가 쓸 크기를 지정하세요: env.VLLM_CPU_KVCACHE_SPACE(GiB).',
+  'Only a remote backend serves this model, and this user may not send anything there.':
+    '이 모델은 외부 백엔드만 제공하며, 이 사용자는 그곳으로 보낼 수 없습니다.',
   'Only the installed app can do this here.': '여기서는 설치한 앱에서만 할 수 있습니다.',
   'Only {0} MiB are free on the disk of {1}.': '{1}이(가) 있는 디스크의 빈 공간은 {0} MiB뿐입니다.',
   "OpenAI's open model in MXFP4, with a long context on little memory.":
@@ -286,6 +294,7 @@ export const ko: Sentences = {
   'See who holds it (`lexora gpu --who`) and close that, or set gpu-memory-utilization to {0}.':
     '쓰고 있는 프로그램(`lexora gpu --who`)을 닫거나 gpu-memory-utilization을 {0}(으)로 설정하세요.',
   'See who holds it (`lexora gpu --who`) and close that.': '쓰고 있는 프로그램(`lexora gpu --who`)을 닫으세요.',
+  'Served here: {0}.': '여기서 쓸 수 있는 모델: {0}.',
   'Set NCCL_P2P_DISABLE to 1 in `env`; in a container use `--ipc=host`.':
     '`env`에서 NCCL_P2P_DISABLE을 1로 설정하세요. 컨테이너에서는 `--ipc=host`를 쓰세요.',
   'Set TRITON_PTXAS_PATH to the ptxas of a newer CUDA.': 'TRITON_PTXAS_PATH에 더 새로운 CUDA의 ptxas를 설정하세요.',
@@ -414,6 +423,10 @@ export const ko: Sentences = {
   'The memory of the GPU ran out while it warmed up.': '워밍업하는 동안 GPU 메모리가 바닥났습니다.',
   'The memory of the GPU ran out.': 'GPU 메모리가 바닥났습니다.',
   'The model': '모델',
+  "The model '{0}' does not exist on this computer, and Lexora works offline.":
+    "모델 '{0}'이(가) 이 컴퓨터에 없고 Lexora는 오프라인으로 동작합니다.",
+  "The model '{0}' does not exist.": "모델 '{0}'이(가) 없습니다.",
+  "The model '{0}' does not exist. Did you mean {1}?": "모델 '{0}'이(가) 없습니다. {1}을(를) 뜻했나요?",
   'The model comes with a program of its own, which vLLM will not run unasked.':
     '모델에 자체 프로그램이 딸려 있으며 vLLM은 허락 없이 실행하지 않습니다.',
   'The model is made for {0} tokens.': '모델의 한계는 {0} 토큰입니다.',
@@ -437,6 +450,8 @@ export const ko: Sentences = {
   'The system has lost the GPU.': '시스템이 GPU를 잃었습니다.',
   'The system has lost the GPU: restart the computer.': '시스템이 GPU를 잃었습니다. 컴퓨터를 다시 시작하세요.',
   'The token is set by {0}, which goes before any file.': '토큰은 {0}에 설정되어 있으며 어떤 파일보다 우선합니다.',
+  'The tokens of this day are used up where this model is served.':
+    '이 모델을 제공하는 곳의 오늘 토큰을 모두 썼습니다.',
   'The weights do not fit into the memory of the GPU ({0} more were asked for).':
     '가중치가 GPU 메모리에 들어가지 않습니다({0}이(가) 더 요청됨).',
   'The weights do not fit into the memory of the GPU.': '가중치가 GPU 메모리에 들어가지 않습니다.',
@@ -706,6 +721,9 @@ export const ko: Sentences = {
   none: '없음',
   nothing: '빈 값',
   'nvidia-smi: {0}': 'nvidia-smi: {0*}',
+  'openssl is not installed here: install it, or set server.tls to a certificate of your own':
+    'openssl이 설치되어 있지 않습니다. 설치하거나 server.tls에 자신의 인증서를 지정하세요',
+  'openssl made no certificate: {0}': 'openssl이 인증서를 만들지 못했습니다: {0}',
   orphans: '남은 엔진',
   'points at Lexora itself (server.port {0}); give the address of the backend':
     'Lexora 자신(server.port {0})을 가리킵니다. 백엔드의 주소를 지정하세요',
