@@ -1,5 +1,6 @@
 import type { AppCommands } from '../src/protocol/commands.ts'
 import type { DesktopBridge } from '../src/protocol/desktop.ts'
+import type { Problem } from '../src/protocol/errors.ts'
 import type { AppSnapshot } from '../src/protocol/snapshot.ts'
 import type { DataNews, DataRequest, WindowBridge, WindowPlatform } from '../src/protocol/window.ts'
 import { bridgeClient } from './transport/bridge.ts'
@@ -11,7 +12,7 @@ export type Link =
   | { is: 'live' }
   | { is: 'lost'; since: number; retryAt: number }
   /** A browser without a session. `told`: why a link or a key was not taken. */
-  | { is: 'signed-out'; told: string | null }
+  | { is: 'signed-out'; told: Problem | null }
 
 export type LexoraClient = {
   commands: AppCommands

@@ -120,13 +120,13 @@ async function pause(ms: number, onWaiting: (again: () => void) => void): Promis
 }
 
 /** A link of `lexora ui` holds its token behind the `#`. It is taken out of the address before it is used. */
-async function takeLink(): Promise<string | null> {
+async function takeLink(): Promise<Problem | null> {
   const found = /^#link=([\w-]+)$/.exec(location.hash)
   if (found === null) return null
   history.replaceState(null, '', location.pathname)
   return await enter({ link: found[1]! }).then(
     () => null,
-    (error: Error) => error.message,
+    (error: CommandError) => error.problem,
   )
 }
 

@@ -1,26 +1,35 @@
 import { type FormEvent, useState } from 'react'
+import type { CommandError } from '../../src/protocol/commands.ts'
+import type { Problem } from '../../src/protocol/errors.ts'
 import { Mark } from '../components/Icon.tsx'
 import { Button } from '../components/kit.tsx'
-import { useT } from '../i18n/index.ts'
+import { type Translate, useT } from '../i18n/index.ts'
 import type { Link } from '../lexora.ts'
 import { useWorld } from '../stores.ts'
+
+/** Nobody is signed in, so the core's own sentences are not there yet. */
+function refusedWords({ code, message }: Problem, by: 'link' | 'key', t: Translate): string {
+  if (code === 'invalid_api_key') return t(`login.wrong.${by}`)
+  if (code === 'rate_limit_exceeded') return t('login.tooMany')
+  return code === 'backend_unreachable' ? t('login.silent') : message
+}
 
 /** A browser without a session: the link of `lexora ui` opens it, or the admin key. */
 export function Login({ link }: { link: Link & { is: 'signed-out' } }) {
   const t = useT()
   const { client } = useWorld()
   const [key, setKey] = useState('')
-  const [told, setTold] = useState<string | null>(null)
+  const [told, setTold] = useState<Problem | null>(null)
   const [busy, setBusy] = useState(false)
   const send = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
     if (client.signIn === null || key === '') return
     setBusy(true)
     setTold(null)
-    await client.signIn(key).catch((error: Error) => setTold(error.message))
+    await client.signIn(key).catch((error: CommandError) => setTold(error.problem))
     setBusy(false)
   }
-  const problem = told ?? link.told
+  const problem = told !== null ? refusedWords(told, 'key', t) : link.told && refusedWords(link.told, 'link', t)
   return (
     <main className="door">
       <div className="login">

@@ -78,6 +78,17 @@ describe('the door', () => {
     expect(await violations(page)).toEqual([])
   })
 
+  test('says in its language why a link or a key is not taken', async () => {
+    const context = await openContext(browser, { ...SMALL, theme: 'light', language: 'ja' })
+    onTestFinished(() => context.close())
+    const page = await context.newPage()
+    await page.goto(`${server.origin}/ui/#link=usedlongago`)
+    await page.getByRole('alert').filter({ hasText: 'このリンクは使用済み' }).waitFor()
+    await page.locator('#key').fill('wrong')
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').filter({ hasText: '管理キーでも' }).waitFor()
+  })
+
   test('opens by the admin key, and closes again', async () => {
     const own = await startLexora(routed({ main: fake }, { auth: { admin_key: 'admin-secret-0123456789' } }))
     onTestFinished(async () => {
