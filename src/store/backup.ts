@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { say } from '../protocol/sentence.ts'
 import type { BackupReport } from '../protocol/users.ts'
 import { type Store, transaction } from './database.ts'
 import { HISTORY_MIGRATIONS, MIGRATIONS } from './migrations.ts'
@@ -32,8 +33,8 @@ const HISTORY_TABLES = ['requests', 'usage', 'seen'] as const
 
 /** Writes everything into one new file; what is there already is never replaced. May take seconds: not for the token path. */
 export function writeBackup({ accounts, history }: StoreFiles, file: string, now: Date): BackupReport {
-  if (!isAbsolute(file)) throw new BackupError(`${file} is not an absolute path`)
-  if (existsSync(file)) throw new BackupError(`${file} is there already; name a new file`)
+  if (!isAbsolute(file)) throw new BackupError(say`${file} is not an absolute path`)
+  if (existsSync(file)) throw new BackupError(say`${file} is there already; name a new file`)
   const draft = `${file}.partial`
   try {
     // SQLite would make it readable for others; into an empty file it writes too.
@@ -61,7 +62,7 @@ export function writeBackup({ accounts, history }: StoreFiles, file: string, now
   } catch (error) {
     rmSync(draft, { force: true })
     if (error instanceof BackupError) throw error
-    throw new BackupError(`${file} cannot be written: ${(error as Error).message}`)
+    throw new BackupError(say`${file} cannot be written: ${(error as Error).message}`)
   }
 }
 

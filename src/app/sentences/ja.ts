@@ -827,6 +827,7 @@ export const ja: Sentences = {
   '{0} cannot be reached, or the connection broke ({1}).': '{0} に接続できないか、接続が切れました（{1}）。',
   '{0} cannot be removed ({1}).': '{0} を削除できません（{1}）。',
   '{0} cannot be written ({1}); nothing was changed.': '{0} に書き込めません（{1}）。何も変更されていません。',
+  '{0} cannot be written: {1}': '{0} に書き込めません: {1}',
   '{0} cannot wait for the next start of an engine.': '{0} はエンジンの次の起動まで待てません。',
   '{0} does not let your token read {1} (HTTP {2}).': '{0} は、このトークンでは {1} を読ませません（HTTP {2}）。',
   '{0} does not say enough to compute it before it is fetched.': '{0} の情報が足りず、取得する前には計算できません。',
@@ -847,6 +848,7 @@ export const ja: Sentences = {
   '{0} is no GGUF file.': '{0} は GGUF ファイルではありません。',
   '{0} is not JSON.': '{0} は JSON ではありません。',
   '{0} is not a file.': '{0} はファイルではありません。',
+  '{0} is not an absolute path': '{0} は絶対パスではありません',
   '{0} is not complete on this machine, and the hub cannot be reached.':
     '{0*} はこのマシンにそろっておらず、ハブにも接続できません。',
   '{0} is not valid JSON.': '{0} は正しい JSON ではありません。',
@@ -857,6 +859,7 @@ export const ja: Sentences = {
   '{0} is not whole on this machine: its first start fetches it.':
     '{0} はこのマシンにそろっていません。最初の起動時に取得します。',
   '{0} is set by {1}, which goes before the file.': '{0} は {1} で設定されており、ファイルより優先されます。',
+  '{0} is there already; name a new file': '{0} はすでにあります。新しいファイルを指定してください',
   '{0} is valid.': '{0*} は正しい設定です。',
   '{0} lacks {1}, and {2} more.': '{0} に {1} など（ほか {2} 個）がありません。',
   '{0} lacks {1}.': '{0} に {1} がありません。',

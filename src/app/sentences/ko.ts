@@ -795,6 +795,7 @@ export const ko: Sentences = {
   '{0} cannot be reached, or the connection broke ({1}).': '{0}에 연결할 수 없거나 연결이 끊겼습니다({1}).',
   '{0} cannot be removed ({1}).': '{0}을(를) 지울 수 없습니다({1}).',
   '{0} cannot be written ({1}); nothing was changed.': '{0}을(를) 쓸 수 없습니다({1}). 바뀐 것은 없습니다.',
+  '{0} cannot be written: {1}': '{0}에 쓸 수 없습니다: {1}',
   '{0} cannot wait for the next start of an engine.': '{0}은(는) 엔진의 다음 시작까지 기다릴 수 없습니다.',
   '{0} does not let your token read {1} (HTTP {2}).': '{0}이(가) 이 토큰으로는 {1}을(를) 읽게 하지 않습니다(HTTP {2}).',
   '{0} does not say enough to compute it before it is fetched.': '{0}의 정보가 부족해 받기 전에는 계산할 수 없습니다.',
@@ -815,6 +816,7 @@ export const ko: Sentences = {
   '{0} is no GGUF file.': '{0}은(는) GGUF 파일이 아닙니다.',
   '{0} is not JSON.': '{0}은(는) JSON이 아닙니다.',
   '{0} is not a file.': '{0}은(는) 파일이 아닙니다.',
+  '{0} is not an absolute path': '{0}은(는) 절대 경로가 아닙니다',
   '{0} is not complete on this machine, and the hub cannot be reached.':
     '{0*}이(가) 이 컴퓨터에 온전히 없고 허브에 연결할 수도 없습니다.',
   '{0} is not valid JSON.': '{0}은(는) 올바른 JSON이 아닙니다.',
@@ -825,6 +827,7 @@ export const ko: Sentences = {
   '{0} is not whole on this machine: its first start fetches it.':
     '{0}이(가) 이 컴퓨터에 온전히 없습니다. 처음 시작할 때 받습니다.',
   '{0} is set by {1}, which goes before the file.': '{0}은(는) {1}(으)로 설정되어 있으며 파일보다 우선합니다.',
+  '{0} is there already; name a new file': '{0}이(가) 이미 있습니다. 새 파일을 지정하세요',
   '{0} is valid.': '{0*}은(는) 올바릅니다.',
   '{0} lacks {1}, and {2} more.': '{0}에 {1} 등(그 밖에 {2}개)이 없습니다.',
   '{0} lacks {1}.': '{0}에 {1}이(가) 없습니다.',
