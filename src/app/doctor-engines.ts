@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { hubAddress, hubCache } from '../config/hub-cache.ts'
+import { hubCache, hubHost } from '../config/hub-cache.ts'
 import type { LexoraPaths, Machine } from '../config/paths.ts'
 import { livingFamily } from '../engine/family.ts'
 import { type EngineConfig, findLaunch, installedVersion } from '../engine/launch.ts'
@@ -37,7 +37,7 @@ async function checkEngine(name: string, config: EngineConfig, given: Given): Pr
   // The demo engine is built in: its program is not looked for.
   const { offline, blocked } = given.config.privacy
   const isOffline = (): boolean => offline
-  const isHubOff = (): boolean => offline || isBlocked(new URL(hubAddress(machine.env)).host, blocked)
+  const isHubOff = (): boolean => offline || isBlocked(hubHost(machine.env) ?? '', blocked)
   const world = { ...machine, demo: [process.execPath], versions: versionsFolder(paths.stateDir), isOffline, isHubOff }
   const found = findLaunch(config, world)
   if ('failure' in found) return [failed(about, found.failure)]

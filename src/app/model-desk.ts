@@ -117,8 +117,9 @@ export class ModelDesk {
     return this.options.offline ?? false
   }
 
+  /** What is no address is blocked by nobody; who asks there is told. */
   private blocks(address: string): boolean {
-    return isBlocked(new URL(address).host, this.options.blocked ?? [])
+    return URL.canParse(address) && isBlocked(new URL(address).host, this.options.blocked ?? [])
   }
 
   /** Why this place may not be asked; null: it may, and is about to be. */
@@ -141,7 +142,7 @@ export class ModelDesk {
         failure = error
       }
     }
-    throw failure
+    throw failure ?? new InstallError(say('uv is told of no package index on the network.'), say('Name a version.'))
   }
 
   private askIndex(address: string): void {

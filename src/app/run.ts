@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { hubAddress } from '../config/hub-cache.ts'
+import { hubHost } from '../config/hub-cache.ts'
 import { formatIssue, type Issue } from '../config/issues.ts'
 import { foundLastGood } from '../config/last-good.ts'
 import { type Loaded, type LoadedConfig, loadConfig } from '../config/load.ts'
@@ -109,7 +109,7 @@ export async function run(options: RunOptions, world: World): Promise<number> {
   const nodeProgram = world.nodeProgram ?? process.execPath
   const programs = { nodeProgram, demoEntry, guardEntry }
   const isOffline = (): boolean => app.isOffline
-  const isHubOff = (): boolean => app.isOffline || isBlocked(new URL(hubAddress(env)).host, app.blocked)
+  const isHubOff = (): boolean => app.isOffline || isBlocked(hubHost(env) ?? '', app.blocked)
   const engines = engineWorld({ env, platform, home, ...programs, paths, monitor, store, log, isOffline, isHubOff })
   const machine = { env, platform, home, cwd }
   const gpu = gpuDesk(monitor)

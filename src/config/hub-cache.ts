@@ -15,6 +15,12 @@ export function hubAddress(env: Env): string {
   return (env['HF_ENDPOINT'] || PUBLIC_HUB).replace(/\/+$/, '')
 }
 
+/** As a URL has it. Null: what stands in HF_ENDPOINT is no address, which whoever asks there is told. */
+export function hubHost(env: Env): string | null {
+  const address = hubAddress(env)
+  return URL.canParse(address) ? new URL(address).host : null
+}
+
 /** The variable that holds a token and goes before any file; null: none does. */
 export function hubTokenVariable(env: Env): string | null {
   return ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'].find((name) => env[name]) ?? null
