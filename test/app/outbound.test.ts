@@ -138,6 +138,12 @@ test('a blocked hub is not asked, nor a place that it leads to; a blocked index 
   expect(outbound.report().rows.filter(({ purpose }) => purpose === 'packages')).toEqual([])
 })
 
+test('where uv is told of a folder only, there is no index to ask', async () => {
+  const { commands, outbound } = await aDesk({ UV_DEFAULT_INDEX: '/srv/wheels' })
+  await expect(commands.offeredEngines()).rejects.toThrow('uv is told of no package index on the network.')
+  expect(outbound.report().rows).toEqual([])
+})
+
 test('a pull tells of the hub, and of where the hub leads', async () => {
   const { desk, commands, hub, outbound } = await aDesk()
   expect(outbound.report().rows).toEqual([])
@@ -155,14 +161,14 @@ test('a pull tells of the hub, and of where the hub leads', async () => {
 })
 
 /** Models and engines of a Lexora to which every place is another computer. */
-async function aDesk() {
+async function aDesk(more: Record<string, string> = {}) {
   const root = mkdtempSync(join(tmpdir(), 'lx-outbound-'))
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))
   const files = { 'config.json': '{"hidden_size": 64}', 'README.md': Buffer.alloc(1000, 65) }
   writeFileSync(join(root, 'uv'), '#!/bin/sh\nexit 1\n', { mode: 0o755 })
   const hub = await FakeHub.start({ 'acme/tiny': { files }, 'acme/other': { files } })
   const machine = {
-    env: { LEXORA_HOME: join(root, 'home'), HF_HOME: join(root, 'hf'), PATH: root, HF_ENDPOINT: hub.address },
+    env: { LEXORA_HOME: join(root, 'home'), HF_HOME: join(root, 'hf'), PATH: root, HF_ENDPOINT: hub.address, ...more },
     home: root,
     cwd: root,
     platform: process.platform,

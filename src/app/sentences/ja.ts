@@ -809,6 +809,8 @@ export const ja: Sentences = {
   'users and keys cannot be read ({0}); mend or move that file and start Lexora again':
     'ユーザーとキーを読み取れません（{0}）。そのファイルを直すか移して、Lexora を起動し直してください',
   'users and keys cannot be written ({0})': 'ユーザーとキーを書き込めません（{0}）',
+  'uv is told of no package index on the network.':
+    'uv に、ネットワーク上のパッケージインデックスが 1 つも指定されていません。',
   'vLLM can sleep only on CUDA and ROCm under Linux.': 'vLLM のスリープは、Linux の CUDA と ROCm でのみ使えます。',
   'vLLM is not installed, as far as Lexora can see.': 'vLLM は、Lexora から見える範囲にはインストールされていません。',
   'vLLM needs one, unless it is built for the CPU.': 'CPU 版でない限り、vLLM には GPU が必要です。',

@@ -777,6 +777,7 @@ export const ko: Sentences = {
   'users and keys cannot be read ({0}); mend or move that file and start Lexora again':
     '사용자와 키를 읽을 수 없습니다({0}). 그 파일을 고치거나 옮기고 Lexora를 다시 시작하세요',
   'users and keys cannot be written ({0})': '사용자와 키를 쓸 수 없습니다({0})',
+  'uv is told of no package index on the network.': 'uv에 네트워크의 패키지 인덱스가 하나도 지정되어 있지 않습니다.',
   'vLLM can sleep only on CUDA and ROCm under Linux.': 'vLLM의 절전은 Linux의 CUDA와 ROCm에서만 됩니다.',
   'vLLM is not installed, as far as Lexora can see.': 'Lexora가 볼 수 있는 곳에는 vLLM이 설치되어 있지 않습니다.',
   'vLLM needs one, unless it is built for the CPU.': 'CPU용 빌드가 아니라면 vLLM에는 GPU가 필요합니다.',
