@@ -39,8 +39,16 @@ export function dataCommands({ data }: DataParts): Pick<AppCommands, keyof typeo
     if (data === null) throw refusal('not_found', 'This Lexora keeps nothing on the disk.', null)
     return data
   }
+  let reading: Promise<DataPlaceView[]> | null = null
+  /** Who asks while it is being measured waits for the same. */
+  const read = async (): Promise<DataPlaceView[]> => {
+    reading ??= measure(desk()).finally(() => {
+      reading = null
+    })
+    return await reading
+  }
   return {
-    readData: async () => ({ places: await measure(desk()) }),
+    readData: async () => ({ places: await read() }),
     clearData: async ({ place }) => {
       if (!CLEARABLE.includes(place as ClearablePlace))
         throw refusal('invalid_request', `place: must be ${CLEARABLE.join(', ')}.`, 'place')

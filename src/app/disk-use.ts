@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
+import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 export type Bounds = { files: number; ms: number }
@@ -7,12 +7,12 @@ export type Bounds = { files: number; ms: number }
 export type FoundFile = { path: string; bytes: number; modifiedMs: number }
 
 /** An environment of vLLM has some sixty thousand files. */
-const DISK_BOUNDS: Bounds = { files: 500_000, ms: 60_000 }
+const DISK_BOUNDS: Bounds = { files: 500_000, ms: 15_000 }
 /** Looks that wait for the disk at once. */
 const AT_ONCE = 32
 
 /**
- * Every plain file at or below these places, one after another; links are not followed. `skip`: paths that are left out
+ * Every plain file at or below these places, one after another; a place itself may be a link, those below it are not followed. `skip`: paths that are left out
  * with what lies below them. Answers whether that was all. What cannot be read counts as nothing.
  */
 export async function walk(
@@ -30,7 +30,8 @@ export async function walk(
   }
   const folders: string[] = []
   for (const place of places.filter((path) => !left.has(path))) {
-    if ((await lstat(place).catch(() => null))?.isDirectory()) folders.push(place)
+    // Who has more room elsewhere links to it.
+    if ((await stat(place).catch(() => null))?.isDirectory()) folders.push(place)
     else await look(place)
   }
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {

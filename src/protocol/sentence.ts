@@ -33,21 +33,27 @@ export function interpreter(sentences: Sentences): (text: string) => string {
   const tell = (text: string): string => {
     const before = remembered.get(text)
     if (before !== undefined) return before
-    const told = (text.length > LONGEST ? null : known(text)) ?? text
+    const told = (text.length > LONGEST ? null : known(text, new Set())) ?? text
     if (remembered.size >= REMEMBERED) remembered.clear()
     remembered.set(text, told)
     return told
   }
 
-  const known = (text: string): string | null => word(text) ?? several(text) ?? filled(text) ?? placed(text)
+  /** `unknown`: endings that were tried already, since a text can be cut in very many ways. */
+  const known = (text: string, unknown: Set<string>): string | null => {
+    if (unknown.has(text)) return null
+    const told = word(text) ?? several(text, unknown) ?? filled(text) ?? placed(text, unknown)
+    if (told === null) unknown.add(text)
+    return told
+  }
 
   const word = (text: string): string | null => (Object.hasOwn(sentences, text) ? sentences[text]! : null)
 
-  const several = (text: string): string | null => {
+  const several = (text: string, unknown: Set<string>): string | null => {
     for (const { index } of text.matchAll(BETWEEN)) {
       const first = text.slice(0, index)
       const told = word(first) ?? filled(first)
-      const rest = told === null ? null : (details(text.slice(index + 1)) ?? known(text.slice(index + 1)))
+      const rest = told === null ? null : (details(text.slice(index + 1)) ?? known(text.slice(index + 1), unknown))
       if (rest !== null) return `${told}${told!.endsWith('。') ? '' : ' '}${rest}`
     }
     return null
@@ -56,17 +62,17 @@ export function interpreter(sentences: Sentences): (text: string) => string {
   const details = (text: string): string | null =>
     /^\(.*\)$/s.test(text) ? `(${text.slice(1, -1).split('; ').map(tell).join('; ')})` : null
 
-  const placed = (text: string): string | null => {
+  const placed = (text: string, unknown: Set<string>): string | null => {
     if (text.includes('\n')) return text.split('\n').map(tell).join('\n')
     const [, place = '', rest = ''] = PLACED.exec(text) ?? []
-    const told = place === '' ? null : known(rest)
+    const told = place === '' ? null : known(rest, unknown)
     return told === null ? null : place + told
   }
 
   const filled = (text: string): string | null => {
     for (const { english, pattern } of patterns) {
       const values = pattern.exec(text)?.slice(1)
-      if (values === undefined) continue
+      if (values === undefined || !areValues(values, sentences[english]!)) continue
       return sentences[english]!.replaceAll(PLACES, (_, at: string, isOurs: string) => {
         const value = values[Number(at)]!
         return isOurs === '' ? value : tell(value)
@@ -76,6 +82,11 @@ export function interpreter(sentences: Sentences): (text: string) => string {
   }
 
   return tell
+}
+
+/** What is no sentence of ours holds no end of one: where it seems to, another text stands behind ours. */
+function areValues(values: readonly string[], told: string): boolean {
+  return values.every((value, at) => !/[.?] [A-Z]/.test(value) || told.includes(`{${at}*}`))
 }
 
 const PLACE = /\{\d+\}/

@@ -66,6 +66,26 @@ test('each place is counted once, links are not followed, and what is not there 
   })
 })
 
+test('a place may be a link to where there is more room, and is cleared there', async () => {
+  const { root, put } = aRoot()
+  put('far/models--a--b/blobs/one.incomplete', 100)
+  symlinkSync(join(root, 'far'), join(root, 'hub'))
+  const commands = dataCommands({
+    data: {
+      paths: { stateDir: join(root, 'state'), logDir: join(root, 'logs') },
+      versions: join(root, 'vllm'),
+      hubCache: join(root, 'hub'),
+      history: null,
+      pulling: () => [],
+      now: () => NOW,
+    },
+  })
+  const [one, same] = await Promise.all([commands.readData(), commands.readData()])
+  expect(one.places.find(({ place }) => place === 'models')).toMatchObject({ bytes: 100, files: 1 })
+  expect(same.places).toBe(one.places)
+  expect(await commands.clearData({ place: 'partial' })).toMatchObject({ files: 1, freedBytes: 100 })
+})
+
 test('a place that is too large is counted as far as it was', async () => {
   const { root, put } = aRoot()
   for (let i = 0; i < 100; i++) put(`folder-${i}/file`, 1)

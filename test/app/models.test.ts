@@ -198,6 +198,11 @@ describe('a model that is pulled', () => {
     expect([existsSync(join(cache, 'models--acme--tiny')), (await commands.listModels()).models]).toEqual([false, []])
   })
 
+  test('an HF_ENDPOINT that is no address keeps nothing else from working', async () => {
+    const { commands } = aDesk({ env: { HF_ENDPOINT: 'hf-mirror.example' } })
+    expect((await commands.listModels()).models).toEqual([])
+  })
+
   test('and whose content was changed since is found out', async () => {
     const hub = await FakeHub.start({ 'acme/tiny': { files: FILES } })
     const { commands } = aDesk({ env: { HF_ENDPOINT: hub.address } })

@@ -56,8 +56,14 @@ describe('an interpreter', () => {
     'Port 8001 is fine.',
     'Nothing is here',
     'Nothing is here. It is odd.',
+    'There is no /x. It is odd.',
     `There is no ${'x'.repeat(5000)}.`,
   ])('leaves %j as it is', (text) => expect(tell(text)).toBe(text))
+
+  test('a long text of others is soon given up', () => {
+    const text = `${'There is no b. '.repeat(100)}zzz`
+    expect(tell(text)).toBe(text)
+  })
 
   test('a value that looks like a place is no place', () => {
     expect(tell('Port {1} is held by {0}.')).toBe('ポート {1} は {0} が使っています。')
