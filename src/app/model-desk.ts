@@ -103,8 +103,9 @@ export class ModelDesk {
     const { offline = false, blocked = [] } = this.options
     if (privacy.offline === offline && String(privacy.blocked) === String(blocked)) return
     Object.assign(this.options, { offline: privacy.offline, blocked: privacy.blocked })
-    const indexes = packageIndexes(this.options.machine.env)
-    if (this.isOffline || indexes.some((address) => this.blocks(address))) this.installer.cancel()
+    if (this.isOffline || this.installer.indexes.some((address) => this.blocks(address))) this.installer.cancel()
+    // Which hosts a pull is fetching from is known only when it asks them again.
+    if (privacy.blocked.some((entry) => !blocked.includes(entry))) this.pulls.putBack()
     this.pulls.offChanged()
   }
 

@@ -124,6 +124,13 @@ export class Installer {
     }
   }
 
+  /** Where the last installation that was asked for looks for packages, as far as its environment says. */
+  get indexes(): string[] {
+    const { env } = this.options
+    const isTorch = this.order !== null && this.backend(this.order.package).length > 0
+    return [...packageIndexes(env), ...(isTorch ? [TORCH_INDEX] : [])]
+  }
+
   /** Ends what runs, without waiting for it; another try goes on with what was fetched. */
   cancel(): void {
     this.cancelled.abort()
@@ -195,7 +202,7 @@ export class Installer {
 
   /** Of a package, as the index has it now. */
   private async newest(uv: string, name: string): Promise<string> {
-    this.tellIndexes([])
+    this.tell(packageIndexes(this.options.env))
     const words = ['pip', 'compile', '-', '--no-deps', '--no-header', '--no-annotate', '--python-version', '3.12']
     const told = await this.run([uv, ...words], FETCH_MS, `${name}\n`)
     const number = told.map((line) => /^[\w.-]+==(\S+)/.exec(line.trim())?.[1]).find((one) => one !== undefined)
@@ -224,13 +231,13 @@ export class Installer {
     this.phase('fetching')
     const python = this.inVenv(path, 'python')
     const backend = this.backend(name)
-    this.tellIndexes(backend.length > 0 ? [TORCH_INDEX] : [])
+    this.tell(this.indexes)
     await this.run([uv, 'pip', 'install', '--python', python, `${name}==${number}`, ...backend], FETCH_MS)
     if (name !== 'vllm') await this.nameIt(path, number, name)
   }
 
-  private tellIndexes(more: readonly string[]): void {
-    for (const address of [...packageIndexes(this.options.env), ...more]) this.options.onIndex?.(address)
+  private tell(addresses: readonly string[]): void {
+    for (const address of addresses) this.options.onIndex?.(address)
   }
 
   /** Which build of PyTorch: by the driver, unless uv was told about indexes or versions already. */

@@ -157,15 +157,22 @@ export class Hub {
 
   private fetchFor(signal: AbortSignal): typeof globalThis.fetch {
     return (async (input: Parameters<typeof fetch>[0], init: Parameters<typeof fetch>[1]) => {
-      const url = new URL(typeof input === 'object' && 'url' in input ? input.url : input)
-      const headers = { ...(init?.headers as Record<string, string>), ...this.credentials(url) }
-      this.options.onRequest?.(url)
-      return await fetch(url, {
-        ...init,
-        headers,
-        dispatcher: this.agent,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(this.silenceMs)]),
-      })
+      let url = new URL(typeof input === 'object' && 'url' in input ? input.url : input)
+      for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+        const headers = { ...(init?.headers as Record<string, string>), ...this.credentials(url) }
+        this.options.onRequest?.(url)
+        const answer = await fetch(url, {
+          ...init,
+          headers,
+          redirect: 'manual',
+          dispatcher: this.agent,
+          signal: AbortSignal.any([signal, AbortSignal.timeout(this.silenceMs)]),
+        })
+        if (answer.status < 300 || answer.status >= 400) return answer
+        await answer.body?.cancel()
+        url = redirected(url, answer.headers.get('location') ?? undefined)
+      }
+      throw strange(say('it redirects without an end'))
     }) as unknown as typeof globalThis.fetch
   }
 

@@ -120,6 +120,11 @@ export class Pulls {
   /** What may be fetched has changed: what runs waits from now on, or what waits goes on. */
   offChanged(): void {
     if (this.off === null) return this.next()
+    this.putBack()
+  }
+
+  /** What runs stops, and goes on where it was once it has its turn. */
+  putBack(): void {
     for (const entry of this.open) {
       if (entry.state !== 'running' && entry.state !== 'paused') continue
       entry.cancel.abort(new Error('off'))

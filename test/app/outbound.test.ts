@@ -138,6 +138,24 @@ test('a blocked hub is not asked, nor a place that it leads to; a blocked index 
   expect(outbound.report().rows.filter(({ purpose }) => purpose === 'packages')).toEqual([])
 })
 
+test('what is blocked while something comes from there comes no further', async () => {
+  const { desk, commands, hub, outbound, root } = await aDesk()
+  const block = (host: string) => desk.reconfigure({ engines: {}, privacy: { offline: false, blocked: [host] } })
+  hub.fault = (_, nth) => (nth === 1 ? { stallAfter: 300 } : null)
+  await commands.pullModel({ repo: 'acme/tiny', files: ['README.md'] })
+  await until(() => desk.pulls.views()[0]!.bytes >= 300)
+  const cdn = outbound.report().rows.find((row) => row.host !== new URL(hub.address).host)!.host
+  block(cdn)
+  await until(() => desk.pulls.views()[0]!.state === 'failed')
+  expect(desk.pulls.views()[0]!.problem?.cause).toContain(`${cdn}: it is blocked`)
+  expect(hub.requests.filter(({ atCdn }) => atCdn)).toHaveLength(1)
+  writeFileSync(join(root, 'uv'), '#!/bin/sh\nexec /bin/sleep 60\n', { mode: 0o755 })
+  await commands.installEngine({})
+  block('download.pytorch.org')
+  await until(() => desk.installer.view()?.phase === 'failed')
+  expect(desk.installer.view()?.problem?.cause).toBe('It was cancelled.')
+})
+
 test('where uv is told of a folder only, there is no index to ask', async () => {
   const { commands, outbound } = await aDesk({ UV_DEFAULT_INDEX: '/srv/wheels' })
   await expect(commands.offeredEngines()).rejects.toThrow('uv is told of no package index on the network.')
@@ -187,5 +205,5 @@ async function aDesk(more: Record<string, string> = {}) {
   })
   onTestFinished(async () => await desk.close())
   const commands = modelCommands({ desk, engines: () => [], lastUsed: () => new Map(), gateway: () => null })
-  return { desk, commands, hub, outbound }
+  return { desk, commands, hub, outbound, root }
 }

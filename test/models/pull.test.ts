@@ -214,6 +214,29 @@ describe('a pull', () => {
     await pulled(hub, aCache(), { token: 'right' })
   })
 
+  test('asks where its list is redirected to as if it were asked anew: perhaps not at all, and without its token', async () => {
+    const [hub, other] = [await FakeHub.start({ [REPO]: REPOSITORY }), await FakeHub.start({ [REPO]: REPOSITORY })]
+    const path = '/api/models/acme/tiny/revision/main'
+    hub.apiFault = (nth) => (nth <= 2 ? { status: 307, headers: { location: `${other.address}${path}` } } : null)
+    const list = async (blocked: string | null) => {
+      const onRequest = ({ origin, host }: URL): void => {
+        if (origin === blocked) throw new HubError(`${host} is blocked`, null)
+      }
+      return await new Hub({ address: hub.address, token: 'hf_secret', onRequest }).list(
+        REPO,
+        'main',
+        new AbortController().signal,
+      )
+    }
+    expect((await failure(list(other.address))).message).toBe(`${new URL(other.address).host} is blocked`)
+    expect(other.requests).toEqual([])
+    expect((await list(null)).commit).toBe(COMMIT)
+    expect(other.requests).toMatchObject([{ path, authorization: null }])
+    expect(hub.requests.every(({ authorization }) => authorization === 'Bearer hf_secret')).toBe(true)
+    hub.apiFault = () => ({ status: 302, headers: { location: path } })
+    expect((await failure(list(null))).message).toMatch(/redirects without an end/)
+  })
+
   test('shows its token to the hub alone, not to where it redirects', async () => {
     const hub = await FakeHub.start({ [REPO]: REPOSITORY })
     await pulled(hub, aCache(), { token: 'right' })

@@ -683,6 +683,7 @@ export const ja: Sentences = {
   "it lists '{0}' without a usable size or hash": '「{0}」に使える大きさかハッシュがありません',
   "it lists a file with the name '{0}'": '「{0}」という名前のファイルが一覧にあります',
   'it redirects to nowhere': '転送先のアドレスがありません',
+  'it redirects without an end': '転送が終わりません',
   'it says itself that its engine is dead': 'エンジンが停止したと自ら報告しています',
   'it says nothing': '何も返しません',
   'it sent something that is no JSON': 'JSON でないものが送られてきました',

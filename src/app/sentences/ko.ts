@@ -655,6 +655,7 @@ export const ko: Sentences = {
   "it lists '{0}' without a usable size or hash": "'{0}'에 쓸 수 있는 크기나 해시가 없습니다",
   "it lists a file with the name '{0}'": "'{0}'(이)라는 파일이 목록에 있습니다",
   'it redirects to nowhere': '전달된 주소가 없습니다',
+  'it redirects without an end': '전달이 끝나지 않습니다',
   'it says itself that its engine is dead': '엔진이 죽었다고 스스로 알립니다',
   'it says nothing': '아무것도 알려 주지 않습니다',
   'it sent something that is no JSON': 'JSON이 아닌 것을 보냈습니다',
