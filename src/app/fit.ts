@@ -22,6 +22,8 @@ export type FitGiven = {
   gpus: readonly GpuMemory[] | null
   /** The configuration that it would be started with; `args` of vLLM by their names. */
   args: EngineConfig['args']
+  /** `gpu_reserve_mb` of that configuration. */
+  reserveMb: number | null
   /** Earlier good starts on these GPUs, the oldest first. */
   earlier: readonly EngineStart[]
 }
@@ -32,7 +34,7 @@ export function fitReport(given: FitGiven): FitReport | null {
   const { shape } = described
   if (shape === null) return null
   const engine = described.format === 'gguf' ? 'llama-server' : 'vllm'
-  const room = roomOf(given.gpus, args)
+  const room = roomOf(given.gpus, args, given.reserveMb)
   const cards = room.cards
   const weights = weightsOf(described, shape, args)
   const own = (name: string): unknown => args[name] ?? args[name.replaceAll('-', '_')]
@@ -53,7 +55,7 @@ export function fitReport(given: FitGiven): FitReport | null {
   }
   const answer = fitModel({ ...question, measured: measuredOf(earlier, question) })
   const report = { model, gpu: room.gpu, share: engine === 'vllm' ? room.share : null, ...answer }
-  return { ...report, advice: adviceOf(report, question, context) }
+  return { ...report, advice: adviceOf(report, question, context, room) }
 }
 
 /** `32k` is 32000 and `32K` 32768, as vLLM reads them; `auto` is what fits. */
@@ -64,23 +66,32 @@ function tokensOf(given: unknown): number | null {
   return Math.floor(Number(number) * factor) || null
 }
 
-type Room = { cards: number; budgetBytes: number; totalBytes: number } & Pick<FitReport, 'gpu' | 'share'>
+type Room = {
+  cards: number
+  budgetBytes: number
+  totalBytes: number
+  /** The card with the least free: of each card no more is taken than of this one. */
+  least: { totalBytes: number; freeBytes: number } | null
+} & Pick<FitReport, 'gpu' | 'share'>
 
 /** What may be taken of each card: what is free, less what a desktop may still want. */
-function roomOf(gpus: readonly GpuMemory[] | null, args: EngineConfig['args']): Room {
+function roomOf(gpus: readonly GpuMemory[] | null, args: EngineConfig['args'], reserveMb: number | null): Room {
   const wanted = Number(args['tensor-parallel-size'] ?? args['tensor_parallel_size'] ?? 1) || 1
   const known = (gpus ?? []).flatMap(({ name, totalBytes, freeBytes }) =>
     totalBytes === null || freeBytes === null ? [] : [{ name, totalBytes, freeBytes }],
   )
   const used = known.toSorted((one, other) => other.freeBytes - one.freeBytes).slice(0, wanted)
   const least = used.at(-1)
-  if (least === undefined) return { cards: 1, budgetBytes: freemem(), totalBytes: totalmem(), gpu: null, share: null }
-  const share = Number(args['gpu-memory-utilization'] ?? args['gpu_memory_utilization']) || memoryShare(least)
+  if (least === undefined)
+    return { cards: 1, budgetBytes: freemem(), totalBytes: totalmem(), least: null, gpu: null, share: null }
+  const own = Number(args['gpu-memory-utilization'] ?? args['gpu_memory_utilization'])
+  const share = own || memoryShare(least, { gpu_reserve_mb: reserveMb })
   const sum = (of: 'totalBytes' | 'freeBytes'): number => used.reduce((all, one) => all + one[of], 0)
   return {
     cards: used.length,
     budgetBytes: Math.min(share * least.totalBytes, least.freeBytes),
     totalBytes: sum('totalBytes'),
+    least,
     share,
     gpu: { names: used.map(({ name }) => name), totalBytes: sum('totalBytes'), freeBytes: sum('freeBytes') },
   }
@@ -126,7 +137,12 @@ function measuredOf(earlier: readonly EngineStart[], question: FitQuestion): Fit
   return null
 }
 
-function adviceOf(report: Omit<FitReport, 'advice'>, question: FitQuestion, asked: number | null): string[] {
+function adviceOf(
+  report: Omit<FitReport, 'advice'>,
+  question: FitQuestion,
+  asked: number | null,
+  { cards, least }: Pick<Room, 'cards' | 'least'>,
+): string[] {
   const { fits, longestContext, neededBytes, gpu, weightsBytes, overheadBytes, context } = report
   const advice: string[] = []
   if (gpu === null) advice.push(say('No GPU tells its memory: it was compared with the free memory of this machine.'))
@@ -140,16 +156,16 @@ function adviceOf(report: Omit<FitReport, 'advice'>, question: FitQuestion, aske
     return advice
   }
   if (longestContext > 0) advice.push(say`It fits with at most ${longestContext} tokens: --context ${longestContext}`)
-  const most = gpu === null ? 0 : gpu.freeBytes / gpu.totalBytes
-  const enough = gpu === null ? null : Math.ceil((100 * neededBytes) / gpu.totalBytes) / 100
+  const most = least === null ? 0 : least.freeBytes / least.totalBytes
+  const enough = least === null ? null : Math.ceil((100 * neededBytes) / (cards * least.totalBytes)) / 100
   if (report.share !== null && enough !== null && report.share < enough && enough <= most)
     advice.push(say`With gpu-memory-utilization ${enough} it fits.`)
   const byteCache = fitModel({ ...question, context: asked, cacheValueBytes: 1 })
   if (question.engine === 'vllm' && question.cacheValueBytes > 1 && byteCache.longestContext > longestContext) {
     advice.push(say`With kv-cache-dtype fp8 ${byteCache.longestContext} tokens fit.`)
   }
-  const free = gpu === null ? question.budgetBytes : gpu.freeBytes
-  if (gpu !== null && neededBytes <= gpu.totalBytes && neededBytes > free)
+  const free = least === null ? question.budgetBytes : cards * least.freeBytes
+  if (least !== null && neededBytes <= cards * least.totalBytes && neededBytes > free)
     advice.push(say('It would fit if others gave their memory back: lexora gpu --who'))
   if (weightsBytes + overheadBytes > (gpu?.totalBytes ?? free)) {
     const each = Math.ceil(neededBytes / Math.max(1, question.budgetBytes))
@@ -159,6 +175,9 @@ function adviceOf(report: Omit<FitReport, 'advice'>, question: FitQuestion, aske
         : say`Choose a smaller or stronger quantised model, or ${each} such GPUs (tensor-parallel-size).`,
     )
   }
-  if (advice.length === 0) advice.push(say`${context} tokens need ${((neededBytes - free) / GIB).toFixed(1)} GiB more.`)
+  if (advice.length === 0)
+    advice.push(
+      say`${context} tokens need ${((neededBytes - cards * question.budgetBytes) / GIB).toFixed(1)} GiB more.`,
+    )
   return advice
 }

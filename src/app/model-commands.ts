@@ -249,7 +249,8 @@ async function fitGiven(desk: ModelDesk, name: string, context: number | null, g
     ...engine?.args,
     ...(gpu === null || engine !== undefined ? {} : { 'tensor-parallel-size': chosen.length }),
   }
-  return { model: engineName ?? name, described, context, gpus: used, args, earlier }
+  const reserveMb = engine?.gpu_reserve_mb ?? null
+  return { model: engineName ?? name, described, context, gpus: used, args, reserveMb, earlier }
 }
 
 /** With the very flags that it has now: with others its cache was of another size. */

@@ -226,6 +226,11 @@ function memoryProblem(config: EngineConfig, memory: Memory['gpu'], model: Model
     return failed('weights_too_big', say`The weights need ${weights} GiB of the GPU, which has ${total} GiB.`, fix)
   }
   if (needs <= (own === null ? memoryShare(memory, config) * totalBytes : freeBytes)) return null
+  const reserve = config.gpu_reserve_mb
+  if (own === null && reserve !== null && needs <= memoryShare(memory) * totalBytes) {
+    const cause = say`The weights need ${weights} GiB of the GPU, and ${reserve} MB of its ${total} GiB are to stay free.`
+    return failed('vram_busy', cause, say('Lower `gpu_reserve_mb`.'), { change: { gpu_reserve_mb: null } })
+  }
   const cause = say`The weights need ${weights} GiB of the GPU, and ${free} of ${total} GiB are free.`
   return failed('vram_busy', cause, say('Close what holds the rest (`lexora gpu --who`).'))
 }

@@ -390,6 +390,28 @@ describe('whether it fits', () => {
     })
   })
 
+  test('leaves free what the engine is to leave free', async () => {
+    const root = aRoot()
+    const main = { model: modelOf(root), gpu_reserve_mb: 8192 }
+    const { commands } = aDesk({ root, gpus: [CARD], engines: { main } })
+    const { share } = await commands.fitModel({ model: 'main' })
+    expect(share).toBe(Math.floor((100 * (CARD.freeBytes! - 8 * GIB)) / CARD.totalBytes!) / 100)
+  })
+
+  test('on unequal GPUs names a share of the smallest', async () => {
+    const root = aRoot()
+    const large = { ...CARD, index: 1, id: 'GPU-2', totalBytes: 160 * GIB, freeBytes: 159 * GIB }
+    const asked = async (share: number) => {
+      const args = { 'tensor-parallel-size': 2, 'gpu-memory-utilization': share }
+      const engines = { main: { model: modelOf(root), args } }
+      return await aDesk({ root, gpus: [CARD, large], engines }).commands.fitModel({ model: 'main', context: 40_960 })
+    }
+    const tight = await asked(0.05)
+    const enough = Math.ceil((100 * tight.neededBytes) / (2 * CARD.totalBytes!)) / 100
+    expect(tight.advice).toContain(`With gpu-memory-utilization ${enough} it fits.`)
+    expect(await asked(enough)).toMatchObject({ fits: true })
+  })
+
   test('goes by what an earlier start measured', async () => {
     const root = aRoot()
     const model = modelOf(root)

@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { test as base, describe, expect } from 'vitest'
 import { getJson, postJson } from '../../src/engine/http.ts'
 import { readRecords } from '../../src/engine/record.ts'
 import { START_PHASES } from '../../src/policy/engine-log.ts'
 import { aGpu } from '../support/fake-vllm/process/host.ts'
-import { aServer, kill, until } from './given.ts'
+import { aFolder, aServer, kill, until } from './given.ts'
 import { Rig, type RigOptions } from './rig.ts'
 
 const GIB = 1024 ** 3
@@ -213,6 +214,26 @@ describe('a preflight', () => {
     const { failure } = await rig.reaches('failed')
     expect(failure).toMatchObject({ class: 'vram_busy', change: { 'args.gpu-memory-utilization': 0.49 } })
     expect(failure.lines).toEqual([expect.stringContaining('a game (pid 4711)')])
+  })
+
+  test.concurrent('names the memory that is to stay free where that alone is in the way', async ({ given, ends }) => {
+    const folder = aFolder()
+    ends(() => folder.remove())
+    const tensor = { dtype: 'U8', shape: [2 * GIB], data_offsets: [0, 2 * GIB] }
+    const header = Buffer.from(JSON.stringify({ w: tensor }))
+    const length = Buffer.alloc(8)
+    length.writeBigUInt64LE(BigInt(header.length))
+    writeFileSync(join(folder.path, 'config.json'), '{}')
+    writeFileSync(join(folder.path, 'model.safetensors'), Buffer.concat([length, header]))
+    truncateSync(join(folder.path, 'model.safetensors'), 8 + header.length + 2 * GIB)
+    const rig = given({ engine: { model: folder.path, gpu_reserve_mb: 23_000 } })
+    rig.engine.start()
+    const { failure } = await rig.reaches('failed')
+    expect(failure).toMatchObject({
+      class: 'vram_busy',
+      cause: expect.stringContaining('23000 MB of its'),
+      change: { gpu_reserve_mb: null },
+    })
   })
 
   test.concurrent('finds a stranger on the port, names it and leaves it alone', async ({ given, ends }) => {

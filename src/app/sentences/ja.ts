@@ -216,6 +216,7 @@ export const ja: Sentences = {
   'Lexora works without: everything the tray offers is in its window. GNOME shows icons by its AppIndicator extension.':
     'アイコンがなくても Lexora は動きます。トレイの操作はすべてウィンドウにあります。GNOME では AppIndicator 拡張でアイコンが表示されます。',
   'Loading took longer than the {0} s that vLLM waits.': 'vLLM が待つ {0} 秒以内に、読み込みが終わりませんでした。',
+  'Lower `gpu_reserve_mb`.': '`gpu_reserve_mb` を下げてください。',
   'Make it executable: chmod +x {0}': '実行できるようにしてください: chmod +x {0}',
   'Make room (`lexora models rm`), and it goes on where it was; or set HF_HOME to another disk.':
     '空きを作ると（`lexora models rm`）、続きから進みます。または HF_HOME を別のディスクにしてください。',
@@ -479,6 +480,8 @@ export const ja: Sentences = {
   'The weights do not fit the model ({0}).': '重みがモデルに合いません（{0}）。',
   'The weights do not fit the model.': '重みがモデルに合いません。',
   'The weights fit, and nothing is left for the cache.': '重みは収まりますが、キャッシュの分が残りません。',
+  'The weights need {0} GiB of the GPU, and {1} MB of its {2} GiB are to stay free.':
+    '重みには GPU メモリが {0} GiB 必要ですが、全 {2} GiB のうち {1} MB は空けておく設定です。',
   'The weights need {0} GiB of the GPU, and {1} of {2} GiB are free.':
     '重みには GPU メモリが {0} GiB 必要ですが、空きは {1} / {2} GiB です。',
   'The weights need {0} GiB of the GPU, which has {1} GiB.':

@@ -207,6 +207,7 @@ export const ko: Sentences = {
   'Lexora works without: everything the tray offers is in its window. GNOME shows icons by its AppIndicator extension.':
     '아이콘이 없어도 Lexora는 동작합니다. 트레이의 기능은 모두 창에 있습니다. GNOME에서는 AppIndicator 확장으로 아이콘이 표시됩니다.',
   'Loading took longer than the {0} s that vLLM waits.': 'vLLM이 기다리는 {0}초 안에 로드가 끝나지 않았습니다.',
+  'Lower `gpu_reserve_mb`.': '`gpu_reserve_mb`를 낮추세요.',
   'Make it executable: chmod +x {0}': '실행할 수 있게 하세요: chmod +x {0}',
   'Make room (`lexora models rm`), and it goes on where it was; or set HF_HOME to another disk.':
     '공간을 확보하면(`lexora models rm`) 멈춘 데서 이어집니다. 또는 HF_HOME을 다른 디스크로 설정하세요.',
@@ -458,6 +459,8 @@ export const ko: Sentences = {
   'The weights do not fit the model ({0}).': '가중치가 모델과 맞지 않습니다({0}).',
   'The weights do not fit the model.': '가중치가 모델과 맞지 않습니다.',
   'The weights fit, and nothing is left for the cache.': '가중치는 들어가지만 캐시 자리가 남지 않습니다.',
+  'The weights need {0} GiB of the GPU, and {1} MB of its {2} GiB are to stay free.':
+    '가중치에 GPU 메모리 {0} GiB가 필요하지만 전체 {2} GiB 중 {1} MB는 비워 두도록 되어 있습니다.',
   'The weights need {0} GiB of the GPU, and {1} of {2} GiB are free.':
     '가중치에 GPU 메모리 {0} GiB가 필요하지만 빈 공간은 {1} / {2} GiB입니다.',
   'The weights need {0} GiB of the GPU, which has {1} GiB.':
