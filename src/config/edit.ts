@@ -12,8 +12,10 @@ import {
   YAMLMap,
 } from 'yaml'
 import type { ConfigChange } from '../protocol/config-view.ts'
+import { say } from '../protocol/sentence.ts'
 import { didYouMean } from './issues.ts'
 import { isTree } from './layer.ts'
+import { unmaskSecrets } from './secrets.ts'
 import { childOf, configShape, isMap as isNameMap, keysOf, type Shape, schemaKeys } from './shape.ts'
 
 export type Edited = { ok: true; text: string } | { ok: false; path: string; message: string }
@@ -29,11 +31,26 @@ export function editYaml(text: string, changes: readonly ConfigChange[], inForce
   for (const { path, value } of changes) {
     const steps = stepsOf(path, inForce)
     if (steps === null) return { ok: false, path, message: `no such setting${didYouMean(path, schemaKeys())}` }
-    const step = changeOne(edited, steps, value)
+    const unmasked = unmaskSecrets(value, steps, [heldAt(edited, steps), valueAt(inForce, steps)])
+    if (!unmasked.ok) return { ok: false, path: unmasked.refused.join('.'), message: ONLY_A_MASK }
+    const step = changeOne(edited, steps, unmasked.value)
     if ('problem' in step) return { ok: false, path, message: step.problem }
     edited = step.text
   }
   return { ok: true, text: edited }
+}
+
+const ONLY_A_MASK = say('`***` only stands for a value that is not shown; give the value itself')
+
+/** What the file has there. */
+function heldAt(text: string, steps: Steps): unknown {
+  const document = parseDocument(text, { stringKeys: true, resolveKnownTags: false, logLevel: 'error' })
+  if (document.errors.length > 0) return undefined
+  return valueAt(document.toJS(), steps)
+}
+
+function valueAt(tree: unknown, steps: Steps): unknown {
+  return steps.reduce<unknown>((at, name) => (isTree(at) && Object.hasOwn(at, name) ? at[name] : undefined), tree)
 }
 
 /** The path that a dotted key means, whether or not it is there yet; null: the schema has no such place. */

@@ -21,6 +21,37 @@ function masked(value: unknown, shape: Shape | undefined, key: string): unknown 
   return isSecretPlace(shape, key) ? MASK : value
 }
 
+/**
+ * A value made of masked ones, with those that are hidden put back from `sources`, of which the first that has one goes
+ * first. A mask that stands alone or in a list has no place of its own: `refused` is its path, as that of one unknown.
+ */
+export function unmaskSecrets(value: unknown, path: Path, sources: readonly unknown[]): Unmasked {
+  if (isTree(value)) {
+    const put: Record<string, unknown> = {}
+    for (const [name, below] of Object.entries(value)) {
+      const [held] = sources.flatMap((source) => (isTree(source) && Object.hasOwn(source, name) ? [source[name]] : []))
+      const isHeld = isMask(below, [...path, name]) && held !== undefined && !isMask(held, [...path, name])
+      const inner = sources.map((source) => (isTree(source) ? source[name] : undefined))
+      const back: Unmasked = isHeld ? { ok: true, value: held } : unmaskSecrets(below, [...path, name], inner)
+      if (!back.ok) return back
+      put[name] = back.value
+    }
+    return { ok: true, value: put }
+  }
+  if (Array.isArray(value)) {
+    const bad = value.map((item, index) => unmaskSecrets(item, [...path, index], [])).find(({ ok }) => !ok)
+    return bad ?? { ok: true, value }
+  }
+  return isMask(value, path) ? { ok: false, refused: path } : { ok: true, value }
+}
+
+type Unmasked = { ok: true; value: unknown } | { ok: false; refused: Path }
+
+function isMask(value: unknown, path: Path): boolean {
+  const name = path.findLast((step) => typeof step === 'string') ?? ''
+  return value === MASK && isSecretPlace(shapeAt(path), name)
+}
+
 /** Whether a value here is a secret: by its shape, or by the name of its key. */
 export function isSecretPlace(shape: Shape | undefined, key: string): boolean {
   const secret = shape !== undefined && alternatives(shape).some(({ writeOnly }) => writeOnly)

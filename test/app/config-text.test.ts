@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { runConfig } from '../../src/cli/config.ts'
 import { revisionOf } from '../../src/config/masked-text.ts'
 import { aHome, startRun, type TestRun } from '../support/run.ts'
@@ -129,6 +130,41 @@ describe('the last change', () => {
     expect(await lexora.commands.configText()).toMatchObject({ canUndo: false })
     await expect(lexora.commands.undoConfig()).rejects.toMatchObject({ problem: { param: 'revision' } })
     expect(read(lexora)).toContain('Eve')
+  })
+})
+
+describe('a mask that comes back in a setting', () => {
+  const WITH_ENGINE = `${FILE}engines:
+  tiny:
+    kind: vllm
+    model: tiny
+    autostart: false
+    env: {HF_TOKEN: hf-very-own}
+    args: {seed: 7, hf-token: hf-of-args}
+`
+  const MASK = '***'
+
+  test.each<[path: string, value: unknown, named: string]>([
+    ['engines.tiny.env.HF_TOKEN_OF_ANN', MASK, 'engines.tiny.env.HF_TOKEN_OF_ANN'],
+    ['engines.tiny.args', { 'api-token': MASK }, 'engines.tiny.args.api-token'],
+    ['auth.api_keys', [MASK, 'another-key-of-all'], 'auth.api_keys.0'],
+  ])('is refused where nothing is hidden: %s', async (path, value, named) => {
+    const lexora = await startRun(WITH_ENGINE)
+    const change = lexora.commands.setConfig({ changes: [{ path, value }] })
+    await expect(change).rejects.toThrow(`${named}: \`***\` only stands for a value that is not shown`)
+    expect(read(lexora)).toBe(WITH_ENGINE)
+  })
+
+  test('keeps what it hides in a map that is given whole', async () => {
+    const lexora = await startRun(WITH_ENGINE)
+    await lexora.commands.setConfig({ changes: [{ path: 'engines.tiny.args', value: { seed: 8, 'hf-token': MASK } }] })
+    expect(parse(read(lexora)).engines.tiny.args).toEqual({ seed: 8, 'hf-token': 'hf-of-args' })
+  })
+
+  test('is a value like any other where nothing is secret', async () => {
+    const lexora = await startRun(WITH_ENGINE)
+    await lexora.commands.setConfig({ changes: [{ path: 'engines.tiny.args.stop', value: MASK }] })
+    expect(parse(read(lexora)).engines.tiny.args.stop).toBe(MASK)
   })
 })
 

@@ -586,6 +586,8 @@ export const ja: Sentences = {
   'With gpu-memory-utilization {0} it fits.': 'gpu-memory-utilization を {0} にすれば収まります。',
   'With kv-cache-dtype fp8 {0} tokens fit.': 'kv-cache-dtype を fp8 にすると {0} トークンが収まります。',
   'Write it out in `args`.': '`args` に省略せずに書いてください。',
+  '`***` only stands for a value that is not shown; give the value itself':
+    '`***` は表示されない値の代わりの記号です。値そのものを指定してください',
   '`{0}` is set by Lexora itself.': '`{0}` は Lexora 自身が設定します。',
   'a backend cannot be its own fallback; remove it':
     'バックエンドを自分自身のフォールバックにはできません。外してください',

@@ -561,6 +561,8 @@ export const ko: Sentences = {
   'With gpu-memory-utilization {0} it fits.': 'gpu-memory-utilization을 {0}(으)로 하면 들어갑니다.',
   'With kv-cache-dtype fp8 {0} tokens fit.': 'kv-cache-dtype을 fp8로 하면 {0} 토큰이 들어갑니다.',
   'Write it out in `args`.': '`args`에 줄이지 말고 쓰세요.',
+  '`***` only stands for a value that is not shown; give the value itself':
+    '`***`는 보이지 않는 값을 대신하는 표시일 뿐입니다. 값 자체를 지정하세요',
   '`{0}` is set by Lexora itself.': '`{0}`은(는) Lexora가 직접 설정합니다.',
   'a backend cannot be its own fallback; remove it': '백엔드는 자기 자신의 폴백이 될 수 없습니다. 빼세요',
   'a fraction': '소수',
