@@ -103,6 +103,15 @@ export function launchChanges(
   return { args: { ...changes, ...lines.changes }, env: variables.changes, bad: null }
 }
 
+/** Fit for an address, which is written down in many places. */
+export function maskedChanges(changes: LaunchChanges['args']): LaunchChanges['args'] {
+  const entries = Object.entries(changes)
+  return Object.fromEntries(entries.map(([name, value]) => [name, value !== null && SECRET.test(name) ? '***' : value]))
+}
+
+/** As the core takes an option for a secret one: `max-num-batched-tokens` is none. */
+const SECRET = /(^|[-_])(api[-_]?key|token|secret|password)$/i
+
 function lineChanges(
   before: Args,
   text: string | null,

@@ -24,6 +24,13 @@ export function isLiveKey({ revoked, expires }: KeyView, now: number): boolean {
   return revoked === null && (expires === null || Date.parse(expires) > now)
 }
 
+/** By their names, those for whom a key works. */
+export function callers(users: readonly UserView[], now: number): string[] {
+  return users
+    .filter(({ disabled, expires }) => !disabled && (expires === null || Date.parse(expires) > now))
+    .map(({ name }) => name)
+}
+
 /** Users with their keys and what the gateway knows of the last minute. `search`: a part of the name or the note. */
 export function personRows(
   users: readonly UserView[],

@@ -171,6 +171,20 @@ export function fieldText({ value, secret }: Pick<ConfigEntry, 'value' | 'secret
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
+/** What stands where a setting cannot be changed. */
+export function fixedText(entry: Pick<ConfigEntry, 'value' | 'secret'>, control: Control, t: Translate): string {
+  const { value } = entry
+  if (control.is === 'names') return Object.keys((value ?? {}) as object).join(', ') || t('set.none')
+  if (control.is !== 'fixed') return fieldText(entry, control) || t('set.none')
+  const names = Array.isArray(value) ? [`${value.length}`] : Object.keys((value ?? {}) as object)
+  return names.length === 0 || names[0] === '0' ? t('set.inFile') : `${names.join(', ')} · ${t('set.inFile')}`
+}
+
+/** Names lose their values with it, and nobody sees which: each of them is taken away by itself. */
+export function canReset({ source, locked }: Pick<ConfigEntry, 'source' | 'locked'>, { is }: Control): boolean {
+  return source === 'file' && !locked && is !== 'fixed' && is !== 'names'
+}
+
 export type Typed = { ok: true; value: unknown } | { ok: false; bad: 'set.bad.number' | 'set.bad.line'; at: string }
 
 /** What was typed → the value that the file gets. Nothing typed: the default holds again. */

@@ -10,7 +10,7 @@ import { useSnapshot, useWorld } from '../stores.ts'
 import { heard, newRun, PROOF_MS, proofOf, type Run } from '../view-models/connect.ts'
 import { reasonOf } from '../view-models/log.ts'
 import { beforeAnswer, chatModels } from '../view-models/models.ts'
-import { doors } from '../view-models/people.ts'
+import { callers, doors } from '../view-models/people.ts'
 import {
   EDITORS,
   type Editor,
@@ -43,7 +43,7 @@ export function Connect() {
   const isLive = useStore(link).is === 'live'
   const config = useAsked(async () => await client.commands.getConfig(), { everyMs: 5000 })
   const users = useAsked(async () => (await client.commands.listUsers()).users)
-  const people = (users.value ?? []).map(({ name }) => name)
+  const people = callers(users.value ?? [], Date.now())
   const { run, send } = useRun()
   const names = chatModels(models)
   const model = chosen !== null && names.includes(chosen) ? chosen : names[0]
@@ -168,18 +168,20 @@ function NewKeyCopy({
       // Nobody has it then, and nobody would.
       if (!(await copy(textWith(secret)))) await client.commands.revokeKey({ id: key.id })
     } catch (error) {
-      toasts.fail(t('failed.command', { reason: reasonOf(error) }))
+      toasts.fail(t('failed.command', { reason: t.said(reasonOf(error)) }))
     }
     onClose()
   }
   return (
     <Dialog
       open
-      onClose={onClose}
+      onClose={() => !busy && onClose()}
       title={t('connect.copyKey', { user })}
       footer={
         <>
-          <Button onClick={onClose}>{t('verb.cancel')}</Button>
+          <Button disabled={busy} onClick={onClose}>
+            {t('verb.cancel')}
+          </Button>
           <Button look="first" busy={busy} onClick={() => void make()}>
             {t('connect.copyKeyYes')}
           </Button>

@@ -23,7 +23,7 @@ export function DataPlaces() {
       const { freedBytes } = await client.commands.clearData({ place })
       toasts.say(t('data.cleared', { size: gigabytes(freedBytes) }))
     } catch (error) {
-      toasts.fail(reasonOf(error))
+      toasts.fail(t('failed.command', { reason: t.said(reasonOf(error)) }))
     }
     setBusy(false)
     setAsked(null)

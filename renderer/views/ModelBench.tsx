@@ -41,7 +41,7 @@ export function ModelBench({ row }: { row: ModelRow }) {
       keepBench(row.id, { ...report, at: new Date().toISOString() })
       if (report.error !== null) setFailed(report.error)
     } catch (error) {
-      setFailed(t.said(reasonOf(error)))
+      setFailed(reasonOf(error))
     }
     setBusy(false)
   }
@@ -72,7 +72,7 @@ export function ModelBench({ row }: { row: ModelRow }) {
         <p className="field-note">{t(isServed ? 'bench.why' : 'bench.notServed')}</p>
         {failed !== null && (
           <p className="small bad" role="alert">
-            {failed}
+            {t.said(failed)}
           </p>
         )}
       </section>

@@ -14,6 +14,7 @@ import {
   type LaunchDraft,
   launchChanges,
   launchFlags,
+  maskedChanges,
   NO_DRAFT,
   otherLines,
   variableLines,
@@ -226,7 +227,7 @@ function Command({ engine, changes }: { engine: EngineView; changes: LaunchChang
   const copy = useCopy()
   const { name, state, derived } = engine
   const isSame = Object.keys(changes).length === 0
-  const more = isSame ? {} : { args: JSON.stringify(changes) }
+  const more = isSame ? {} : { args: JSON.stringify(maskedChanges(changes)) }
   const { value, failed } = useAsked(async () => await client.commands.engineCommand({ engine: name, ...more }), {
     everyMs: 5000,
     key: `${name} ${engine.pid} ${more.args ?? ''}`,

@@ -119,7 +119,7 @@ function EngineFacts() {
             engine.port === null ? null : [t('fact.port'), engine.port],
             engine.uptimeMs === null ? null : [t('fact.uptime'), duration(engine.uptimeMs)],
             engine.version === null ? null : [t('fact.version'), engine.version],
-            engine.launch === null ? null : [t('fact.launch'), engine.launch],
+            engine.launch === null ? null : [t('fact.launch'), t.said(engine.launch)],
             engine.restarts === 0 ? null : [t('fact.restarts'), engine.restarts],
             lastFailure === null ? null : [t('fact.lastFailure'), t.said(lastFailure.cause)],
           ]}

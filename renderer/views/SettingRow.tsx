@@ -7,7 +7,16 @@ import { Button, Select, Switch } from '../components/kit.tsx'
 import { type Translate, useT } from '../i18n/index.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
 import { reasonOf } from '../view-models/log.ts'
-import { controlOf, fieldText, ownerOf, refusalOf, typedValue, wordsOf } from '../view-models/settings.ts'
+import {
+  canReset,
+  controlOf,
+  fieldText,
+  fixedText,
+  ownerOf,
+  refusalOf,
+  typedValue,
+  wordsOf,
+} from '../view-models/settings.ts'
 import { HiddenValues } from './HiddenValues.tsx'
 
 /** One setting: what it is, what it does, when a change acts, and the way to change it. */
@@ -98,7 +107,7 @@ export function SettingRow({
           <div className="field is-off" title={held}>
             <Icon name="lock" />
             <span className="clip" id={id}>
-              {control.is === 'fixed' ? fixedText(entry, t('set.inFile')) : held === '' ? t('set.none') : held}
+              {fixedText(entry, control, t)}
             </span>
           </div>
         ) : control.is === 'switch' ? (
@@ -152,13 +161,13 @@ export function SettingRow({
         {remark?.(typed)}
         {notes.map((note) => (
           <p key={note} className="small warn" role="status">
-            {note}
+            {t.said(note)}
           </p>
         ))}
       </div>
       <div className="set-s micro dim">
         <span title={entry.detail}>{t(`set.source.${entry.source}`)}</span>
-        {entry.source === 'file' && !entry.locked && control.is !== 'fixed' && (
+        {canReset(entry, control) && (
           <button
             type="button"
             className="link"
@@ -186,9 +195,4 @@ function savedWords(
   const restarts = changed.some((change) => change.path === path && change.effect === 'engine-restart')
   if (restarts && engine !== undefined && canRestart(engine.state)) return t('launch.restarts', { engine: engine.name })
   return t('set.saved', { name })
-}
-
-function fixedText({ value }: ConfigEntry, says: string): string {
-  const names = Array.isArray(value) ? [`${value.length}`] : Object.keys((value ?? {}) as object)
-  return names.length === 0 || names[0] === '0' ? says : `${names.join(', ')} · ${says}`
 }

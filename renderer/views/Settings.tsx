@@ -228,9 +228,9 @@ function General({
     own.length > 0 ||
     (['language', 'theme', 'density', 'autostart', 'firstRun'] as const).some((part) => parts.has(part))
   if (!isThere) return null
-  const row = (part: Part, label: string, effect: string, control: React.ReactNode) =>
+  const row = (part: Part, label: string, effect: string, control: React.ReactNode, source?: string) =>
     parts.has(part) && (
-      <WindowRow label={label} effect={effect}>
+      <WindowRow label={label} effect={effect} source={source}>
         {control}
       </WindowRow>
     )
@@ -286,6 +286,7 @@ function General({
               )
             }}
           />,
+          t('set.source.file'),
         )}
       {row(
         'firstRun',

@@ -1,8 +1,18 @@
 import type { ReactNode } from 'react'
 import { useT } from '../i18n/index.ts'
 
-/** A setting of this window or of the desktop app, of which nothing stands in the file. */
-export function WindowRow({ label, effect, children }: { label: string; effect: string; children: ReactNode }) {
+/** A setting of this window or of the desktop app, of which nothing stands in the file; otherwise `source` says where. */
+export function WindowRow({
+  label,
+  effect,
+  source,
+  children,
+}: {
+  label: string
+  effect: string
+  source?: string | undefined
+  children: ReactNode
+}) {
   const t = useT()
   return (
     <div className="set">
@@ -11,7 +21,7 @@ export function WindowRow({ label, effect, children }: { label: string; effect: 
         <p className="small dim">{effect}</p>
       </div>
       <div className="set-c">{children}</div>
-      <div className="set-s micro dim">{t('set.source.window')}</div>
+      <div className="set-s micro dim">{source ?? t('set.source.window')}</div>
     </div>
   )
 }

@@ -3,6 +3,7 @@ import {
   flagText,
   launchChanges,
   launchFlags,
+  maskedChanges,
   NO_DRAFT,
   otherLines,
   variableLines,
@@ -50,6 +51,11 @@ describe('the options of an engine', () => {
     expect(variableLines(given.env)).toBe('A: ***\nB: ***\nC: ***')
     const { args, env } = launchChanges(given, FLAGS, { ...NO_DRAFT, env: 'A: ***\nB: new\nD: 1' })
     expect([args, env]).toEqual([{}, { C: null, B: 'new', D: 1 }])
+  })
+
+  test('say no secret in an address', () => {
+    const changes = { 'hf-token': 'hf-very-own', api_key: 'k', password: null, 'max-num-batched-tokens': 8192 }
+    expect(maskedChanges(changes)).toEqual({ ...changes, 'hf-token': '***', api_key: '***' })
   })
 
   test.each([

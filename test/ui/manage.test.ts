@@ -46,6 +46,7 @@ import {
 } from '../../renderer/view-models/lan.ts'
 import {
   badFields,
+  callers,
   doors,
   formOf,
   limitChanges,
@@ -59,8 +60,10 @@ import {
 import { fullText, pullText } from '../../renderer/view-models/pull-text.ts'
 import {
   autostartOf,
+  canReset,
   controlOf,
   fieldText,
+  fixedText,
   isSecretName,
   ownerOf,
   patternOf,
@@ -149,6 +152,17 @@ describe('who may call without a key', () => {
     ['nobody: the network needs keys', { 'auth.mode': 'auto', 'server.host': '0.0.0.0' }, 'users.noneKeys'],
   ] as const)('where there is no user it is said who can call: %s', (_, values, key) => {
     expect(nobodyText(doors(aView(values)))).toBe(key)
+  })
+
+  test('a key is offered to those for whom it works', () => {
+    const now = Date.parse('2026-05-01T00:00:00Z')
+    const users = [
+      aUser({ name: 'ann', expires: '2026-05-01T00:00:01Z' }),
+      aUser({ name: 'bob', expires: '2026-05-01T00:00:00Z' }),
+      aUser({ name: 'cho', disabled: true }),
+      aUser({ name: 'dan' }),
+    ]
+    expect(callers(users, now)).toEqual(['ann', 'dan'])
   })
 
   test('a variable that holds the mode locks its switch and is named', () => {
@@ -886,6 +900,18 @@ describe('settings', () => {
   test('a secret never stands in its field', () => {
     expect(fieldText({ value: '***', secret: true }, { is: 'text', secret: true })).toBe('')
     expect(fieldText({ value: { HF_TOKEN: '***' }, secret: false }, { is: 'names' })).toBe('')
+  })
+
+  test('names stand there also where they cannot be changed, and no click takes all of them away', () => {
+    const t = translator('en')
+    const names = { value: { HF_TOKEN: '***', LANG: '***' }, secret: false }
+    expect(fixedText(names, { is: 'names' }, t)).toBe('HF_TOKEN, LANG')
+    expect(fixedText({ ...names, value: {} }, { is: 'names' }, t)).toBe('none')
+    expect(fixedText(names, { is: 'fixed' }, t)).toMatch(/^HF_TOKEN, LANG · /)
+    const source = 'file'
+    expect(canReset({ source, locked: false }, { is: 'number' })).toBe(true)
+    expect(canReset({ source, locked: false }, { is: 'names' })).toBe(false)
+    expect(canReset({ source, locked: true }, { is: 'number' })).toBe(false)
   })
 
   test('of a refusal the part about the setting is shown', () => {
