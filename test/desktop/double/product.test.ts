@@ -1,11 +1,11 @@
 /** The whole product, gateway and supervisor inside, with a double of Electron: Node 24 runs main, Chromium the window. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { _electron, type ElectronApplication, type Page } from 'playwright-core'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { adminClient } from '../../../src/app/admin-client.ts'
 import { findRunning } from '../../../src/app/run-file.ts'
 import { lexoraPaths } from '../../../src/config/paths.ts'
@@ -27,6 +27,21 @@ let ended: Promise<number | null> = Promise.resolve(null)
 let page: Page | null = null
 /** What main has printed. */
 let said = ''
+
+/** The file of the core in the build. Where a test that was ended has left it moved away, it is put back. */
+function builtCore(): string {
+  const folder = join(ROOT, 'dist', 'shell')
+  const files = existsSync(folder) ? readdirSync(folder) : []
+  const core = files.find((name) => /^hosted-.*\.js$/.test(name))
+  const away = files.find((name) => /^hosted-.*\.js\.away$/.test(name))
+  if (core === undefined && away === undefined) throw new Error(`${folder} has no core: build first`)
+  const path = join(folder, core ?? away!.slice(0, -'.away'.length))
+  if (core === undefined) renameSync(`${path}.away`, path)
+  else if (away !== undefined) rmSync(join(folder, away))
+  return path
+}
+
+beforeAll(() => void builtCore())
 
 beforeEach(() => {
   home = aHome()
@@ -117,8 +132,7 @@ test('the window, the gateway and an engine live in one app; quitting ends all o
 })
 
 test('without the files of its core it says so, and can be quit', async () => {
-  const folder = join(ROOT, 'dist', 'shell')
-  const core = join(folder, readdirSync(folder).find((name) => /^hosted-.*\.js$/.test(name))!)
+  const core = builtCore()
   renameSync(core, `${core}.away`)
   try {
     const page = await openConfigured()
