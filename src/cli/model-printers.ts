@@ -118,6 +118,7 @@ function fileLines({ model, path, revision, files }: ModelFilesReport, look: Loo
 
 function verifyLines({ model, files, bytes: size, hashed, problems }: VerifyReport, look: Look): string[] {
   const how = hashed === files ? 'every hash is right' : `${hashed} compared by hash, the others by their structure`
+  if (files + problems.length === 0) return [`${plain(model)}: nothing tells whether its files are whole.`]
   if (problems.length === 0) return [`${plain(model)}: ${count(files)} files, ${bytes(size)}; ${how}.`]
   return [
     ...problems.map(({ file, why }) => line(look, ['bad', `${plain(file)} ${plain(why)}`])),

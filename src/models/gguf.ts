@@ -9,6 +9,8 @@ export type GgufHead = {
   /** How long the lists are, by name. */
   lengths: Map<string, number>
   parameters: number
+  /** How long the file must be for all of its tensors; of a type that is not known here only the first byte counts. */
+  neededBytes: number
   /** The type that most weights have, as `Q4_K`. */
   quantization: string
 }
@@ -21,6 +23,7 @@ const MAX_LIST = 20_000_000
 /** Lists that are kept: sizes by layer, no vocabularies. */
 const MAX_KEPT_LIST = 4096
 const MAX_DIMENSIONS = 8
+const USUAL_ALIGNMENT = 32
 
 /** Reads the header in a growing window, never the weights. Rejects with BadFileError where it is none. */
 export async function readGguf(path: string): Promise<GgufHead> {
@@ -57,11 +60,17 @@ function parseGguf(head: Buffer): Omit<GgufHead, 'bytes'> {
     if ('length' in value) lengths.set(name, value.length)
     if (value.kept !== null) metadata.set(name, value.kept)
   }
-  return { metadata, lengths, ...countTensors(reader, tensors) }
+  const { dataBytes, ...counted } = countTensors(reader, tensors)
+  const alignment = Number(metadata.get('general.alignment')) || USUAL_ALIGNMENT
+  const neededBytes = tensors === 0 ? reader.at : Math.ceil(reader.at / alignment) * alignment + dataBytes
+  return { metadata, lengths, neededBytes, ...counted }
 }
 
-function countTensors(reader: Reader, tensors: number): Pick<GgufHead, 'parameters' | 'quantization'> {
+type Counted = Pick<GgufHead, 'parameters' | 'quantization'> & { dataBytes: number }
+
+function countTensors(reader: Reader, tensors: number): Counted {
   let parameters = 0
+  let dataBytes = 0
   const byType = new Map<number, number>()
   for (let i = 0; i < tensors; i++) {
     reader.text()
@@ -70,12 +79,15 @@ function countTensors(reader: Reader, tensors: number): Pick<GgufHead, 'paramete
     let count = 1
     for (let d = 0; d < dimensions; d++) count *= reader.u64()
     const type = reader.u32()
-    reader.u64()
+    const from = reader.u64()
+    const [block, bytes] = BLOCKS[type] ?? []
+    dataBytes = Math.max(dataBytes, from + (block === undefined ? 1 : Math.ceil(count / block) * bytes!))
     parameters += count
     byType.set(type, (byType.get(type) ?? 0) + count)
   }
   const [most] = [...byType].sort(([, one], [, other]) => other - one)
-  return { parameters, quantization: most === undefined ? 'none' : (TYPES[most[0]] ?? `type ${most[0]}`) }
+  const quantization = most === undefined ? 'none' : (TYPES[most[0]] ?? `type ${most[0]}`)
+  return { parameters, dataBytes, quantization }
 }
 
 /** ggml's tensor types by number. */
@@ -107,6 +119,41 @@ const TYPES: Record<number, string> = {
   34: 'TQ1_0',
   35: 'TQ2_0',
   39: 'MXFP4',
+}
+
+/** Of each type how many values one block holds, and in how many bytes (gguf-py, GGML_QUANT_SIZES). */
+const BLOCKS: Record<number, readonly [values: number, bytes: number]> = {
+  0: [1, 4],
+  1: [1, 2],
+  2: [32, 18],
+  3: [32, 20],
+  6: [32, 22],
+  7: [32, 24],
+  8: [32, 34],
+  10: [256, 84],
+  11: [256, 110],
+  12: [256, 144],
+  13: [256, 176],
+  14: [256, 210],
+  15: [256, 292],
+  16: [256, 66],
+  17: [256, 74],
+  18: [256, 98],
+  19: [256, 50],
+  20: [32, 18],
+  21: [256, 110],
+  22: [256, 82],
+  23: [256, 136],
+  24: [1, 1],
+  25: [1, 2],
+  26: [1, 4],
+  27: [1, 8],
+  28: [1, 8],
+  29: [256, 56],
+  30: [1, 2],
+  34: [256, 54],
+  35: [256, 66],
+  39: [32, 17],
 }
 
 const STRING = 8

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ModelFileView, VerifyReport } from '../protocol/models.ts'
 import { blobOf, type FoundModel, namesBelow } from './catalogue.ts'
+import { readGguf } from './gguf.ts'
 import { hashFile, hashOfName } from './hash-file.ts'
 import { BadFileError } from './read-head.ts'
 import { readSafetensors } from './safetensors.ts'
@@ -13,7 +14,8 @@ export type CheckedFile = Pick<ModelFileView, 'hashed' | 'why'> & { bytes: numbe
 export type CheckedFiles = ReadonlyMap<string, CheckedFile & { at: string }>
 
 /**
- * Reads all files of a model. In the hub's cache content bears its hash as its name; elsewhere only structure can tell.
+ * Reads all files of a model that can tell whether they are whole: in the hub's cache content bears its hash as its
+ * name; elsewhere safetensors and GGUF files tell by their structure, and the others are not counted.
  * `onFile` is told of each as soon as it is read.
  */
 export async function verifyFiles(
@@ -22,11 +24,13 @@ export async function verifyFiles(
 ): Promise<VerifyReport> {
   const { id, path, source, missing, complete } = model
   const { folder, names } = await filesOf(model)
-  const report: VerifyReport = { model: id, path, files: names.length, bytes: 0, hashed: 0, problems: [] }
+  const report: VerifyReport = { model: id, path, files: 0, bytes: 0, hashed: 0, problems: [] }
   if (!complete) report.problems.push(...missing.map((file) => ({ file, why: 'is missing or broken' })))
   for (const name of names) {
     const file = join(folder, name)
     const checked = await check(file, source === 'hub')
+    if (checked === null) continue
+    report.files++
     report.bytes += checked.bytes
     if (checked.hashed) report.hashed++
     if (checked.why !== null) report.problems.push({ file: name, why: checked.why })
@@ -70,7 +74,8 @@ export async function partsOf(path: string): Promise<string[]> {
   return (await namesBelow(dirname(path))).filter(isPart).map((name) => join(dirname(path), name))
 }
 
-async function check(file: string, isNamed: boolean): Promise<CheckedFile> {
+/** Null: nothing tells what it should be. */
+async function check(file: string, isNamed: boolean): Promise<CheckedFile | null> {
   const found = await stat(file).catch(() => null)
   const size = { bytes: found?.size ?? 0, modifiedMs: found?.mtimeMs ?? 0 }
   try {
@@ -80,11 +85,20 @@ async function check(file: string, isNamed: boolean): Promise<CheckedFile> {
       return { ...size, hashed: true, why: isRight ? null : 'is not what it was: its hash is wrong' }
     }
     if (file.endsWith('.safetensors')) await readSafetensors(file)
-    else await stat(file)
+    else if (file.endsWith('.gguf')) await checkGguf(file)
+    else {
+      await stat(file)
+      return null
+    }
     return { ...size, hashed: false, why: null }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'error'
     const why = error instanceof BadFileError ? error.message : `cannot be read (${code})`
     return { ...size, hashed: false, why }
   }
+}
+
+async function checkGguf(file: string): Promise<void> {
+  const { bytes, neededBytes } = await readGguf(file)
+  if (bytes < neededBytes) throw new BadFileError(`is cut off: ${bytes} of ${neededBytes} bytes are there`)
 }

@@ -86,6 +86,7 @@ export type PullView = {
 export type VerifyReport = {
   model: string
   path: string
+  /** Those that can tell whether they are whole. */
   files: number
   bytes: number
   /** Files whose content was compared with their hash; the others show their structure only. */
@@ -93,7 +94,7 @@ export type VerifyReport = {
   problems: { file: string; why: string }[]
 }
 
-/** A file of a model. `unread`: not verified since Lexora runs, or another one since. */
+/** A file of a model. `unread`: not verified since Lexora runs, or another one since, or nothing tells what it should be. */
 export type ModelFileView = {
   name: string
   bytes: number | null

@@ -329,11 +329,26 @@ describe('a check of a model', () => {
     const root = aFolder()
     const path = aModel(join(root, 'tiny'))
     const [whole] = await scan(root)
-    expect(await verifyFiles(whole!)).toMatchObject({ files: 3, hashed: 0, problems: [] })
+    expect(await verifyFiles(whole!)).toMatchObject({ files: 1, hashed: 0, problems: [] })
     truncateSync(join(path, 'model.safetensors'), 40)
     expect((await verifyFiles(whole!)).problems).toEqual([
       { file: 'model.safetensors', why: expect.stringMatching(/is cut off/) },
     ])
+  })
+
+  test('of GGUF files reads the list of tensors, and whether they are all there', async () => {
+    const root = aFolder()
+    const head = gguf(LLAMA, [{ name: 'a', shape: [512], type: 12 }])
+    const needed = Math.ceil(head.length / 32) * 32 + 2 * 144
+    writeFileSync(join(root, 'a.gguf'), Buffer.concat([head, Buffer.alloc(needed - head.length)]))
+    const [model] = await scan(root)
+    expect(await verifyFiles(model!)).toMatchObject({ files: 1, hashed: 0, problems: [] })
+    truncateSync(join(root, 'a.gguf'), needed - 1)
+    expect((await verifyFiles(model!)).problems).toEqual([
+      { file: 'a.gguf', why: `is cut off: ${needed - 1} of ${needed} bytes are there` },
+    ])
+    truncateSync(join(root, 'a.gguf'), 100)
+    expect((await verifyFiles(model!)).problems).toEqual([{ file: 'a.gguf', why: 'is cut off within its header' }])
   })
 
   test('says of each file what it came to, until the file is another one', async () => {
@@ -348,8 +363,10 @@ describe('a check of a model', () => {
     expect(before[0]).toEqual(['more.safetensors', 'missing'])
     expect(new Set(before.slice(1).map(([, state]) => state))).toEqual(new Set(['unread']))
     await verifyFiles(model!, (file, one) => checked.set(file, { ...one, at: '2026-11-22' }))
-    expect(Object.fromEntries(await states())).toMatchObject({ 'config.json': 'whole', 'model.safetensors': 'bad' })
-    writeFileSync(join(path, 'config.json'), '{"another": true}')
     expect(Object.fromEntries(await states())).toMatchObject({ 'config.json': 'unread', 'model.safetensors': 'bad' })
+    writeFileSync(join(path, 'model.safetensors'), TENSOR)
+    expect(Object.fromEntries(await states())).toMatchObject({ 'model.safetensors': 'unread' })
+    await verifyFiles(model!, (file, one) => checked.set(file, { ...one, at: '2026-11-22' }))
+    expect(Object.fromEntries(await states())).toMatchObject({ 'model.safetensors': 'whole' })
   })
 })
