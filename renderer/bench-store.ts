@@ -7,7 +7,9 @@ const MOST_A_MODEL = 6
 /** What was measured from this window, by model, the newest first; kept in this browser. */
 export const benches = new Store<Readonly<Record<string, readonly KeptBench[]>>>(load())
 
+/** One in which a request failed is no measurement, and is not kept. */
 export function keepBench(model: string, report: KeptBench): void {
+  if (report.error !== null) return
   const all = benches.get()
   const next = { ...all, [model]: [report, ...(all[model] ?? [])].slice(0, MOST_A_MODEL) }
   benches.set(next)

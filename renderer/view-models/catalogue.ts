@@ -228,6 +228,12 @@ export function rowVerb({ model, engine, pull }: ModelRow): RowVerb {
   return engine === null || canStart(engine.state) ? 'start' : 'none'
 }
 
+/** The prompts that leave room for an answer in a context of so many tokens; null: it is not known. */
+export function benchLengths(context: number | null, answer: number): (keyof typeof BENCH_PROMPTS)[] {
+  const room = (context ?? Number.POSITIVE_INFINITY) - 2 * answer
+  return (['short', 'medium', 'long'] as const).filter((one) => one === 'short' || BENCH_PROMPTS[one] <= room)
+}
+
 /** `prompt` is missing in those of earlier versions, which all had short ones. */
 export type KeptBench = Omit<BenchReport, 'prompt'> & { at: string; prompt?: number }
 

@@ -7,12 +7,11 @@ import { duration, kilo, moment, number, signedPercent } from '../format.ts'
 import { useT } from '../i18n/index.ts'
 import { useStore } from '../store.ts'
 import { useSnapshot, useWorld } from '../stores.ts'
-import { benchMarkdown, benchRows, type ModelRow } from '../view-models/catalogue.ts'
+import { benchLengths, benchMarkdown, benchRows, type ModelRow } from '../view-models/catalogue.ts'
 import { reasonOf } from '../view-models/log.ts'
 
 const LOADS = ['1', '4', '16'] as const
-const LENGTHS = ['short', 'medium', 'long'] as const
-/** Of an answer, which must have room behind the prompt. */
+/** Of an answer. */
 const TOKENS = 128
 
 /** How fast it answers, alone and with others; what was measured before stands below. */
@@ -22,14 +21,15 @@ export function ModelBench({ row }: { row: ModelRow }) {
   const { models } = useSnapshot()
   const copy = useCopy()
   const [load, setLoad] = useState<(typeof LOADS)[number]>('4')
-  const [length, setLength] = useState<(typeof LENGTHS)[number]>('short')
+  const [wanted, setLength] = useState<keyof typeof BENCH_PROMPTS>('short')
   const [busy, setBusy] = useState(false)
   const [failed, setFailed] = useState<string | null>(null)
   const kept = useStore(benches)[row.id] ?? []
   const served = row.engine?.model ?? row.model?.id ?? row.name
   const isServed = models.some(({ id, state }) => id === served && state === 'ready')
-  const room = (row.model?.contextLength ?? Number.POSITIVE_INFINITY) - 2 * TOKENS
-  const lengths = LENGTHS.filter((one) => one === 'short' || BENCH_PROMPTS[one] <= room)
+  const context = models.find(({ id }) => id === served)?.max_model_len ?? row.model?.contextLength ?? null
+  const lengths = benchLengths(context, TOKENS)
+  const length = lengths.includes(wanted) ? wanted : 'short'
   const run = async (): Promise<void> => {
     setBusy(true)
     setFailed(null)

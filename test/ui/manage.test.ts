@@ -1,10 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { benches, keepBench } from '../../renderer/bench-store.ts'
 import { translator } from '../../renderer/i18n/index.ts'
 import { settingsEn } from '../../renderer/i18n/settings-en.ts'
 import { settingsJa } from '../../renderer/i18n/settings-ja.ts'
 import { settingsKo } from '../../renderer/i18n/settings-ko.ts'
 import {
+  benchLengths,
   benchMarkdown,
   benchRows,
   diskLook,
@@ -724,6 +726,21 @@ describe('memory', () => {
       [100, none],
       [100, none],
     ])
+  })
+
+  test('only prompts are offered that leave room for an answer', () => {
+    expect(benchLengths(null, 128)).toEqual(['short', 'medium', 'long'])
+    expect(benchLengths(8192, 128)).toEqual(['short', 'medium'])
+    expect(benchLengths(512, 128)).toEqual(['short'])
+  })
+
+  test('one in which a request failed is not kept', () => {
+    const one = { model: 'm', requests: 8, concurrency: 4, tokens: 128, seconds: 2, ttftMs: null, at: '' }
+    const speeds = { tokensPerSecondPerStream: null, tokensPerSecond: 0, promptTokens: 0, completionTokens: 0 }
+    keepBench('m', { ...one, ...speeds, errors: 8, error: 'the prompt is too long' })
+    expect(benches.get()['m']).toBeUndefined()
+    keepBench('m', { ...one, ...speeds, errors: 0, error: null })
+    expect(benches.get()['m']).toHaveLength(1)
   })
 
   test('a measurement is copied as a table of Markdown', () => {
