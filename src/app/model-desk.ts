@@ -49,6 +49,8 @@ export type ModelDeskOptions = {
 
 /** A look at the disk is good for so long. */
 const FRESH_MS = 5000
+/** For all indexes together: whoever asks what they offer waits no longer than a minute. */
+const OFFERED_MS = 45_000
 
 /** Models on disk, their way here, and the engines that Lexora installs. */
 export class ModelDesk {
@@ -134,10 +136,12 @@ export class ModelDesk {
   async offeredVersions(): Promise<{ index: string; versions: OfferedVersion[] }> {
     if (this.isOffline) throw new InstallError(...WORKS_OFFLINE)
     const [usual = '', ...more] = packageIndexes(this.options.machine.env)
+    const signal = AbortSignal.timeout(OFFERED_MS)
     let failure: unknown = null
     for (const address of [...more, usual].filter((one) => one !== '')) {
+      if (signal.aborted) break
       try {
-        const versions = await indexVersions(address, 'vllm', ({ href }) => this.askIndex(href))
+        const versions = await indexVersions(address, 'vllm', ({ href }) => this.askIndex(href), signal)
         return { index: new URL(address).host, versions }
       } catch (error) {
         failure = error

@@ -351,7 +351,12 @@ export class Reloader {
 
 /** Only what an engine is started with: by its name, its model and its adapters callers find it at once. */
 function mayWait(path: string): void {
-  if (/^engines\..+\.(args\.(?!lora[-_]modules)|env\.|(gpus|sleep|launch|executable|venv|image)$)/.test(path)) return
+  if (
+    /^engines\..+\.(args\.(?!lora[-_]modules)|env\.|(gpus|gpu_reserve_mb|sleep|launch|executable|venv|image)$)/.test(
+      path,
+    )
+  )
+    return
   throw refusal('invalid_request', say`${path} cannot wait for the next start of an engine.`, path)
 }
 
@@ -364,9 +369,12 @@ function withBlock(host: string, blocked: readonly string[]): ConfigChange[] {
   return isBlocked(host, blocked) ? [] : [{ path: 'privacy.blocked', value: [...blocked, host.toLowerCase()] }]
 }
 
-/** Whatever of them blocks this place goes. */
+/** Whatever of them blocks this place goes. Throws where only one of its ports is blocked, which is another place. */
 function withoutBlock(host: string, blocked: readonly string[]): ConfigChange[] {
   const left = blocked.filter((entry) => !isBlocked(host.toLowerCase(), [entry]))
+  const port = blocked.find((entry) => entry.toLowerCase().startsWith(`${host.toLowerCase()}:`))
+  if (left.length === blocked.length && port !== undefined)
+    throw refusal('invalid_request', say`${host} is not blocked as a whole, only ${port} is.`, 'host')
   if (left.length === blocked.length) return []
   return [{ path: 'privacy.blocked', value: left.length === 0 ? null : left }]
 }

@@ -5,7 +5,7 @@ import { InstallError } from './installer.ts'
 
 type File = { name: string; at: string | null; yanked: boolean }
 
-const WITHIN_MS = 30_000
+const WITHIN_MS = 15_000
 const MAX_BYTES = 32 * 2 ** 20
 const MAX_OFFERED = 30
 const MAX_REDIRECTS = 3
@@ -21,11 +21,12 @@ export async function indexVersions(
   index: string,
   name: string,
   onRequest: (url: URL) => void,
+  stopped: AbortSignal,
 ): Promise<OfferedVersion[]> {
   const { username, password, origin, pathname } = new URL(index)
-  const credentials = username === '' ? null : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const credentials = username === '' ? null : `${decoded(username)}:${decoded(password)}`
   const agent = new EnvHttpProxyAgent()
-  const signal = AbortSignal.timeout(WITHIN_MS)
+  const signal = AbortSignal.any([stopped, AbortSignal.timeout(WITHIN_MS)])
   try {
     let url = new URL(`${pathname.replace(/\/*$/, '')}/${normalized(name)}/`, origin)
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
@@ -43,7 +44,8 @@ export async function indexVersions(
     throw useless(url)
   } catch (error) {
     if (error instanceof InstallError) throw error
-    const why = (error as { code?: string }).code ?? (error as Error).name
+    const { code, name: kind } = error as NodeJS.ErrnoException
+    const why = typeof code === 'string' ? code : kind
     throw new InstallError(
       say`${new URL(origin).host} cannot be reached, or the connection broke (${why}).`,
       say('Check the network, and ask again.'),
@@ -51,6 +53,11 @@ export async function indexVersions(
   } finally {
     void agent.destroy()
   }
+}
+
+/** A `%` that begins no byte stays: people write passwords as they are. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString())
 }
 
 function read(text: string, url: URL): OfferedVersion[] {

@@ -89,6 +89,9 @@ rate_limit: {users: {ann: {allow_remote: true}}}
   // Once is enough.
   expect(await lexora.commands.blockOutbound({ host })).toMatchObject({ changed: [] })
   await expect(lexora.commands.blockOutbound({ host: 'https://hub.example' })).rejects.toThrow(/host: must be a host/)
+  await expect(lexora.commands.allowOutbound({ host: '127.0.0.1' })).rejects.toThrow(
+    `127.0.0.1 is not blocked as a whole, only ${host} is.`,
+  )
   await lexora.commands.allowOutbound({ host })
   expect(await says()).toEqual([200, null])
   expect(readFileSync(lexora.file, 'utf8')).toContain('# kept by Ann')

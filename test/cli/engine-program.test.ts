@@ -100,6 +100,8 @@ test('an option that may wait is written, shown against what runs, and in force 
   expect((await run('engine', 'command', '--args', '{"max-num-seqs":null}')).out).toMatch(/^It runs with:/)
   const served = await run('config', 'set', 'engines.qwen.served_name', 'other', '--later')
   expect([served.code, served.out]).toEqual([2, expect.stringContaining('cannot wait for the next start of an engine')])
+  expect((await run('config', 'set', 'engines.qwen.gpu_reserve_mb', '512', '--later')).code).toBe(0)
+  expect(host.runs()).toHaveLength(1)
   expect((await run('restart', '--wait')).code).toBe(0)
   expect(host.runs()[1]!.argv.join(' ')).toContain('--max-num-seqs 8')
   expect((await run('engine', 'command')).out).toMatch(/^It runs with:/)

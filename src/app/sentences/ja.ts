@@ -857,6 +857,8 @@ export const ja: Sentences = {
   '{0} is not JSON.': '{0} は JSON ではありません。',
   '{0} is not a file.': '{0} はファイルではありません。',
   '{0} is not an absolute path': '{0} は絶対パスではありません',
+  '{0} is not blocked as a whole, only {1} is.':
+    '{0} 全体はブロックされておらず、ブロックされているのは {1} だけです。',
   '{0} is not complete on this machine, and the hub cannot be reached.':
     '{0*} はこのマシンにそろっておらず、ハブにも接続できません。',
   '{0} is not valid JSON.': '{0} は正しい JSON ではありません。',

@@ -824,6 +824,7 @@ export const ko: Sentences = {
   '{0} is not JSON.': '{0}은(는) JSON이 아닙니다.',
   '{0} is not a file.': '{0}은(는) 파일이 아닙니다.',
   '{0} is not an absolute path': '{0}은(는) 절대 경로가 아닙니다',
+  '{0} is not blocked as a whole, only {1} is.': '{0} 전체가 아니라 {1}만 차단되어 있습니다.',
   '{0} is not complete on this machine, and the hub cannot be reached.':
     '{0*}이(가) 이 컴퓨터에 온전히 없고 허브에 연결할 수도 없습니다.',
   '{0} is not valid JSON.': '{0}은(는) 올바른 JSON이 아닙니다.',
